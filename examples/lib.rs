@@ -1,0 +1,1 @@
+//! Examples of the migration crates; each file answers one question.
