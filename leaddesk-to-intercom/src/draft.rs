@@ -1,0 +1,193 @@
+//! What is written to Intercom: plain data that knows neither client. Mappers make it, sinks send it.
+
+use std::collections::BTreeMap;
+
+use migrate_core::{Draft, Missing, Name, Reason, Reference, Repeat};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::queue;
+
+/// Custom attributes by name. Dates are UNIX seconds.
+pub type Attributes = BTreeMap<String, Value>;
+
+/// A write that brings a contact about.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ContactDraft {
+    /// The contact itself.
+    Contact(ContactFields),
+    /// A tag on it, by name.
+    Tag(String),
+    /// A note on it. Its last line is the marker by which it is found again.
+    Note {
+        /// The whole text, marker line included.
+        body: String,
+        /// The last line.
+        marker: String,
+    },
+}
+
+/// The fields of a contact.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ContactFields {
+    /// Intercom's external id, made of prefix and key.
+    pub external_id: String,
+    /// `user` or `lead`.
+    pub role: String,
+    /// E-mail address in the form it is compared by.
+    pub email: Option<String>,
+    /// Phone number, E.164.
+    pub phone: Option<String>,
+    /// Full name.
+    pub name: Option<String>,
+    /// When the contact was made in the source, UNIX seconds.
+    pub signed_up_at: Option<i64>,
+    /// When it was last changed in the source, UNIX seconds. Not sent: it decides which of
+    /// several merged records wins.
+    pub updated_at: Option<i64>,
+    /// Custom attributes.
+    pub attributes: Attributes,
+}
+
+/// A write that brings a conversation about.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ConversationDraft {
+    /// The opening, by the contact. Its last line is the marker by which it is found again.
+    Opening {
+        /// The contact, by key and by number.
+        contact: Vec<Name>,
+        /// UNIX seconds.
+        created_at: i64,
+        /// The whole plain text, marker line included.
+        body: String,
+        /// The last line.
+        marker: String,
+    },
+    /// An agent's note or reply.
+    Remark {
+        /// Shown to teammates only.
+        note: bool,
+        /// The agent, by key and by user name; without one the fallback admin speaks.
+        agent: Vec<Name>,
+        /// UNIX seconds.
+        created_at: i64,
+        /// Plain text.
+        body: String,
+    },
+    /// Custom attributes of the conversation.
+    Attributes(Attributes),
+    /// A tag on it, by name.
+    Tag(String),
+    /// The close, which comes last.
+    Close,
+}
+
+/// A write that prepares the workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SchemaDraft {
+    /// A custom attribute of contacts.
+    ContactAttribute(AttributeDefinition),
+    /// A custom attribute of conversations.
+    ConversationAttribute(AttributeDefinition),
+    /// A tag.
+    Tag(String),
+}
+
+/// A custom attribute to be there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttributeDefinition {
+    /// Its name.
+    pub name: String,
+    /// Intercom's type: `string`, `integer`, `date`, `boolean` and so on.
+    pub data_type: String,
+    /// What it is for.
+    pub description: String,
+}
+
+/// An agent to be matched with a teammate. Nothing is written.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentDraft {
+    /// The teammate's e-mail address, if one is known.
+    pub email: Option<String>,
+}
+
+impl Draft for ContactDraft {
+    fn repeat(&self) -> Repeat {
+        match self {
+            // A second create is refused with the id of the first. Leads are not.
+            Self::Contact(fields) if fields.role == "user" => Repeat::Safe,
+            Self::Contact(_) | Self::Note { .. } => Repeat::Never,
+            Self::Tag(_) => Repeat::Safe,
+        }
+    }
+
+    /// A note cannot be edited or deleted, so the changed one is added.
+    fn correction(&self) -> Option<Self> {
+        matches!(self, Self::Note { .. }).then(|| self.clone())
+    }
+}
+
+impl Draft for ConversationDraft {
+    fn references(&self) -> Vec<Reference> {
+        match self {
+            Self::Opening { contact, .. } => vec![Reference {
+                names: contact.clone(),
+                missing: Missing::Queue(queue::call_without_contact()),
+            }],
+            Self::Remark { agent, .. } => {
+                vec![Reference { names: agent.clone(), missing: Missing::Without }]
+            }
+            Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
+        }
+    }
+
+    fn repeat(&self) -> Repeat {
+        match self {
+            Self::Opening { .. } | Self::Remark { .. } => Repeat::Never,
+            Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
+        }
+    }
+
+    fn repeats_after_others(&self) -> bool {
+        matches!(self, Self::Close)
+    }
+
+    /// Intercom cannot edit texts: a changed one is appended as a note that says so.
+    fn correction(&self) -> Option<Self> {
+        let (body, created_at) = match self {
+            Self::Opening { body, created_at, .. } | Self::Remark { body, created_at, .. } => {
+                (body, *created_at)
+            }
+            Self::Attributes(_) | Self::Tag(_) | Self::Close => return None,
+        };
+        Some(Self::Remark {
+            note: true,
+            agent: Vec::new(),
+            created_at,
+            body: format!("Corrected in LeadDesk after the migration. It now reads:\n\n{body}"),
+        })
+    }
+}
+
+impl Draft for SchemaDraft {
+    fn repeat(&self) -> Repeat {
+        match self {
+            // Names of conversation attributes are not unique, and a twin breaks later writes.
+            Self::ConversationAttribute(_) => Repeat::Never,
+            Self::ContactAttribute(_) | Self::Tag(_) => Repeat::Safe,
+        }
+    }
+}
+
+impl Draft for AgentDraft {
+    fn repeat(&self) -> Repeat {
+        Repeat::Safe
+    }
+}

@@ -1,0 +1,52 @@
+//! The reconciliation queues: name, what is wrong, who acts, and how.
+
+use migrate_core::Reason;
+
+/// A contact with neither e-mail address nor usable phone number.
+pub fn contact_without_identifier() -> Reason {
+    Reason::new(
+        "contacts_without_identifier",
+        "the contact has neither an e-mail address nor a usable phone number",
+    )
+    .remedy("LeadDesk admin", "add an e-mail address or a phone number in LeadDesk and run again")
+}
+
+/// Several people share one address.
+pub fn shared_email() -> Reason {
+    Reason::new("shared_email", "people with clearly different names share this e-mail address")
+        .field("email")
+        .remedy(
+            "LeadDesk admin",
+            "give each person an address of their own, or set contacts.dedupe = \"email+name\"",
+        )
+}
+
+/// The contact is archived in Intercom.
+pub fn archived_in_intercom() -> Reason {
+    Reason::new("archived_in_intercom", "an archived contact in Intercom matches this one")
+        .remedy("Intercom admin", "restore the archived contact in Intercom and run again")
+}
+
+/// An agent whom no teammate matches.
+pub fn agent_without_teammate() -> Reason {
+    Reason::new("agents_without_teammate", "no teammate in Intercom has this agent's e-mail address")
+        .field("primary_email")
+        .remedy(
+            "Intercom admin",
+            "invite the agent as a teammate, name one in [map.agents], or set destination.fallback_admin",
+        )
+}
+
+/// A call of which no contact is known.
+pub fn call_without_contact() -> Reason {
+    Reason::new("calls_without_contact", "no migrated contact matches the call by id or by number")
+        .field("contact_id")
+        .remedy("LeadDesk admin", "add a contact with this number in LeadDesk and run again")
+}
+
+/// A call that does not say when it was.
+pub fn call_without_time() -> Reason {
+    Reason::new("calls_without_time", "the call has no usable time")
+        .field("talk_start")
+        .remedy("LeadDesk admin", "supply the call with its time in the call log export")
+}

@@ -1,0 +1,122 @@
+//! [`Draft`]: one write to the destination, with its references still as source keys.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::fate::Reason;
+use crate::{Alias, Fingerprint, Key};
+
+/// One write to the destination as the mapper left it: references to other objects are still
+/// source keys, which the engine resolves from the ledger when their objects are known.
+///
+/// A draft is data: it is parked in the ledger as JSON when it has to wait, and its fingerprint is
+/// taken over that JSON. So it must serialize the same content to the same bytes (no hash maps),
+/// and what it serializes must be all that it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no draft",
+    note = "derive `Serialize`, `Deserialize` and `Clone` for it and implement `migrate_core::Draft`"
+)]
+pub trait Draft: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The objects that must be known before this can be written.
+    fn references(&self) -> Vec<Reference> {
+        Vec::new()
+    }
+
+    /// May the write be made again when it is not known whether the first took effect?
+    fn repeat(&self) -> Repeat;
+
+    /// Must it be written again whenever an earlier part of the same record was written?
+    /// True of a close that any later message undoes.
+    fn repeats_after_others(&self) -> bool {
+        false
+    }
+
+    /// For what cannot be edited once it is written: the draft that is written in its stead when
+    /// it has changed, such as a note that corrects it. `None` lets the sink update it in place.
+    fn correction(&self) -> Option<Self> {
+        None
+    }
+}
+
+/// Whether a write may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Repeat {
+    /// A second one changes nothing.
+    Safe,
+    /// A second one would make a twin: a durable intent goes before it, and doubt is settled by
+    /// [`Sink::find`](crate::Sink::find).
+    Never,
+}
+
+/// A reference from a draft to another object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The names it may be known by, tried in order.
+    pub names: Vec<Name>,
+    /// What to do when it is not known.
+    pub missing: Missing,
+}
+
+/// A name by which a draft refers to another object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Name {
+    /// Its key.
+    Key(Key),
+    /// Another name. One that several different objects share settles nothing.
+    Alias(Alias),
+}
+
+/// What becomes of a draft whose reference leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// It is written without it.
+    Without,
+    /// The record waits in a queue.
+    Queue(Reason),
+}
+
+/// The fingerprint of a draft: that of its JSON.
+pub(crate) fn fingerprint<D: Draft>(draft: &D) -> Result<Fingerprint, serde_json::Error> {
+    Ok(Fingerprint::of(&serde_json::to_vec(draft)?))
+}
+
+/// Decides what becomes of records that share an identity. Pure, as a mapper is.
+///
+/// All members are known by then, whatever the order they were read in, so the result must not
+/// depend on the order they are given in.
+pub trait Grouping<D>: Send + Sync {
+    /// Divides the members into objects and those that have to wait.
+    fn group(&self, members: Vec<Member<D>>) -> Vec<Group<D>>;
+}
+
+/// One record of a group, with the drafts its mapper made.
+#[derive(Clone, Debug)]
+pub struct Member<D> {
+    /// The record's key.
+    pub key: Key,
+    /// Its drafts: part name (`None` for the record itself) and draft.
+    pub drafts: Vec<(Option<String>, D)>,
+}
+
+/// What a grouping makes of some members.
+#[derive(Clone, Debug)]
+pub enum Group<D> {
+    /// They are one object.
+    One {
+        /// The member that becomes the object; the others are merged into it.
+        primary: Member<D>,
+        /// The keys of the others.
+        merged: Vec<Key>,
+    },
+    /// They wait in a queue.
+    Queue {
+        /// Their keys.
+        keys: Vec<Key>,
+        /// The queue and the reason.
+        reason: Reason,
+    },
+}

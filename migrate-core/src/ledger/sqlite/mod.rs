@@ -1,0 +1,5 @@
+//! The default ledger: one SQLite file.
+
+/// The default ledger: one SQLite file.
+#[derive(Debug)]
+pub struct SqliteLedger {}

@@ -1,0 +1,75 @@
+//! What a source delivers: records, in pages, with a cursor to go on from.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Key;
+
+/// One record of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<T> {
+    /// Its stable name.
+    pub key: Key,
+    /// Records of one lane are written in order; `None` for those that stand alone.
+    pub lane: Option<String>,
+    /// The record itself.
+    pub body: T,
+}
+
+impl<T> Record<T> {
+    /// A record that stands alone.
+    pub fn new(key: Key, body: T) -> Self {
+        Self { key, lane: None, body }
+    }
+
+    /// The same record in a lane.
+    #[must_use]
+    pub fn in_lane(mut self, lane: impl Into<String>) -> Self {
+        self.lane = Some(lane.into());
+        self
+    }
+}
+
+/// A record, or what could not be read in its place: one bad row never spoils its page.
+pub type Item<T> = Result<Record<T>, Unreadable>;
+
+/// A row that could not be read. It is dead under [`Unreadable::key`], and the rest goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The name it is reported by: `<file>:<record number>`, or the record's own key where known.
+    pub key: Key,
+    /// What is wrong with it, and what to do, without a person's data.
+    pub reason: String,
+}
+
+/// Some records and the place to go on from once they are settled.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The records, in the source's order.
+    pub items: Vec<Item<T>>,
+    /// Where reading goes on after this page; `None` with the last page.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a source, opaque to everybody but the source that gave it out.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// A cursor from whatever text the source understands.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cursor({})", self.0)
+    }
+}

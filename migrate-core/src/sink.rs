@@ -1,0 +1,301 @@
+//! [`Sink`]: where drafts are written, and the receipts it spends.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::draft::Name;
+use crate::fate::Reason;
+use crate::ledger::{Change, Ledger, LedgerError, Written};
+use crate::{Alias, Key};
+
+/// The destination of one kind of draft.
+///
+/// `write` spends the receipt of each [`Write`] it is given. A receipt that is dropped unspent
+/// counts as *in doubt*, never as done.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no sink for `{D}`",
+    note = "implement `migrate_core::Sink<{D}>` for it, with `#[async_trait]`"
+)]
+pub trait Sink<D: Send + Sync + 'static>: Send + Sync {
+    /// Writes drafts. One failing must not keep the others of the batch from being tried.
+    async fn write(&self, batch: Vec<Write<D>>);
+
+    /// Looks whether a write of which the outcome is unknown took effect.
+    async fn find(&self, doubt: &Doubt<D>) -> Result<Found, Failure>;
+
+    /// How much it takes at once.
+    fn limits(&self) -> Limits;
+}
+
+#[async_trait]
+impl<D: Send + Sync + 'static, S: Sink<D> + ?Sized> Sink<D> for Arc<S> {
+    async fn write(&self, batch: Vec<Write<D>>) {
+        (**self).write(batch).await;
+    }
+
+    async fn find(&self, doubt: &Doubt<D>) -> Result<Found, Failure> {
+        (**self).find(doubt).await
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+}
+
+#[async_trait]
+impl<D: Send + Sync + 'static, S: Sink<D> + ?Sized> Sink<D> for Box<S> {
+    async fn write(&self, batch: Vec<Write<D>>) {
+        (**self).write(batch).await;
+    }
+
+    async fn find(&self, doubt: &Doubt<D>) -> Result<Found, Failure> {
+        (**self).find(doubt).await
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+}
+
+/// How much a sink takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Writes in one batch, at most.
+    pub batch: usize,
+    /// Batches under way at once, at most.
+    pub in_flight: usize,
+}
+
+impl Limits {
+    /// One write at a time in each batch, `in_flight` batches at once.
+    pub fn one_by_one(in_flight: usize) -> Self {
+        Self { batch: 1, in_flight: in_flight.max(1) }
+    }
+}
+
+/// The name of an object in the destination.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetId(String);
+
+impl TargetId {
+    /// A destination's id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The objects that a draft's references led to.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    pub(crate) keys: BTreeMap<Key, TargetId>,
+    pub(crate) aliases: BTreeMap<Alias, TargetId>,
+    pub(crate) root: Option<TargetId>,
+}
+
+impl Resolved {
+    /// The object behind a name, if it is known.
+    pub fn get(&self, name: &Name) -> Option<&TargetId> {
+        match name {
+            Name::Key(key) => self.keys.get(key),
+            Name::Alias(alias) => self.aliases.get(alias),
+        }
+    }
+
+    /// The object behind the first of several names that leads anywhere.
+    pub fn first(&self, names: &[Name]) -> Option<&TargetId> {
+        names.iter().find_map(|name| self.get(name))
+    }
+
+    /// The object of the record that this draft is a part of.
+    pub fn root(&self) -> Option<&TargetId> {
+        self.root.as_ref()
+    }
+}
+
+/// One draft to write, with what is known about it and the receipt to spend.
+pub struct Write<D> {
+    /// Its key, a part key for what is not the record's own object.
+    pub key: Key,
+    /// What to write.
+    pub draft: D,
+    /// The objects it refers to.
+    pub resolved: Resolved,
+    /// What it became in an earlier run, if it did: then this is an update of that object, which
+    /// is this migration's own only if it was [created](crate::ledger::How::Created) by it.
+    pub known_as: Option<Written>,
+    /// When the migration first set out to write it. What is older in the destination was there
+    /// before.
+    pub since: DateTime<Utc>,
+    pub(crate) receipt: Option<oneshot::Sender<Outcome>>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+}
+
+impl<D> fmt::Debug for Write<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write")
+            .field("key", &self.key)
+            .field("known_as", &self.known_as)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D> Write<D> {
+    /// It was created.
+    pub fn created(self, id: TargetId) {
+        self.spend(Outcome::Created(id));
+    }
+
+    /// What was there was changed.
+    pub fn updated(self, id: TargetId) {
+        self.spend(Outcome::Updated(id));
+    }
+
+    /// It was there as it should be; nothing was written.
+    pub fn unchanged(self, id: TargetId) {
+        self.spend(Outcome::Unchanged(id));
+    }
+
+    /// The destination refused it for good.
+    pub fn refused(self, reason: Reason) {
+        self.spend(Outcome::Refused(reason));
+    }
+
+    /// Somebody has to act before it can be written.
+    pub fn queued(self, reason: Reason) {
+        self.spend(Outcome::Queued(reason));
+    }
+
+    /// It was not written, or nobody knows; the failure says which.
+    pub fn failed(self, failure: Failure) {
+        self.spend(Outcome::Failed(failure));
+    }
+
+    /// Spends the receipt.
+    pub fn spend(mut self, outcome: Outcome) {
+        if let Some(receipt) = self.receipt.take() {
+            // The engine waits for every receipt; when it is gone the run is over, and the
+            // durable intent keeps the doubt.
+            let _ = receipt.send(outcome);
+        }
+    }
+
+    /// Keeps what stood in the destination before it is changed, durably, so that it can be put
+    /// back. The first image of a key is kept; later ones are ignored.
+    pub async fn remember(&self, before: Value) -> Result<(), LedgerError> {
+        let change = Change::Before { key: self.key.clone(), image: before };
+        self.ledger.commit(vec![change]).await
+    }
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Created as this object.
+    Created(TargetId),
+    /// This object was there and was changed.
+    Updated(TargetId),
+    /// This object was there as it should be.
+    Unchanged(TargetId),
+    /// Refused for good.
+    Refused(Reason),
+    /// Waits for somebody.
+    Queued(Reason),
+    /// Not written, or nobody knows.
+    Failed(Failure),
+}
+
+/// Why a write was not made, or why nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What sort of failure.
+    pub kind: FailureKind,
+    /// What happened, without secrets and without a person's data.
+    pub message: String,
+}
+
+/// What sort of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Surely not executed, and worth another try later; the client has tried long enough.
+    NotDone,
+    /// It may have been executed, now or in a moment.
+    InDoubt,
+    /// The destination cannot be reached at all: the run stops and can be resumed.
+    Gone,
+    /// The run must stop: access, plan or region is wrong.
+    Stop,
+}
+
+impl Failure {
+    /// A failure of a kind.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// A write of which the outcome is unknown.
+#[derive(Clone, Debug)]
+pub struct Doubt<D> {
+    /// Its key.
+    pub key: Key,
+    /// What was to be written.
+    pub draft: D,
+    /// The objects it refers to.
+    pub resolved: Resolved,
+    /// When the intent to write it was made durable.
+    pub intended_at: DateTime<Utc>,
+}
+
+/// What a look into the destination gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Found {
+    /// It took effect, as this object.
+    Yes(TargetId),
+    /// It took effect more than once: a twin for somebody to look at. The first is kept.
+    Twins(Vec<TargetId>),
+    /// It is not there, as far as this evidence goes.
+    No(Evidence),
+    /// The destination cannot tell now.
+    CannotTell,
+}
+
+/// How good a negative answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// A read that is surely current. It counts once no request can still be on its way.
+    Read,
+    /// A search index, which lags. It counts after the lag horizon only.
+    Search,
+}
