@@ -98,6 +98,9 @@ pub trait Grouping<D>: Send + Sync {
 pub struct Member<D> {
     /// The record's key.
     pub key: Key,
+    /// Does it have an object of its own in the destination already, from an earlier run? Then it
+    /// should be the primary, so that its object is updated.
+    pub in_place: bool,
     /// Its drafts: part name (`None` for the record itself) and draft.
     pub drafts: Vec<(Option<String>, D)>,
 }

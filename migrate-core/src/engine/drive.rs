@@ -1,0 +1,496 @@
+//! One unit's drive: its writes one after the other, each committed before the next is sent.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use crate::draft::Draft;
+use crate::fate::{Fate, Reason};
+use crate::ledger::{Change, Entry, How, Parking, Part, PartState, Written};
+use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, Resolved, TargetId, Write};
+use crate::{Fingerprint, Key};
+
+use super::RunError;
+use super::flow::{Ended, Flow};
+use super::resolve::{References, resolve};
+use super::unit::{Next, Unit, believable_at, believed, final_fate, root_target};
+
+impl<D: Draft> Flow<'_, D> {
+    /// Makes the writes of a unit, one after the other. What one write became is committed
+    /// together with the intent of the next, always before the next is sent.
+    pub(super) async fn drive(
+        &self,
+        unit: Unit<D>,
+        entry: Option<Entry>,
+    ) -> Result<Ended, RunError> {
+        if unit.is_settled(entry.as_ref()) && unit.merged.is_empty() {
+            if unit.waited.is_some() {
+                self.run.ledger.commit(vec![Change::Unpark { key: unit.root.clone() }]).await?;
+            }
+            self.run.count(self.stage, Fate::Unchanged);
+            return Ok(Ended::Settled);
+        }
+        let mut entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
+        let mut pending = Vec::new();
+        let mut wrote = false;
+        let mut from = 0;
+        loop {
+            if self.is_halted() {
+                self.run.ledger.commit(pending).await?;
+                return Ok(Ended::Interrupted);
+            }
+            match unit.next(from, &entry, wrote) {
+                Next::Nothing => break,
+                Next::Corrected { step, known } => {
+                    let fingerprint = unit.steps[step].fingerprint;
+                    let key = unit.steps[step].key.clone();
+                    self.done(&mut entry, &mut pending, key, known.target, fingerprint, known.how);
+                }
+                Next::Doubt { step, intended_at, correction } => {
+                    let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
+                    match self.look(&unit, &entry, step, correction, intended_at).await? {
+                        Looked::Yes(target) => {
+                            let fingerprint = unit.steps[step].fingerprint;
+                            wrote = true;
+                            self.done(
+                                &mut entry,
+                                &mut pending,
+                                key,
+                                target,
+                                fingerprint,
+                                How::Created,
+                            );
+                        }
+                        Looked::No => void(&mut entry, &mut pending, &key, true),
+                        Looked::Later { since, not_before, looks } => {
+                            return self
+                                .park(
+                                    &unit,
+                                    &entry,
+                                    pending,
+                                    Parking::Doubt,
+                                    since,
+                                    not_before,
+                                    looks,
+                                )
+                                .await;
+                        }
+                        Looked::Never(reason) => {
+                            return self.settle_as(&unit, pending, Fate::Dead, reason).await;
+                        }
+                    }
+                }
+                Next::Write { step, known, correction } => {
+                    let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
+                    let draft = self.draft_of(&unit, step, correction.is_some());
+                    let root = root_target(&entry);
+                    let resolved = match resolve(&*self.run.ledger, &draft, root).await? {
+                        References::Ready(resolved) => resolved,
+                        References::Queue(reason) => {
+                            return self.queue(&unit, pending, reason).await;
+                        }
+                        References::Wait => {
+                            let (now, looks) = (self.run.clock.now(), unit.looks() + 1);
+                            let later = self.run.patience.next_look(now, looks);
+                            return self
+                                .park(&unit, &entry, pending, Parking::Parent, now, later, looks)
+                                .await;
+                        }
+                    };
+                    let guarded = unit.steps[step].needs_intent() || correction.is_some();
+                    let now = self.run.clock.now();
+                    if guarded {
+                        intend(&mut entry, &mut pending, &key, self.stage, now);
+                    }
+                    if !pending.is_empty() {
+                        self.run.ledger.commit(std::mem::take(&mut pending)).await?;
+                    }
+                    let since = if guarded { now } else { self.run.migration_since };
+                    let outcome =
+                        self.write(key.clone(), draft, resolved, known, since, guarded).await;
+                    let fingerprint = unit.steps[step].fingerprint;
+                    match outcome {
+                        Outcome::Created(target) => {
+                            wrote = true;
+                            self.done(
+                                &mut entry,
+                                &mut pending,
+                                key,
+                                target,
+                                fingerprint,
+                                How::Created,
+                            );
+                        }
+                        Outcome::Updated(target) => {
+                            wrote = true;
+                            self.done(
+                                &mut entry,
+                                &mut pending,
+                                key,
+                                target,
+                                fingerprint,
+                                How::Updated,
+                            );
+                        }
+                        Outcome::Unchanged(target) => {
+                            self.done(
+                                &mut entry,
+                                &mut pending,
+                                key,
+                                target,
+                                fingerprint,
+                                How::Unchanged,
+                            );
+                        }
+                        other => {
+                            return self
+                                .not_written(&unit, entry, pending, &key, guarded, other)
+                                .await;
+                        }
+                    }
+                    if unit.steps[step].draft.repeats_after_others() {
+                        // It is done for this drive: it must not ask for itself again.
+                        from = step + 1;
+                    }
+                }
+            }
+        }
+        self.settle(&unit, &entry, pending, wrote).await
+    }
+
+    fn draft_of(&self, unit: &Unit<D>, step: usize, corrected: bool) -> D {
+        let draft = &unit.steps[step].draft;
+        let correction = if corrected { draft.correction() } else { None };
+        correction.unwrap_or_else(|| draft.clone())
+    }
+
+    /// Sends one write. A receipt that is dropped counts as in doubt.
+    async fn write(
+        &self,
+        key: Key,
+        draft: D,
+        resolved: Resolved,
+        known_as: Option<Written>,
+        since: DateTime<Utc>,
+        guarded: bool,
+    ) -> Outcome {
+        let (receipt, outcome) = oneshot::channel();
+        let ledger = Arc::clone(&self.run.ledger);
+        let write = Write { key, draft, resolved, known_as, since, receipt: Some(receipt), ledger };
+        self.sink.write(vec![write]).await;
+        let outcome = outcome.await.unwrap_or_else(|_| {
+            let message = "the sink dropped the receipt";
+            Outcome::Failed(Failure::new(FailureKind::InDoubt, message))
+        });
+        match outcome {
+            // What may be repeated is never in doubt: it is only not known to be done.
+            Outcome::Failed(failure) if failure.kind == FailureKind::InDoubt && !guarded => {
+                Outcome::Failed(Failure::new(FailureKind::NotDone, failure.message))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What to do about a write that was not made, or of which nobody knows.
+    async fn not_written(
+        &self,
+        unit: &Unit<D>,
+        mut entry: Entry,
+        mut pending: Vec<Change>,
+        key: &Key,
+        guarded: bool,
+        outcome: Outcome,
+    ) -> Result<Ended, RunError> {
+        let now = self.run.clock.now();
+        let failure = match outcome {
+            Outcome::Failed(failure) => failure,
+            Outcome::Queued(reason) => {
+                void(&mut entry, &mut pending, key, guarded);
+                return self.settle_as(unit, pending, Fate::Queued, reason).await;
+            }
+            Outcome::Refused(reason) => {
+                void(&mut entry, &mut pending, key, guarded);
+                return self.settle_as(unit, pending, Fate::Dead, reason).await;
+            }
+            // What succeeded is no business of this function.
+            Outcome::Created(_) | Outcome::Updated(_) | Outcome::Unchanged(_) => {
+                return Ok(Ended::Interrupted);
+            }
+        };
+        if failure.kind == FailureKind::InDoubt {
+            return self.park(unit, &entry, pending, Parking::Doubt, now, now, 0).await;
+        }
+        void(&mut entry, &mut pending, key, guarded);
+        match failure.kind {
+            FailureKind::NotDone if unit.looks() + 1 >= self.run.patience.max_looks => {
+                let reason = Reason::new("gave_up", failure.message)
+                    .remedy("operator", "see whether the destination is well, then redrive");
+                self.settle_as(unit, pending, Fate::Dead, reason).await
+            }
+            FailureKind::NotDone => {
+                let looks = unit.looks() + 1;
+                let later = self.run.patience.next_look(now, looks);
+                self.park(unit, &entry, pending, Parking::Retry, now, later, looks).await
+            }
+            FailureKind::Gone => {
+                self.run.ledger.commit(pending).await?;
+                Err(RunError::Gone(failure.message))
+            }
+            _ => {
+                self.run.ledger.commit(pending).await?;
+                Err(RunError::Refused(failure.message))
+            }
+        }
+    }
+
+    /// Looks for a write of which nobody knows whether it was made.
+    async fn look(
+        &self,
+        unit: &Unit<D>,
+        entry: &Entry,
+        step: usize,
+        correction: Option<Key>,
+        intended_at: DateTime<Utc>,
+    ) -> Result<Looked, RunError> {
+        let patience = &self.run.patience;
+        let since = unit.doubt_since(self.run.begun_at).max(intended_at);
+        let looks = unit.looks();
+        let draft = self.draft_of(unit, step, correction.is_some());
+        let key = correction.unwrap_or_else(|| unit.steps[step].key.clone());
+        let in_vain = |now: DateTime<Utc>, message: String| {
+            if looks + 1 >= patience.max_looks {
+                let reason = Reason::new("in_doubt_for_good", message).remedy(
+                    "Intercom admin",
+                    "see by hand whether the object is there; then redrive, or leave it",
+                );
+                return Looked::Never(reason);
+            }
+            let not_before = patience.next_look(now, looks + 1);
+            Looked::Later { since, not_before, looks: looks + 1 }
+        };
+        let References::Ready(resolved) =
+            resolve(&*self.run.ledger, &draft, root_target(entry)).await?
+        else {
+            return Ok(in_vain(self.run.clock.now(), "its parent is not in place".into()));
+        };
+        let asked_at = self.run.clock.now();
+        let doubt = Doubt { key, draft, resolved, intended_at };
+        let found = self.sink.find(&doubt).await;
+        let now = self.run.clock.now();
+        Ok(match found {
+            Ok(Found::Yes(target)) => Looked::Yes(target),
+            Ok(Found::Twins(targets)) => match targets.into_iter().next() {
+                Some(target) => Looked::Yes(target),
+                None => in_vain(now, "the destination gave no id".into()),
+            },
+            // The answer is as old as the question.
+            Ok(Found::No(evidence)) if believed(evidence, since, asked_at, patience) => Looked::No,
+            Ok(Found::No(evidence)) => {
+                Looked::Later { since, not_before: believable_at(evidence, since, patience), looks }
+            }
+            Ok(Found::CannotTell) => in_vain(now, "the destination cannot tell".into()),
+            Err(failure) => match failure.kind {
+                FailureKind::Gone => return Err(RunError::Gone(failure.message)),
+                FailureKind::Stop => return Err(RunError::Refused(failure.message)),
+                _ => in_vain(now, failure.message),
+            },
+        })
+    }
+
+    fn done(
+        &self,
+        entry: &mut Entry,
+        pending: &mut Vec<Change>,
+        key: Key,
+        target: TargetId,
+        fingerprint: Fingerprint,
+        how: How,
+    ) {
+        let at = self.run.clock.now();
+        let how = match known(entry, &key) {
+            Some(written) => written.how,
+            None => how,
+        };
+        let written = Written { target: target.clone(), fingerprint, how, at };
+        set_part(entry, &key, PartState::Done(written));
+        if key == entry.key {
+            entry.target = Some(target.clone());
+        }
+        pending.push(Change::Done {
+            key,
+            stage: self.stage.to_owned(),
+            target,
+            fingerprint,
+            how,
+            at,
+        });
+    }
+
+    /// Commits a record all of whose writes are done, and those merged into it.
+    async fn settle(
+        &self,
+        unit: &Unit<D>,
+        entry: &Entry,
+        mut pending: Vec<Change>,
+        wrote: bool,
+    ) -> Result<Ended, RunError> {
+        let target = root_target(entry);
+        let root = known(entry, &entry.key);
+        let (fate, counted) = final_fate(entry, root.as_ref(), wrote);
+        let settled = |key: &Key, fate, fingerprint, notes| Change::Settle {
+            key: key.clone(),
+            stage: self.stage.to_owned(),
+            fate,
+            fingerprint,
+            target: target.clone(),
+            reason: None,
+            notes,
+            attempts: 0,
+            at: self.run.clock.now(),
+        };
+        let fingerprint = Some(unit.fingerprint());
+        pending.push(settled(&unit.root, fate, fingerprint, unit.notes.clone()));
+        if unit.waited.is_some() {
+            pending.push(Change::Unpark { key: unit.root.clone() });
+        }
+        let mut counts = vec![counted];
+        if !unit.merged.is_empty() {
+            let others = self.run.ledger.entries(&unit.merged).await?;
+            for (key, other) in unit.merged.iter().zip(others) {
+                let notes = other.as_ref().map(|other| other.notes.clone()).unwrap_or_default();
+                let was = other.is_some_and(|other| {
+                    other.fate == Fate::Merged && other.target.as_ref() == target.as_ref()
+                });
+                counts.push(if was { Fate::Unchanged } else { Fate::Merged });
+                pending.push(settled(key, Fate::Merged, None, notes));
+                pending.push(Change::Unpark { key: key.clone() });
+            }
+        }
+        self.run.ledger.commit(pending).await?;
+        counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
+        Ok(Ended::Settled)
+    }
+
+    /// Lets a record wait for somebody because of where it refers to. It is looked at again in
+    /// the next run, which costs no call, so its fingerprint is not kept.
+    async fn queue(
+        &self,
+        unit: &Unit<D>,
+        pending: Vec<Change>,
+        reason: Reason,
+    ) -> Result<Ended, RunError> {
+        self.end(unit, pending, Fate::Queued, reason, None).await
+    }
+
+    /// Ends a record as the destination's answer says. Unchanged, it is not tried again.
+    async fn settle_as(
+        &self,
+        unit: &Unit<D>,
+        pending: Vec<Change>,
+        fate: Fate,
+        reason: Reason,
+    ) -> Result<Ended, RunError> {
+        self.end(unit, pending, fate, reason, Some(unit.fingerprint())).await
+    }
+
+    async fn end(
+        &self,
+        unit: &Unit<D>,
+        mut pending: Vec<Change>,
+        fate: Fate,
+        reason: Reason,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Ended, RunError> {
+        for key in std::iter::once(&unit.root).chain(&unit.merged) {
+            pending.push(Change::Settle {
+                key: key.clone(),
+                stage: self.stage.to_owned(),
+                fate,
+                fingerprint,
+                target: None,
+                reason: Some(reason.clone()),
+                notes: unit.notes.clone(),
+                attempts: unit.looks() + 1,
+                at: self.run.clock.now(),
+            });
+            pending.push(Change::Unpark { key: key.clone() });
+        }
+        self.run.ledger.commit(pending).await?;
+        for _ in 0..=unit.merged.len() {
+            self.run.count(self.stage, fate);
+        }
+        Ok(Ended::Settled)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what waiting means is all of these")]
+    pub(super) async fn park(
+        &self,
+        unit: &Unit<D>,
+        entry: &Entry,
+        mut pending: Vec<Change>,
+        why: Parking,
+        since: DateTime<Utc>,
+        not_before: DateTime<Utc>,
+        looks: u32,
+    ) -> Result<Ended, RunError> {
+        let fate = if why == Parking::Doubt { Fate::InDoubt } else { Fate::Pending };
+        pending.push(Change::Park(Box::new(unit.park(self.stage, why, since, not_before, looks)?)));
+        pending.push(Change::Settle {
+            key: unit.root.clone(),
+            stage: self.stage.to_owned(),
+            fate,
+            fingerprint: None,
+            target: None,
+            reason: None,
+            notes: unit.notes.clone(),
+            attempts: looks,
+            at: self.run.clock.now(),
+        });
+        tracing::debug!(key = %entry.key, why = why.name(), %not_before, "parked");
+        self.run.ledger.commit(pending).await?;
+        Ok(Ended::Parked)
+    }
+}
+
+/// What looking for a doubtful write led to.
+enum Looked {
+    Yes(TargetId),
+    No,
+    Later { since: DateTime<Utc>, not_before: DateTime<Utc>, looks: u32 },
+    Never(Reason),
+}
+
+/// What a write under this key became before, whatever is going on with it now.
+fn known(entry: &Entry, key: &Key) -> Option<Written> {
+    match entry.part(key).map(|part| &part.state) {
+        Some(PartState::Done(written)) => Some(written.clone()),
+        Some(PartState::Intended { known, .. }) => known.clone(),
+        None => None,
+    }
+}
+
+fn set_part(entry: &mut Entry, key: &Key, state: PartState) {
+    match entry.parts.iter_mut().find(|part| &part.key == key) {
+        Some(part) => part.state = state,
+        None => entry.parts.push(Part { key: key.clone(), state }),
+    }
+}
+
+fn intend(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key, stage: &str, at: DateTime<Utc>) {
+    let known = known(entry, key);
+    set_part(entry, key, PartState::Intended { at, known });
+    pending.push(Change::Intent { key: key.clone(), stage: stage.to_owned(), at });
+}
+
+/// Takes back an intent, if there was one: its write surely did not take effect.
+fn void(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key, guarded: bool) {
+    if !guarded {
+        return;
+    }
+    match known(entry, key) {
+        Some(written) => set_part(entry, key, PartState::Done(written)),
+        None => entry.parts.retain(|part| &part.key != key),
+    }
+    pending.push(Change::Void { key: key.clone() });
+}

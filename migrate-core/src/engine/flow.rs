@@ -1,0 +1,215 @@
+//! The moving part: many units under way at once, while pages are read and settled pages committed.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Stream, StreamExt};
+
+use crate::Key;
+use crate::draft::Draft;
+use crate::ledger::{Change, Entry, Parking};
+use crate::record::Cursor;
+use crate::run::Run;
+use crate::sink::Sink;
+
+use super::RunError;
+use super::lanes::{Lanes, Turn};
+use super::unit::Unit;
+use super::window::Window;
+
+/// Moves the units of one stage.
+pub(super) struct Flow<'a, D: Draft> {
+    pub(super) stage: &'a str,
+    pub(super) run: &'a Run,
+    pub(super) sink: &'a dyn Sink<D>,
+    /// Set when a failure stops the run: units under way end at the next step.
+    halted: AtomicBool,
+    held_lanes: Mutex<Vec<String>>,
+}
+
+/// Units to move, and the page they came from, if they came from one.
+pub(super) struct Load<D> {
+    pub(super) page: Option<OpenedPage>,
+    pub(super) units: Vec<(Unit<D>, Option<Entry>)>,
+}
+
+/// A page as it was read: its keys that are new in this pass, and where reading goes on.
+pub(super) struct OpenedPage {
+    pub(super) pass: u32,
+    pub(super) keys: Vec<Key>,
+    pub(super) next: Option<Cursor>,
+}
+
+/// How a unit's drive ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ended {
+    Settled,
+    Parked,
+    /// The run was stopped between two steps.
+    Interrupted,
+}
+
+enum Job {
+    Driven { page: Option<u64>, lane: Option<String>, ended: Result<Ended, RunError> },
+    Closed(Result<(), RunError>),
+}
+
+struct Item<D> {
+    page: Option<u64>,
+    unit: Unit<D>,
+    entry: Option<Entry>,
+}
+
+/// Records that are open at once, for each write that may be under way.
+const OPEN_PER_WRITE: usize = 16;
+
+impl<'a, D: Draft> Flow<'a, D> {
+    pub(super) fn new(stage: &'a str, run: &'a Run, sink: &'a dyn Sink<D>) -> Self {
+        let (halted, held_lanes) = Default::default();
+        Self { stage, run, sink, halted, held_lanes }
+    }
+
+    /// Lets everything of a lane wait, since a record of it waits.
+    pub(super) fn hold_lane(&self, lane: String) {
+        self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    /// Moves everything the stream brings. Returns when all of it is settled or parked and every
+    /// page's cursor is committed; on an error, when what was under way has ended.
+    pub(super) async fn pump(
+        &self,
+        loads: impl Stream<Item = Result<Load<D>, RunError>> + Send,
+    ) -> Result<(), RunError> {
+        let in_flight = self.sink.limits().in_flight.max(1);
+        let mut loads = pin!(loads);
+        let mut loads_done = false;
+        let mut failure = None;
+        let mut lanes: Lanes<Item<D>> = Lanes::default();
+        let mut window = Window::default();
+        let mut pass = 0;
+        let mut driving = 0;
+        let mut closing = false;
+        let mut jobs: FuturesUnordered<BoxFuture<'_, Job>> = FuturesUnordered::new();
+        loop {
+            self.take_held_lanes(&mut lanes);
+            while failure.is_none() && driving < in_flight {
+                let Some(turn) = lanes.pop() else { break };
+                driving += 1;
+                jobs.push(self.start(turn));
+            }
+            if !closing {
+                let pages: Vec<_> = std::iter::from_fn(|| window.close()).collect();
+                if !pages.is_empty() {
+                    closing = true;
+                    let stage = self.stage.to_owned();
+                    let changes = pages
+                        .into_iter()
+                        .map(|page| Change::Page {
+                            stage: stage.clone(),
+                            pass,
+                            keys: page.keys,
+                            next: page.next,
+                        })
+                        .collect();
+                    jobs.push(self.close(changes).boxed());
+                }
+            }
+            if jobs.is_empty() && (loads_done || failure.is_some()) {
+                break;
+            }
+            let room = window.open_records() < in_flight.saturating_mul(OPEN_PER_WRITE)
+                && window.open_pages() < in_flight.saturating_mul(OPEN_PER_WRITE);
+            tokio::select! {
+                biased;
+                () = self.run.stop.stopped(), if failure.is_none() => {
+                    failure = Some(RunError::Interrupted);
+                }
+                load = loads.next(), if failure.is_none() && !loads_done && room => match load {
+                    None => loads_done = true,
+                    Some(Err(error)) => failure = Some(error),
+                    Some(Ok(load)) => {
+                        if let Some(page) = &load.page {
+                            pass = page.pass;
+                        }
+                        admit(load, &mut window, &mut lanes);
+                    }
+                },
+                Some(job) = jobs.next() => match job {
+                    Job::Closed(result) => {
+                        closing = false;
+                        if let Err(error) = result {
+                            failure.get_or_insert(error);
+                        }
+                    }
+                    Job::Driven { page, lane, ended } => {
+                        driving -= 1;
+                        if let (Ok(Ended::Settled | Ended::Parked), Some(page)) = (&ended, page) {
+                            window.settle(page);
+                        }
+                        lanes.ended(lane, !matches!(ended, Ok(Ended::Settled)));
+                        if let Err(error) = ended {
+                            failure.get_or_insert(error);
+                        }
+                    }
+                },
+            }
+            if failure.is_some() {
+                self.halted.store(true, Ordering::Relaxed);
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn take_held_lanes(&self, lanes: &mut Lanes<Item<D>>) {
+        let mut held = self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        held.drain(..).for_each(|lane| lanes.hold(lane));
+    }
+
+    fn start(&self, turn: Turn<Item<D>>) -> BoxFuture<'_, Job> {
+        match turn {
+            Turn::Go(lane, Item { page, unit, entry }) => async move {
+                let ended = self.drive(unit, entry).await;
+                Job::Driven { page, lane, ended }
+            }
+            .boxed(),
+            // Its lane goes on being held, so it is not named again.
+            Turn::Held(Item { page, unit, entry }) => async move {
+                let entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
+                let now = self.run.clock.now();
+                let ended = self
+                    .park(&unit, &entry, Vec::new(), Parking::Lane, now, now, unit.looks())
+                    .await;
+                Job::Driven { page, lane: None, ended }
+            }
+            .boxed(),
+        }
+    }
+
+    async fn close(&self, changes: Vec<Change>) -> Job {
+        Job::Closed(self.run.ledger.commit(changes).await.map_err(RunError::from))
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed) || self.run.stop.is_stopped()
+    }
+}
+
+fn admit<D: Draft>(load: Load<D>, window: &mut Window, lanes: &mut Lanes<Item<D>>) {
+    let Load { page, units } = load;
+    let Some(OpenedPage { mut keys, next, .. }) = page else {
+        for (unit, entry) in units {
+            lanes.push(unit.lane.clone(), Item { page: None, unit, entry });
+        }
+        return;
+    };
+    // The same key in a page that is still open: it is being dealt with.
+    keys.retain(|key| !window.holds(key));
+    let units: Vec<_> = units.into_iter().filter(|(unit, _)| !window.holds(&unit.root)).collect();
+    let page = Some(window.open(keys, next, units.len()));
+    for (unit, entry) in units {
+        lanes.push(unit.lane.clone(), Item { page, unit, entry });
+    }
+}

@@ -1,0 +1,147 @@
+//! Records that share an identity, brought together when all of them are known.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use futures::{Stream, TryStreamExt, stream};
+
+use crate::draft::{Draft, Group, Grouping, Member};
+use crate::fate::Fate;
+use crate::ledger::{Change, Parked, Parking};
+use crate::run::Run;
+use crate::{Alias, Key};
+
+use super::RunError;
+use super::flow::Load;
+use super::unit::Unit;
+
+/// Parked records that are taken up at once.
+const BATCH: usize = 200;
+
+/// Brings the parked records of one stage together.
+pub(super) struct Groups<'a, D> {
+    pub(super) stage: &'a str,
+    pub(super) run: &'a Run,
+    pub(super) grouping: &'a dyn Grouping<D>,
+}
+
+impl<'a, D: Draft> Groups<'a, D> {
+    /// All groups, as units. Memory is bounded by one batch and the groups that begin in it.
+    pub(super) fn stream(&'a self) -> impl Stream<Item = Result<Load<D>, RunError>> + Send + 'a {
+        let start = (0, HashSet::new());
+        stream::try_unfold(start, move |(after, mut taken)| async move {
+            let ledger = &self.run.ledger;
+            let rows = ledger.parked(self.stage, Parking::Group, after, BATCH).await?;
+            let Some(last) = rows.last().map(|(row, _)| *row) else { return Ok(None) };
+            let mut units = Vec::new();
+            for (_, parked) in rows {
+                if taken.remove(&parked.key) {
+                    continue;
+                }
+                let members = self.members(parked).await?;
+                let first = members.keys().next().cloned();
+                taken.extend(members.keys().filter(|key| Some(*key) != first.as_ref()).cloned());
+                units.append(&mut self.group(members).await?);
+            }
+            self.with_entries(units).await.map(|load| Some((load, (last, taken))))
+        })
+        .try_filter(|load: &Load<D>| std::future::ready(!load.units.is_empty()))
+    }
+
+    /// All parked records that are linked to this one by identities, directly or through others.
+    async fn members(&self, first: Parked) -> Result<BTreeMap<Key, Unit<D>>, RunError> {
+        let mut members = BTreeMap::new();
+        let mut asked: BTreeSet<Alias> = BTreeSet::new();
+        let mut found = vec![first];
+        while !found.is_empty() {
+            let mut names = Vec::new();
+            for parked in found.drain(..) {
+                let unit = Unit::unpark(parked)?;
+                names.extend(unit.aliases.iter().copied().filter(|alias| asked.insert(*alias)));
+                members.insert(unit.root.clone(), unit);
+            }
+            let known = self.run.ledger.known_as(&names).await?;
+            let keys: Vec<Key> = known
+                .into_iter()
+                .flatten()
+                .filter(|entry| entry.stage == self.stage && !members.contains_key(&entry.key))
+                .map(|entry| entry.key)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect();
+            if !keys.is_empty() {
+                found = self.run.ledger.parked_among(&keys).await?;
+                found.retain(|parked| parked.why == Parking::Group);
+            }
+        }
+        Ok(members)
+    }
+
+    async fn group(&self, members: BTreeMap<Key, Unit<D>>) -> Result<Vec<Unit<D>>, RunError> {
+        let keys: Vec<Key> = members.keys().cloned().collect();
+        let entries = self.run.ledger.entries(&keys).await?;
+        let mut notes = BTreeMap::new();
+        let mut given = Vec::new();
+        for ((key, unit), entry) in members.into_iter().zip(&entries) {
+            notes.insert(key.clone(), (unit.waited, unit.notes, unit.aliases));
+            let drafts = unit
+                .steps
+                .into_iter()
+                .map(|step| (step.key.part_name().map(str::to_owned), step.draft))
+                .collect();
+            let in_place = entry
+                .as_ref()
+                .is_some_and(|entry| entry.target.is_some() && entry.fate != Fate::Merged);
+            given.push(Member { key, in_place, drafts });
+        }
+        let mut units = Vec::new();
+        let mut changes = Vec::new();
+        let mut queued = 0;
+        for group in self.grouping.group(given) {
+            match group {
+                Group::One { primary, merged } => {
+                    let (waited, notes, aliases) = notes.remove(&primary.key).unwrap_or_default();
+                    let mut unit = Unit::new(primary.key, None, primary.drafts, aliases, notes)?;
+                    unit.waited = waited;
+                    unit.merged = merged;
+                    units.push(unit);
+                }
+                Group::Queue { keys, reason } => {
+                    for key in keys {
+                        changes.push(Change::Unpark { key: key.clone() });
+                        let in_place = entries
+                            .iter()
+                            .flatten()
+                            .any(|entry| entry.key == key && entry.fate.is_in_place());
+                        queued += 1;
+                        if in_place {
+                            continue;
+                        }
+                        let (_, notes, _) = notes.remove(&key).unwrap_or_default();
+                        changes.push(Change::Settle {
+                            key,
+                            stage: self.stage.to_owned(),
+                            fate: Fate::Queued,
+                            fingerprint: None,
+                            target: None,
+                            reason: Some(reason.clone()),
+                            notes,
+                            attempts: 0,
+                            at: self.run.clock.now(),
+                        });
+                    }
+                }
+            }
+        }
+        if !changes.is_empty() {
+            self.run.ledger.commit(changes).await?;
+            (0..queued).for_each(|_| self.run.count(self.stage, Fate::Queued));
+        }
+        Ok(units)
+    }
+
+    async fn with_entries(&self, units: Vec<Unit<D>>) -> Result<Load<D>, RunError> {
+        let keys: Vec<Key> = units.iter().map(|unit| unit.root.clone()).collect();
+        let entries = self.run.ledger.entries(&keys).await?;
+        Ok(Load { page: None, units: units.into_iter().zip(entries).collect() })
+    }
+}

@@ -1,0 +1,235 @@
+//! From a page of the source to units: mapped, looked up, and what needs no write settled at once.
+
+use std::collections::HashSet;
+
+use crate::draft::Draft;
+use crate::fate::{Fate, Reason};
+use crate::ledger::{Change, Entry, Parking};
+use crate::mapper::{Emit, Mapper, Verdict};
+use crate::observe::Event;
+use crate::record::Page;
+use crate::run::Run;
+use crate::{Alias, Key};
+
+use super::RunError;
+use super::flow::{Load, OpenedPage};
+use super::unit::Unit;
+
+/// Takes in the pages of one stage.
+pub(super) struct Intake<'a, M> {
+    pub(super) stage: &'a str,
+    pub(super) run: &'a Run,
+    pub(super) mapper: &'a M,
+    pub(super) pass: u32,
+    /// Are records with identities brought together when all are read?
+    pub(super) groups: bool,
+}
+
+/// A record of a page on its way in.
+struct Incoming<D> {
+    key: Key,
+    lane: Option<String>,
+    emit: Emit<D>,
+    unreadable: Option<Reason>,
+}
+
+impl<M> Intake<'_, M> {
+    /// Takes in one page. What needs no write is settled when this returns, and all aliases of
+    /// the page's records are in the ledger, so that the next page finds them.
+    pub(super) async fn page<In, D>(&self, page: Page<In>) -> Result<Load<D>, RunError>
+    where
+        D: Draft,
+        M: Mapper<In, Out = D>,
+    {
+        let count = page.items.len() as u64;
+        self.run.observer.observe(&Event::Read { stage: self.stage, records: count });
+        let incoming = self.map(page.items);
+        let keys: Vec<Key> = incoming.iter().map(|record| record.key.clone()).collect();
+        let entries = self.run.ledger.entries(&keys).await?;
+        let mut once = HashSet::new();
+        let mut new_keys = Vec::with_capacity(keys.len());
+        let mut changes = Vec::new();
+        let mut units = Vec::new();
+        let mut counts = Vec::new();
+        for (record, entry) in incoming.into_iter().zip(entries) {
+            let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
+            if again || !once.insert(record.key.clone()) {
+                // Met by another way already in this pass.
+                continue;
+            }
+            new_keys.push(record.key.clone());
+            if let Some(fate) = self.decide(&record, entry.as_ref(), &mut changes).await? {
+                counts.push(fate);
+                continue;
+            }
+            let Incoming { key, lane, emit, .. } = record;
+            let groups = self.groups && !emit.identities.is_empty();
+            let names = names_of(&emit.identities, &emit.aliases);
+            let mut unit = Unit::new(key, lane, emit.drafts, names, emit.notes)?;
+            if !groups && unit.is_settled(entry.as_ref()) {
+                counts.push(Fate::Unchanged);
+                continue;
+            }
+            for found in emit.discoveries {
+                changes.push(Change::Discover { list: found.list, item: found.item });
+            }
+            let aliases = std::mem::take(&mut unit.aliases);
+            if !aliases.is_empty() {
+                let (key, stage) = (unit.root.clone(), self.stage.to_owned());
+                changes.push(Change::Aliases { key, stage, aliases: aliases.clone() });
+            }
+            unit.aliases = aliases;
+            if groups {
+                // Only identities bring records together, other names do not.
+                unit.aliases = emit.identities;
+                let now = self.run.clock.now();
+                let parked = unit.park(self.stage, Parking::Group, now, now, 0)?;
+                changes.push(Change::Park(Box::new(parked)));
+                continue;
+            }
+            units.push((unit, entry));
+        }
+        let waiting = self.waiting(&units).await?;
+        units.retain(|(unit, _)| !waiting.contains(&unit.root));
+        if !changes.is_empty() {
+            self.run.ledger.commit(changes).await?;
+        }
+        counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
+        let page = OpenedPage { pass: self.pass, keys: new_keys, next: page.next };
+        Ok(Load { page: Some(page), units })
+    }
+
+    fn map<In, D>(&self, items: Vec<crate::Item<In>>) -> Vec<Incoming<D>>
+    where
+        M: Mapper<In, Out = D>,
+    {
+        items
+            .into_iter()
+            .map(|item| match item {
+                Ok(record) => {
+                    let (key, lane) = (record.key.clone(), record.lane.clone());
+                    let mut emit = Emit::default();
+                    self.mapper.map(record, &mut emit);
+                    Incoming { key, lane, emit, unreadable: None }
+                }
+                Err(unreadable) => {
+                    let reason = Reason::new("unreadable", unreadable.reason)
+                        .remedy("LeadDesk admin", "mend the record at its source, then run again");
+                    Incoming {
+                        key: unreadable.key,
+                        lane: None,
+                        emit: Emit::default(),
+                        unreadable: Some(reason),
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// The fate of a record that needs no write, with the changes that settle it.
+    async fn decide<D>(
+        &self,
+        record: &Incoming<D>,
+        entry: Option<&Entry>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Option<Fate>, RunError> {
+        let (fate, reason) = if let Some(reason) = &record.unreadable {
+            (Fate::Dead, Some(reason.clone()))
+        } else {
+            match &record.emit.verdict {
+                Some(Verdict::Queued(reason)) => (Fate::Queued, Some(reason.clone())),
+                Some(Verdict::Skipped(reason)) => (Fate::Skipped, Some(reason.clone())),
+                Some(Verdict::Inventoried(reason)) => (Fate::Inventoried, Some(reason.clone())),
+                Some(Verdict::Dead(reason)) => (Fate::Dead, Some(reason.clone())),
+                None if record.emit.drafts.is_empty() => (
+                    Fate::Skipped,
+                    Some(Reason::new("nothing_to_write", "the mapper made nothing of it")),
+                ),
+                None => match self.same_as(record).await? {
+                    Some(other) => {
+                        changes.push(self.merged(record, &other));
+                        let was = entry.is_some_and(|entry| entry.fate == Fate::Merged);
+                        return Ok(Some(if was { Fate::Unchanged } else { Fate::Merged }));
+                    }
+                    None => return Ok(None),
+                },
+            }
+        };
+        if let Some(entry) = entry {
+            if entry.fate.is_in_place() {
+                // It is in the destination, as it was before the source took it back.
+                return Ok(Some(Fate::Unchanged));
+            }
+            if entry.fate == fate && entry.reason == reason && entry.notes == record.emit.notes {
+                return Ok(Some(fate));
+            }
+        }
+        changes.push(Change::Settle {
+            key: record.key.clone(),
+            stage: self.stage.to_owned(),
+            fate,
+            fingerprint: None,
+            target: None,
+            reason,
+            notes: record.emit.notes.clone(),
+            attempts: entry.map_or(0, |entry| entry.attempts),
+            at: self.run.clock.now(),
+        });
+        Ok(Some(fate))
+    }
+
+    /// Another record of this stage that this one is, met by another way.
+    async fn same_as<D>(&self, record: &Incoming<D>) -> Result<Option<Entry>, RunError> {
+        if record.emit.same_as.is_empty() {
+            return Ok(None);
+        }
+        let known = self.run.ledger.known_as(&record.emit.same_as).await?;
+        Ok(known
+            .into_iter()
+            .flatten()
+            .find(|other| other.stage == self.stage && other.key != record.key))
+    }
+
+    fn merged<D>(&self, record: &Incoming<D>, other: &Entry) -> Change {
+        Change::Settle {
+            key: record.key.clone(),
+            stage: self.stage.to_owned(),
+            fate: Fate::Merged,
+            fingerprint: None,
+            target: other.target.clone(),
+            reason: Some(Reason::new("same_record", format!("it is {}", other.key))),
+            notes: record.emit.notes.clone(),
+            attempts: 0,
+            at: self.run.clock.now(),
+        }
+    }
+
+    /// Those that are being waited for, in doubt: what was sent is settled first, and a change
+    /// that came since follows in the next run.
+    async fn waiting<D>(
+        &self,
+        units: &[(Unit<D>, Option<Entry>)],
+    ) -> Result<HashSet<Key>, RunError> {
+        let doubtful: Vec<Key> = units
+            .iter()
+            .filter(|(_, entry)| entry.as_ref().is_some_and(|entry| entry.fate == Fate::InDoubt))
+            .map(|(unit, _)| unit.root.clone())
+            .collect();
+        if doubtful.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let parked = self.run.ledger.parked_among(&doubtful).await?;
+        Ok(parked
+            .into_iter()
+            .filter(|parked| parked.why == Parking::Doubt)
+            .map(|parked| parked.key)
+            .collect())
+    }
+}
+
+fn names_of(identities: &[Alias], aliases: &[Alias]) -> Vec<Alias> {
+    let mut names: Vec<Alias> = identities.iter().chain(aliases).copied().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

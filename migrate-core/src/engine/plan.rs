@@ -1,0 +1,233 @@
+//! [`Plan`]: stages in the order in which they depend on each other.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::fate::Fate;
+use crate::observe::Event;
+use crate::run::Run;
+
+use super::RunError;
+
+/// One stage of a migration, whatever it moves.
+#[async_trait]
+pub trait Stage: Send + Sync {
+    /// Its name, which is for ever: the ledger knows it by that.
+    fn name(&self) -> &str;
+
+    /// Reads its source to the end and settles what can be settled without waiting.
+    async fn run(&self, run: &Run) -> Result<(), RunError>;
+
+    /// Looks once more at what waits and is due.
+    async fn settle(&self, run: &Run) -> Result<Waiting, RunError>;
+
+    /// Proves that every key that was read has its fate, and ends the pass.
+    async fn finish(&self, run: &Run) -> Result<(), RunError>;
+}
+
+/// What waits in a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many records.
+    pub records: u64,
+    /// When the first of them is due; `None` when none waits.
+    pub due: Option<DateTime<Utc>>,
+}
+
+/// Stages in dependency order.
+///
+/// ```
+/// use migrate_core::Plan;
+///
+/// let problem = Plan::new().check().err();
+/// assert!(problem.is_none(), "a plan without stages has nothing wrong with it");
+/// ```
+#[derive(Default)]
+pub struct Plan {
+    stages: Vec<Planned>,
+}
+
+struct Planned {
+    stage: Box<dyn Stage>,
+    after: Vec<String>,
+    held_by: Vec<String>,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.stages.iter().map(|planned| planned.stage.name())).finish()
+    }
+}
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Two stages have one name.
+    #[error("two stages are named `{0}`")]
+    Twice(String),
+    /// A stage comes after one that there is not.
+    #[error("stage `{stage}` comes after `{after}`, which is no stage")]
+    Unknown {
+        /// The stage.
+        stage: String,
+        /// What it comes after.
+        after: String,
+    },
+    /// Stages wait for each other in a circle.
+    #[error("stages wait for each other in a circle: {0}")]
+    Circle(String),
+}
+
+/// How a run of a plan ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunEnd {
+    /// Stages that were held back, each with the stage that has to be put in order first.
+    pub held: Vec<(String, String)>,
+    /// Records that still wait, since the run was not to wait for them.
+    pub waiting: u64,
+}
+
+/// How to run a plan.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RunOptions {
+    /// Only this stage.
+    pub only: Option<String>,
+    /// Do not wait for what is in doubt.
+    pub no_wait: bool,
+}
+
+impl Plan {
+    /// A plan without stages.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a stage that comes after others.
+    #[must_use]
+    pub fn stage(mut self, stage: impl Stage + 'static, after: &[&str]) -> Self {
+        let after = after.iter().map(|&name| name.to_owned()).collect();
+        self.stages.push(Planned { stage: Box::new(stage), after, held_by: Vec::new() });
+        self
+    }
+
+    /// Holds the last added stage back while a record of the stage `by` waits in a queue.
+    #[must_use]
+    pub fn held_by(mut self, by: &str) -> Self {
+        if let Some(planned) = self.stages.last_mut() {
+            planned.held_by.push(by.to_owned());
+        }
+        self
+    }
+
+    /// Checks names and order; gives the names in the order they run.
+    pub fn check(&self) -> Result<Vec<&str>, PlanError> {
+        Ok(self.order()?.into_iter().map(|planned| planned.stage.name()).collect())
+    }
+
+    fn order(&self) -> Result<Vec<&Planned>, PlanError> {
+        let mut by_name = BTreeMap::new();
+        for planned in &self.stages {
+            let name = planned.stage.name();
+            if by_name.insert(name, planned).is_some() {
+                return Err(PlanError::Twice(name.to_owned()));
+            }
+        }
+        for planned in &self.stages {
+            for after in planned.after.iter().chain(&planned.held_by) {
+                if !by_name.contains_key(after.as_str()) {
+                    let stage = planned.stage.name().to_owned();
+                    return Err(PlanError::Unknown { stage, after: after.clone() });
+                }
+            }
+        }
+        let mut order: Vec<&Planned> = Vec::new();
+        while order.len() < self.stages.len() {
+            let done = |name: &str| order.iter().any(|planned| planned.stage.name() == name);
+            let next = self.stages.iter().find(|planned| {
+                let mut before = planned.after.iter().chain(&planned.held_by);
+                !done(planned.stage.name()) && before.all(|name| done(name))
+            });
+            let Some(next) = next else {
+                let left = self.stages.iter().map(|planned| planned.stage.name());
+                let left: Vec<&str> = left.filter(|name| !done(name)).collect();
+                return Err(PlanError::Circle(left.join(", ")));
+            };
+            order.push(next);
+        }
+        Ok(order)
+    }
+
+    /// Runs the stages: each reads and writes what it can, then all wait together for what is in
+    /// doubt. What a former run began is gone on with.
+    pub async fn run(&self, run: &Run, options: &RunOptions) -> Result<RunEnd, RunError> {
+        let order = self.order()?;
+        let mut end = RunEnd::default();
+        let mut active = Vec::new();
+        for planned in order {
+            let name = planned.stage.name();
+            if options.only.as_ref().is_some_and(|only| only != name) {
+                continue;
+            }
+            if let Some(by) = self.holder(run, planned, &end).await? {
+                run.observer.observe(&Event::StageHeld { stage: name, by: &by });
+                end.held.push((name.to_owned(), by));
+                continue;
+            }
+            planned.stage.run(run).await?;
+            active.push(&planned.stage);
+        }
+        if let Some(only) = &options.only
+            && active.is_empty()
+            && end.held.is_empty()
+        {
+            return Err(RunError::NoStage(only.clone()));
+        }
+        loop {
+            let mut waiting = Waiting::default();
+            for stage in &active {
+                let more = stage.settle(run).await?;
+                waiting.records += more.records;
+                waiting.due = match (waiting.due, more.due) {
+                    (Some(first), Some(second)) => Some(first.min(second)),
+                    (first, second) => first.or(second),
+                };
+            }
+            let Some(due) = waiting.due else { break };
+            if options.no_wait {
+                end.waiting = waiting.records;
+                return Ok(end);
+            }
+            run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
+            tokio::select! {
+                () = run.clock.sleep_until(due) => {}
+                () = run.stop.stopped() => return Err(RunError::Interrupted),
+            }
+        }
+        for stage in &active {
+            stage.finish(run).await?;
+        }
+        Ok(end)
+    }
+
+    /// The stage that holds this one back, if one does.
+    async fn holder(
+        &self,
+        run: &Run,
+        planned: &Planned,
+        end: &RunEnd,
+    ) -> Result<Option<String>, RunError> {
+        for by in &planned.held_by {
+            if run.ledger.tally(by, 0).await?.of(Fate::Queued) > 0 {
+                return Ok(Some(by.clone()));
+            }
+        }
+        let held = |name: &String| end.held.iter().any(|(held, _)| held == name);
+        Ok(planned.after.iter().find(|name| held(name)).cloned())
+    }
+}

@@ -1,0 +1,282 @@
+//! One record on its way: its writes in order, and the decision what comes next.
+//!
+//! [`Unit::next`] is pure: it looks at what the ledger knows and says what to do. [`flow`] does it.
+//!
+//! [`flow`]: super::flow
+
+use chrono::{DateTime, Utc};
+
+use crate::draft::{Draft, Repeat, fingerprint};
+use crate::fate::Fate;
+use crate::ledger::{Entry, How, Parked, Parking, PartState, Written};
+use crate::mapper::{Note, part_key};
+use crate::run::Patience;
+use crate::sink::{Evidence, TargetId};
+use crate::{Alias, Fingerprint, Key};
+
+use super::RunError;
+
+/// One record on its way, with all its writes.
+#[derive(Clone, Debug)]
+pub(super) struct Unit<D> {
+    pub(super) root: Key,
+    pub(super) lane: Option<String>,
+    pub(super) steps: Vec<Step<D>>,
+    /// Records that share its object.
+    pub(super) merged: Vec<Key>,
+    pub(super) notes: Vec<Note>,
+    pub(super) aliases: Vec<Alias>,
+    /// What it waited for before, if it was parked.
+    pub(super) waited: Option<Waited>,
+}
+
+/// How long a unit has waited, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waited {
+    pub(super) why: Parking,
+    pub(super) since: DateTime<Utc>,
+    pub(super) looks: u32,
+}
+
+/// One write of a unit.
+#[derive(Clone, Debug)]
+pub(super) struct Step<D> {
+    pub(super) key: Key,
+    pub(super) draft: D,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// What to do about the next step of a unit.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    /// Write step `step`; `known` is what it became before. `correction` says that its correction
+    /// is written instead, under that key.
+    Write { step: usize, known: Option<Written>, correction: Option<Key> },
+    /// The correction of this step is written already: it only has to be noted.
+    Corrected { step: usize, known: Written },
+    /// It is not known whether step `step` was written: look for it, unless it is too early.
+    Doubt { step: usize, intended_at: DateTime<Utc>, correction: Option<Key> },
+    /// Nothing is left to write.
+    Nothing,
+}
+
+impl<D: Draft> Unit<D> {
+    /// A unit of a record's drafts.
+    pub(super) fn new(
+        root: Key,
+        lane: Option<String>,
+        drafts: Vec<(Option<String>, D)>,
+        aliases: Vec<Alias>,
+        notes: Vec<Note>,
+    ) -> Result<Self, RunError> {
+        let mut steps = Vec::with_capacity(drafts.len());
+        for (part, draft) in drafts {
+            let key = part_key(&root, part.as_deref());
+            let fingerprint = fingerprint(&draft).map_err(|error| RunError::Draft {
+                key: key.clone(),
+                message: error.to_string(),
+            })?;
+            steps.push(Step { key, draft, fingerprint });
+        }
+        Ok(Self { root, lane, steps, merged: Vec::new(), notes, aliases, waited: None })
+    }
+
+    /// The fingerprint of the whole record: of its writes and its other names.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let mut bytes = Vec::with_capacity(self.steps.len() * 32);
+        for step in &self.steps {
+            bytes.extend_from_slice(step.key.as_str().as_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(step.fingerprint.as_bytes());
+        }
+        for alias in &self.aliases {
+            bytes.extend_from_slice(alias.as_bytes());
+        }
+        Fingerprint::of(&bytes)
+    }
+
+    /// Is the record in the ledger just as it is here, with nothing left to do?
+    ///
+    /// What the destination refused or let wait counts too: trying it again, unchanged, would be
+    /// a write call on unchanged data.
+    pub(super) fn is_settled(&self, entry: Option<&Entry>) -> bool {
+        entry.is_some_and(|entry| {
+            entry.fate.is_final() && entry.fingerprint == Some(self.fingerprint())
+        })
+    }
+
+    /// What to do next, given the ledger's entry. `wrote` says that this drive has written
+    /// something, so that a close has to follow again.
+    pub(super) fn next(&self, from: usize, entry: &Entry, wrote: bool) -> Next {
+        for (index, step) in self.steps.iter().enumerate().skip(from) {
+            let written = match entry.part(&step.key).map(|part| &part.state) {
+                None => return Next::Write { step: index, known: None, correction: None },
+                Some(PartState::Intended { at, .. }) => {
+                    return Next::Doubt { step: index, intended_at: *at, correction: None };
+                }
+                Some(PartState::Done(written)) => written,
+            };
+            if written.fingerprint == step.fingerprint {
+                if wrote && step.draft.repeats_after_others() {
+                    let known = Some(written.clone());
+                    return Next::Write { step: index, known, correction: None };
+                }
+                continue;
+            }
+            if step.draft.correction().is_none() {
+                let known = Some(written.clone());
+                return Next::Write { step: index, known, correction: None };
+            }
+            let key = step.correction_key();
+            return match entry.part(&key).map(|part| &part.state) {
+                None => Next::Write { step: index, known: None, correction: Some(key) },
+                Some(PartState::Intended { at, .. }) => {
+                    Next::Doubt { step: index, intended_at: *at, correction: Some(key) }
+                }
+                Some(PartState::Done(_)) => Next::Corrected { step: index, known: written.clone() },
+            };
+        }
+        Next::Nothing
+    }
+
+    /// When a doubt about a step arose: when it was last being sent, as far as anybody knows.
+    pub(super) fn doubt_since(&self, run_begun: DateTime<Utc>) -> DateTime<Utc> {
+        match self.waited {
+            Some(Waited { why: Parking::Doubt, since, .. }) => since,
+            // The process that sent it was gone before this run began.
+            _ => run_begun,
+        }
+    }
+
+    /// How often it was looked at in vain.
+    pub(super) fn looks(&self) -> u32 {
+        self.waited.map_or(0, |waited| waited.looks)
+    }
+}
+
+impl<D: Draft> Step<D> {
+    /// The key of the write that corrects this one. It carries the fingerprint, so that each
+    /// state of the record is corrected once.
+    fn correction_key(&self) -> Key {
+        let hex: String =
+            self.fingerprint.as_bytes()[..4].iter().map(|b| format!("{b:02x}")).collect();
+        let name = match self.key.part_name() {
+            Some(part) => format!("{part}+{hex}"),
+            None => format!("+{hex}"),
+        };
+        self.key.root().part(name)
+    }
+
+    pub(super) fn needs_intent(&self) -> bool {
+        self.draft.repeat() == Repeat::Never
+    }
+}
+
+/// May a negative answer of this kind be believed now?
+pub(super) fn believed(
+    evidence: Evidence,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+    patience: &Patience,
+) -> bool {
+    now >= believable_at(evidence, since, patience)
+}
+
+/// When a negative answer of this kind can be believed.
+pub(super) fn believable_at(
+    evidence: Evidence,
+    since: DateTime<Utc>,
+    patience: &Patience,
+) -> DateTime<Utc> {
+    let wait = match evidence {
+        Evidence::Read => patience.settle_after,
+        Evidence::Search => patience.settle_after + patience.lag_horizon,
+    };
+    since + chrono::TimeDelta::from_std(wait).unwrap_or(chrono::TimeDelta::MAX)
+}
+
+/// The fate of a record all of whose writes are done, and how this run counts it.
+pub(super) fn final_fate(entry: &Entry, root: Option<&Written>, wrote: bool) -> (Fate, Fate) {
+    if entry.fate.is_in_place() {
+        // It keeps the fate that put it in place.
+        let counted = if wrote { Fate::Updated } else { Fate::Unchanged };
+        return (entry.fate, counted);
+    }
+    let fate = match root.map(|written| written.how) {
+        Some(How::Created) => Fate::Created,
+        Some(How::Updated) => Fate::Updated,
+        Some(How::Unchanged) if wrote => Fate::Updated,
+        Some(How::Unchanged) => Fate::Unchanged,
+        None if wrote => Fate::Created,
+        None => Fate::Unchanged,
+    };
+    (fate, fate)
+}
+
+/// The object of a record, from the entry or from what its own write became.
+pub(super) fn root_target(entry: &Entry) -> Option<TargetId> {
+    match entry.part(&entry.key).map(|part| &part.state) {
+        Some(PartState::Done(written)) => Some(written.target.clone()),
+        Some(PartState::Intended { known: Some(written), .. }) => Some(written.target.clone()),
+        _ => entry.target.clone(),
+    }
+}
+
+/// The drafts of a unit as they are parked.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Stored<D> {
+    drafts: Vec<(Option<String>, D)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    merged: Vec<Key>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<Alias>,
+}
+
+impl<D: Draft> Unit<D> {
+    /// The unit as it is parked.
+    pub(super) fn park(
+        &self,
+        stage: &str,
+        why: Parking,
+        since: DateTime<Utc>,
+        not_before: DateTime<Utc>,
+        looks: u32,
+    ) -> Result<Parked, RunError> {
+        let drafts = self
+            .steps
+            .iter()
+            .map(|step| (step.key.part_name().map(str::to_owned), step.draft.clone()))
+            .collect();
+        let stored = Stored { drafts, merged: self.merged.clone(), aliases: self.aliases.clone() };
+        let drafts = serde_json::to_value(&stored).map_err(|error| RunError::Draft {
+            key: self.root.clone(),
+            message: error.to_string(),
+        })?;
+        Ok(Parked {
+            key: self.root.clone(),
+            stage: stage.to_owned(),
+            lane: self.lane.clone(),
+            why,
+            since,
+            not_before,
+            looks,
+            drafts,
+            notes: self.notes.clone(),
+        })
+    }
+
+    /// The unit that was parked.
+    pub(super) fn unpark(parked: Parked) -> Result<Self, RunError> {
+        let Parked { key, lane, why, since, looks, drafts, notes, .. } = parked;
+        // The message of a JSON error can quote a value, so only its place is told.
+        let stored: Stored<D> =
+            serde_json::from_value(drafts).map_err(|error| RunError::Draft {
+                key: key.clone(),
+                message: format!("the ledger's copy has another form ({:?})", error.classify()),
+            })?;
+        let mut unit = Self::new(key, lane, stored.drafts, stored.aliases, notes)?;
+        unit.merged = stored.merged;
+        unit.waited = Some(Waited { why, since, looks });
+        Ok(unit)
+    }
+}

@@ -1,0 +1,189 @@
+//! [`Run`]: what all stages of one run share: ledger, clock, observer, the signal to stop.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::fate::{Fate, Tally};
+use crate::ledger::{Change, Ledger, LedgerError};
+use crate::observe::{Event, Observer};
+
+/// What all stages of one run share. Cheap to clone.
+#[derive(Clone)]
+pub struct Run {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) stop: StopSignal,
+    pub(crate) clock: Clock,
+    pub(crate) patience: Patience,
+    /// When this run began: intents found without an outcome were surely sent before it.
+    pub(crate) begun_at: DateTime<Utc>,
+    /// When the migration first began. What is older in the destination was there before.
+    pub(crate) migration_since: DateTime<Utc>,
+    tallies: Arc<Mutex<BTreeMap<String, Tally>>>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("begun_at", &self.begun_at).finish_non_exhaustive()
+    }
+}
+
+/// The name under which a ledger keeps the moment its migration first began.
+const SINCE: &str = "migration_since";
+
+impl Run {
+    /// Begins a run on a ledger.
+    pub async fn begin(
+        ledger: Arc<dyn Ledger>,
+        observer: Arc<dyn Observer>,
+        stop: StopSignal,
+        patience: Patience,
+    ) -> Result<Self, LedgerError> {
+        let clock = Clock::start();
+        let begun_at = clock.now();
+        let known = ledger.meta(SINCE).await?;
+        let known = known.and_then(|since| serde_json::from_value(since).ok());
+        let migration_since = match known {
+            Some(since) => since,
+            None => {
+                let value = Some(serde_json::Value::String(begun_at.to_rfc3339()));
+                ledger.commit(vec![Change::Meta { name: SINCE.into(), value }]).await?;
+                begun_at
+            }
+        };
+        Ok(Self {
+            ledger,
+            observer,
+            stop,
+            clock,
+            patience,
+            begun_at,
+            migration_since,
+            tallies: Arc::default(),
+        })
+    }
+
+    /// The ledger of this run.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
+    }
+
+    /// The signal that stops it.
+    pub fn stop_signal(&self) -> &StopSignal {
+        &self.stop
+    }
+
+    /// When the migration, of which this may be a later run, first began.
+    pub fn migration_since(&self) -> DateTime<Utc> {
+        self.migration_since
+    }
+
+    /// What became of the records of a stage in this run alone; a record that was already in
+    /// place counts as unchanged.
+    pub fn tally(&self, stage: &str) -> Tally {
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.get(stage).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn count(&self, stage: &str, fate: Fate) {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.entry(stage.to_owned()).or_default().add(fate, 1);
+        drop(tallies);
+        self.observer.observe(&Event::Settled { stage, fate });
+    }
+}
+
+/// How long doubt must last before a negative answer is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Patience {
+    /// How long after its last byte was sent a request may still take effect.
+    pub settle_after: Duration,
+    /// How far a search index may lag behind, on top of that.
+    pub lag_horizon: Duration,
+    /// How often a record is tried again, in vain, before it is dead.
+    pub max_looks: u32,
+}
+
+impl Default for Patience {
+    /// A minute, five minutes, eight times.
+    fn default() -> Self {
+        Self {
+            settle_after: Duration::from_secs(60),
+            lag_horizon: Duration::from_secs(300),
+            max_looks: 8,
+        }
+    }
+}
+
+impl Patience {
+    /// Other times than the defaults.
+    pub fn new(settle_after: Duration, lag_horizon: Duration) -> Self {
+        Self { settle_after, lag_horizon, ..Self::default() }
+    }
+
+    /// When to look again at something that was looked at `looks` times in vain: after one
+    /// second, two, four, and so on to a minute.
+    pub(crate) fn next_look(&self, now: DateTime<Utc>, looks: u32) -> DateTime<Utc> {
+        now + TimeDelta::seconds((1_i64 << looks.min(6)).min(60))
+    }
+}
+
+/// A signal that lets a run end at the next good point. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignal(CancellationToken);
+
+impl StopSignal {
+    /// A signal that nobody has given yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the signal: reading stops, writes under way are finished and committed.
+    pub fn stop(&self) {
+        self.0.cancel();
+    }
+
+    /// Has it been given?
+    pub fn is_stopped(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits for it.
+    pub async fn stopped(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// The time of a run: wall time at its start, carried on by the runtime's own clock, so that a
+/// clock set back meanwhile does no harm and a paused clock in tests is obeyed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    wall: DateTime<Utc>,
+    start: tokio::time::Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        // Ledgers keep microseconds; a finer time would not read back as it was written.
+        let now = Utc::now();
+        let wall = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
+        Self { wall, start: tokio::time::Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        let elapsed = i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.wall + TimeDelta::microseconds(elapsed)
+    }
+
+    pub(crate) async fn sleep_until(&self, then: DateTime<Utc>) {
+        if let Ok(wait) = (then - self.now()).to_std() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
