@@ -114,7 +114,8 @@ pub enum Change {
         at: DateTime<Utc>,
     },
     /// A write is about to be made that must not be repeated. The record's entry is made, as
-    /// pending, if there is none.
+    /// pending, if there is none. An intent that stands already keeps its time, since the write
+    /// may have taken effect ever since.
     Intent {
         /// The key of the write, a part key or a record's.
         key: Key,
@@ -241,7 +242,8 @@ pub struct Entry {
     pub attempts: u32,
     /// The last pass it was seen in; 0 before its first page is settled.
     pub seen: u32,
-    /// When it was last changed.
+    /// When it was last settled or its own write was last done; before that, when it was made, or
+    /// the epoch where the change that made it had no time.
     pub at: DateTime<Utc>,
     /// Its writes, in the order they were first made. Filled by [`Ledger::entries`] only.
     pub parts: Vec<Part>,
