@@ -447,6 +447,10 @@ impl<D: Draft> Flow<'_, D> {
             attempts: looks,
             at: self.run.clock.now(),
         });
+        // Their drafts are in those of the unit now; parked apart they would go their own way.
+        for key in unit.merged.iter().cloned() {
+            pending.push(Change::Unpark { key });
+        }
         tracing::debug!(key = %entry.key, why = why.name(), %not_before, "parked");
         self.run.ledger.commit(pending).await?;
         Ok(Ended::Parked)

@@ -37,9 +37,9 @@ impl<'a, D: Draft> Groups<'a, D> {
                 if taken.remove(&parked.key) {
                     continue;
                 }
+                let scanned = parked.key.clone();
                 let members = self.members(parked).await?;
-                let first = members.keys().next().cloned();
-                taken.extend(members.keys().filter(|key| Some(*key) != first.as_ref()).cloned());
+                taken.extend(members.keys().filter(|key| **key != scanned).cloned());
                 units.append(&mut self.group(members).await?);
             }
             self.with_entries(units).await.map(|load| Some((load, (last, taken))))

@@ -1,0 +1,508 @@
+//! Two invented services: people and threads of messages, and a destination with faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use migrate_core::{
+    Alias, Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, FailureKind, Found, Group,
+    Grouping, Key, Limits, Member, Missing, Name, Page, Pipeline, Reason, Record, Reference,
+    Repeat, Resolved, Sink, Source, SourceError, Stage, TargetId, Unreadable, Write, async_trait,
+    map_fn,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// A small generator of numbers, the same for the same seed.
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
+
+impl Rng {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound.max(1)
+    }
+
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Person {
+    id: u64,
+    email: Option<String>,
+    name: String,
+}
+
+/// A source in memory, in pages of seven; every seventeenth row cannot be read.
+#[derive(Clone, Debug)]
+pub struct Rows<T> {
+    rows: Arc<Vec<T>>,
+}
+
+pub type People = Rows<Person>;
+pub type Threads = Rows<Thread>;
+
+#[derive(Clone, Debug)]
+pub struct Thread {
+    id: u64,
+    person: u64,
+    remarks: Vec<String>,
+}
+
+impl<T> Rows<T> {
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl Rows<Person> {
+    pub fn generate(rng: &mut Rng, count: u64) -> Self {
+        let rows = (1..=count)
+            .map(|id| {
+                let email = match rng.below(10) {
+                    0 => None,
+                    1..=3 => Some(format!("shared{}@example.com", rng.below(3))),
+                    _ => Some(format!("p{id}@example.com")),
+                };
+                Person { id, email, name: format!("person {id}") }
+            })
+            .collect();
+        Self { rows: Arc::new(rows) }
+    }
+}
+
+impl Rows<Thread> {
+    pub fn generate(rng: &mut Rng, people: &People, count: u64) -> Self {
+        let rows = (1..=count)
+            .map(|id| {
+                let remarks = (0..rng.below(4)).map(|n| format!("remark {n}")).collect();
+                Thread { id, person: 1 + rng.below(people.len() as u64 + 2), remarks }
+            })
+            .collect();
+        Self { rows: Arc::new(rows) }
+    }
+
+    pub fn change_a_remark(&mut self) -> Key {
+        let rows = Arc::make_mut(&mut self.rows);
+        let thread = rows
+            .iter_mut()
+            .find(|thread| !thread.remarks.is_empty() && thread.id % 17 != 0 && thread.person == 1)
+            .expect("a thread of the first person with a remark");
+        thread.remarks[0] = "changed".into();
+        Key::new("thread", thread.id)
+    }
+}
+
+pub trait Row: Clone + Send + Sync + 'static {
+    fn key(&self) -> Key;
+    fn readable(&self) -> bool;
+}
+
+impl Row for Person {
+    fn key(&self) -> Key {
+        Key::new("person", self.id)
+    }
+
+    fn readable(&self) -> bool {
+        self.id % 17 != 0
+    }
+}
+
+impl Row for Thread {
+    fn key(&self) -> Key {
+        Key::new("thread", self.id)
+    }
+
+    fn readable(&self) -> bool {
+        self.id % 17 != 0
+    }
+}
+
+impl<T: Row> Source for Rows<T> {
+    type Record = T;
+
+    fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
+        let start: usize = from.map_or(0, |cursor| cursor.as_str().parse().expect("a number"));
+        let rows = self.rows.clone();
+        futures::stream::iter((start..rows.len()).step_by(7))
+            .then(move |at| {
+                let rows = rows.clone();
+                async move {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    let end = rows.len().min(at + 7);
+                    let items = rows[at..end].iter().map(|row| {
+                        let key = row.key();
+                        if row.readable() {
+                            Ok(Record::new(key, row.clone()))
+                        } else {
+                            Err(Unreadable { key, reason: "ragged".into() })
+                        }
+                    });
+                    let next = (end < rows.len()).then(|| Cursor::new(end.to_string()));
+                    Ok(Page { items: items.collect(), next })
+                }
+            })
+            .boxed()
+    }
+
+    fn estimate(&self) -> Estimate {
+        Estimate::Exactly(self.rows.len() as u64)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Item {
+    Person { email: Option<String>, names: BTreeSet<String> },
+    Opening { person: Key },
+    Remark(String),
+    Close,
+}
+
+impl Draft for Item {
+    fn references(&self) -> Vec<Reference> {
+        match self {
+            Self::Opening { person } => vec![Reference {
+                names: vec![Name::Key(person.clone())],
+                missing: Missing::Queue(Reason::new("without_person", "nobody of that id")),
+            }],
+            _ => Vec::new(),
+        }
+    }
+
+    fn repeat(&self) -> Repeat {
+        match self {
+            Self::Person { .. } | Self::Close => Repeat::Safe,
+            Self::Opening { .. } | Self::Remark(_) => Repeat::Never,
+        }
+    }
+
+    fn repeats_after_others(&self) -> bool {
+        *self == Self::Close
+    }
+
+    fn correction(&self) -> Option<Self> {
+        matches!(self, Self::Remark(_)).then(|| Self::Remark("correction".into()))
+    }
+}
+
+pub fn people_stage(people: &People, world: &World) -> impl Stage + 'static {
+    let mapper = map_fn(|record: Record<Person>, out: &mut Emit<Item>| {
+        let Person { email, name, .. } = record.body;
+        if let Some(email) = &email {
+            out.identity(Alias::new("email", email));
+        }
+        out.push(Item::Person { email, names: BTreeSet::from([name]) });
+    });
+    Pipeline::new("people", people.clone(), mapper, world.clone()).grouped_by(ByEmail)
+}
+
+pub fn threads_stage(threads: &Threads, world: &World) -> impl Stage + 'static {
+    let mapper = map_fn(|record: Record<Thread>, out: &mut Emit<Item>| {
+        out.push(Item::Opening { person: Key::new("person", record.body.person) });
+        for (n, text) in record.body.remarks.into_iter().enumerate() {
+            out.part(format!("remark:{n}"), Item::Remark(text));
+        }
+        out.part("close", Item::Close);
+    });
+    Pipeline::new("threads", threads.clone(), mapper, world.clone())
+}
+
+/// The lowest id becomes the object; it gets the names of all. `shared2` is nobody's address.
+struct ByEmail;
+
+impl Grouping<Item> for ByEmail {
+    fn group(&self, mut members: Vec<Member<Item>>) -> Vec<Group<Item>> {
+        let id = |member: &Member<Item>| member.key.id().parse::<u64>().unwrap_or(0);
+        members.sort_by_key(id);
+        let shared = members.iter().any(|member| {
+            let draft = &member.drafts[0].1;
+            matches!(draft, Item::Person { email: Some(email), .. } if email.starts_with("shared2"))
+        });
+        if shared && members.len() > 1 {
+            let keys = members.into_iter().map(|member| member.key).collect();
+            return vec![Group::Queue { keys, reason: Reason::new("shared_email", "shared") }];
+        }
+        let mut members = members.into_iter();
+        let mut primary = members.next().expect("a member");
+        let mut merged = Vec::new();
+        for member in members {
+            if let (Item::Person { names, .. }, Item::Person { names: more, .. }) =
+                (&mut primary.drafts[0].1, &member.drafts[0].1)
+            {
+                names.extend(more.iter().cloned());
+            }
+            merged.push(member.key);
+        }
+        vec![Group::One { primary, merged }]
+    }
+}
+
+/// What the destination holds in the end: each object by its key, with its texts in order. Twins
+/// would show as a count above one.
+pub type State = BTreeMap<String, Vec<(String, Vec<String>)>>;
+
+/// What it should hold, worked out without the engine.
+pub fn expected(people: &People, threads: &Threads) -> State {
+    let mut state = State::new();
+    let mut owner: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut by_email: BTreeMap<&str, Vec<&Person>> = BTreeMap::new();
+    for person in people.rows.iter().filter(|person| person.readable()) {
+        match &person.email {
+            Some(email) => by_email.entry(email).or_default().push(person),
+            None => {
+                owner.insert(person.id, person.id);
+                let texts = vec![person.name.clone()];
+                state.insert(format!("person:{}", person.id), vec![(String::new(), texts)]);
+            }
+        }
+    }
+    for (email, group) in by_email {
+        if email.starts_with("shared2") && group.len() > 1 {
+            continue;
+        }
+        let first = group[0].id;
+        let names: BTreeSet<String> = group.iter().map(|person| person.name.clone()).collect();
+        owner.extend(group.iter().map(|person| (person.id, first)));
+        let object = (String::new(), names.into_iter().collect());
+        state.insert(format!("person:{first}"), vec![object]);
+    }
+    for thread in threads.rows.iter().filter(|thread| thread.readable()) {
+        let Some(person) = owner.get(&thread.person) else { continue };
+        let mut texts = thread.remarks.clone();
+        texts.push("close".into());
+        let object = (format!("person:{person}"), texts);
+        state.insert(format!("thread:{}", thread.id), vec![object]);
+    }
+    state
+}
+
+/// What goes wrong, in percent of the calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    refused_for_now: u64,
+    lost_reply: u64,
+    late_effect: u64,
+    dropped_receipt: u64,
+    find_fails: u64,
+    gone_after: Option<u64>,
+}
+
+impl Faults {
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    pub fn all() -> Self {
+        Self {
+            refused_for_now: 6,
+            lost_reply: 8,
+            late_effect: 8,
+            dropped_receipt: 4,
+            find_fails: 15,
+            gone_after: None,
+        }
+    }
+
+    pub fn gone_after(calls: u64) -> Self {
+        Self { gone_after: Some(calls), ..Self::default() }
+    }
+}
+
+/// How long a request may still take effect after its connection is gone.
+const LATE: Duration = Duration::from_secs(15);
+/// How far the search lags.
+const LAG: Duration = Duration::from_secs(45);
+
+/// The destination.
+#[derive(Clone)]
+pub struct World(Arc<Mutex<Inner>>);
+
+struct Inner {
+    rng: Rng,
+    faults: Faults,
+    objects: Vec<Object>,
+    writes: u64,
+}
+
+struct Object {
+    key: Key,
+    owner: String,
+    texts: Vec<String>,
+    made: Instant,
+}
+
+impl World {
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        let inner = Inner { rng: Rng::new(seed ^ 0xfa17), faults, objects: Vec::new(), writes: 0 };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    pub fn set_faults(&self, faults: Faults) {
+        self.0.lock().expect("no panic").faults = faults;
+    }
+
+    pub fn writes(&self) -> u64 {
+        self.0.lock().expect("no panic").writes
+    }
+
+    pub fn state(&self) -> State {
+        let inner = self.0.lock().expect("no panic");
+        let mut state = State::new();
+        for object in &inner.objects {
+            let texts = (object.owner.clone(), object.texts.clone());
+            state.entry(object.key.to_string()).or_default().push(texts);
+        }
+        state
+    }
+
+    pub fn thread_of(&self, key: &Key) -> Vec<String> {
+        let inner = self.0.lock().expect("no panic");
+        let object = inner.objects.iter().find(|object| &object.key == key);
+        object.map(|object| object.texts.clone()).unwrap_or_default()
+    }
+
+    fn apply(&self, key: &Key, item: &Item, resolved: &Resolved) -> (TargetId, bool) {
+        let mut inner = self.0.lock().expect("no panic");
+        let root = resolved.root().and_then(|id| id.as_str().parse::<usize>().ok());
+        let at = |index: usize| TargetId::new(index.to_string());
+        match item {
+            Item::Person { names, .. } => {
+                let texts: Vec<String> = names.iter().cloned().collect();
+                let there = inner.objects.iter().position(|object| &object.key == key);
+                if let Some(index) = there {
+                    inner.objects[index].texts = texts;
+                    return (at(index), false);
+                }
+                let (owner, made) = (String::new(), Instant::now());
+                inner.objects.push(Object { key: key.clone(), owner, texts, made });
+            }
+            Item::Opening { person } => {
+                let name = Name::Key(person.clone());
+                let owner = resolved.get(&name).and_then(|id| id.as_str().parse::<usize>().ok());
+                let owner = inner.objects[owner.expect("a person")].key.to_string();
+                let (texts, made) = (Vec::new(), Instant::now());
+                inner.objects.push(Object { key: key.clone(), owner, texts, made });
+            }
+            Item::Remark(text) => {
+                let root = root.expect("an opening");
+                let texts = &mut inner.objects[root].texts;
+                texts.push(text.clone());
+                return (TargetId::new(format!("{root}/{}", texts.len())), true);
+            }
+            Item::Close => {
+                let root = root.expect("an opening");
+                let texts = &mut inner.objects[root].texts;
+                if texts.last().map(String::as_str) != Some("close") {
+                    texts.push("close".into());
+                }
+                return (TargetId::new(format!("{root}/close")), true);
+            }
+        }
+        (at(inner.objects.len() - 1), true)
+    }
+}
+
+#[async_trait]
+impl Sink<Item> for World {
+    async fn write(&self, batch: Vec<Write<Item>>) {
+        for write in batch {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let (dice, faults) = {
+                let mut inner = self.0.lock().expect("no panic");
+                inner.writes += 1;
+                let gone = inner.faults.gone_after.is_some_and(|after| inner.writes > after);
+                if gone {
+                    drop(inner);
+                    write.failed(Failure::new(FailureKind::Gone, "connection refused"));
+                    continue;
+                }
+                (inner.rng.below(100), inner.faults)
+            };
+            let mut bound = faults.refused_for_now;
+            if dice < bound {
+                write.failed(Failure::new(FailureKind::NotDone, "busy"));
+                continue;
+            }
+            bound += faults.lost_reply;
+            if dice < bound {
+                self.apply(&write.key, &write.draft, &write.resolved);
+                write.failed(Failure::new(FailureKind::InDoubt, "connection reset"));
+                continue;
+            }
+            bound += faults.late_effect;
+            if dice < bound {
+                let late = Duration::from_millis(
+                    self.0
+                        .lock()
+                        .expect("no panic")
+                        .rng
+                        .below(u64::try_from(LATE.as_millis()).expect("small")),
+                );
+                let (world, key) = (self.clone(), write.key.clone());
+                let (item, resolved) = (write.draft.clone(), write.resolved.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(late).await;
+                    world.apply(&key, &item, &resolved);
+                });
+                write.failed(Failure::new(FailureKind::InDoubt, "timed out"));
+                continue;
+            }
+            bound += faults.dropped_receipt;
+            if dice < bound {
+                self.apply(&write.key, &write.draft, &write.resolved);
+                continue;
+            }
+            let (id, created) = self.apply(&write.key, &write.draft, &write.resolved);
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            if created { write.created(id) } else { write.updated(id) }
+        }
+    }
+
+    async fn find(&self, doubt: &Doubt<Item>) -> Result<Found, Failure> {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let mut inner = self.0.lock().expect("no panic");
+        let percent = inner.faults.find_fails;
+        if inner.rng.chance(percent) {
+            return Err(Failure::new(FailureKind::NotDone, "busy"));
+        }
+        match &doubt.draft {
+            Item::Opening { .. } => {
+                let twins: Vec<TargetId> = inner
+                    .objects
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, object)| object.key == doubt.key && object.made.elapsed() >= LAG)
+                    .map(|(index, _)| TargetId::new(index.to_string()))
+                    .collect();
+                Ok(match twins.len() {
+                    0 => Found::No(Evidence::Search),
+                    1 => Found::Yes(twins[0].clone()),
+                    _ => Found::Twins(twins),
+                })
+            }
+            Item::Remark(text) => {
+                let root = doubt.resolved.root().and_then(|id| id.as_str().parse::<usize>().ok());
+                let texts = &inner.objects[root.expect("an opening")].texts;
+                Ok(match texts.iter().position(|known| known == text) {
+                    Some(index) => Found::Yes(TargetId::new(format!("{index}"))),
+                    None => Found::No(Evidence::Read),
+                })
+            }
+            _ => Ok(Found::CannotTell),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::one_by_one(5)
+    }
+}
