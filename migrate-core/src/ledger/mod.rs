@@ -87,6 +87,44 @@ pub trait Ledger: Send + Sync + 'static {
     async fn meta(&self, name: &str) -> Result<Option<Value>, LedgerError>;
 }
 
+/// The migration that a durable ledger belongs to, settled when the ledger is made: it is refused
+/// to any other, which would mistake foreign objects for its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Binding {
+    /// The account that is read.
+    pub source: String,
+    /// The account that is written to.
+    pub destination: String,
+    /// What external ids in the destination begin with.
+    pub key_prefix: String,
+}
+
+impl Binding {
+    /// A binding of a source account to a destination account, under a prefix for external ids.
+    pub fn new(
+        source: impl Into<String>,
+        destination: impl Into<String>,
+        key_prefix: impl Into<String>,
+    ) -> Self {
+        Self {
+            source: source.into(),
+            destination: destination.into(),
+            key_prefix: key_prefix.into(),
+        }
+    }
+
+    /// Each value under its name.
+    #[cfg(feature = "sqlite")]
+    fn named(&self) -> [(&'static str, &str); 3] {
+        [
+            ("source", &self.source),
+            ("destination", &self.destination),
+            ("key_prefix", &self.key_prefix),
+        ]
+    }
+}
+
 /// One change to a ledger.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

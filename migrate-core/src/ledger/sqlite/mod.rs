@@ -1,5 +1,210 @@
 //! The default ledger: one SQLite file.
 
-/// The default ledger: one SQLite file.
-#[derive(Debug)]
-pub struct SqliteLedger {}
+mod apply;
+mod code;
+mod file;
+mod query;
+mod reader;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use serde_json::Value;
+
+use self::reader::Readers;
+use self::writer::Writer;
+use super::{
+    Binding, Change, Entry, Ledger, LedgerError, LedgerErrorKind, Parked, Parking, StageState,
+};
+use crate::{Alias, Key, Tally};
+
+/// The default ledger: one SQLite file, readable with any SQLite tool.
+///
+/// Commits made at the same time share a transaction and so a sync of the disk; each returns when
+/// it is durable. Reads have connections of their own. All of it happens on threads of the
+/// ledger's, so it can be used with any async runtime, and dropping the ledger waits until what
+/// was handed over is written.
+///
+/// The file and its companions (`-wal`, `-shm`, `.lock`) are readable by their owner only. They
+/// belong on a local disk and are copied together. Times are kept to the microsecond.
+///
+/// When storage fails, as when the disk is full, the commit that met it and all later ones are
+/// refused with [`LedgerErrorKind::Storage`]; nothing that was acknowledged is lost. Open the
+/// ledger anew to go on.
+pub struct SqliteLedger {
+    // Readers end first, so that the last connection is the writer's, which tidies up; the lock
+    // is let go when all is closed.
+    readers: Readers,
+    writer: Option<Writer>,
+    _lock: Option<File>,
+    path: PathBuf,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger of a migration for a run, and makes it if there is none. The folder must
+    /// be there.
+    ///
+    /// It is locked until it is dropped or the process ends, however that ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Locked`](LedgerErrorKind::Locked) while another run has it open,
+    /// [`Foreign`](LedgerErrorKind::Foreign) when it is bound to another migration,
+    /// [`Newer`](LedgerErrorKind::Newer) when a newer version of this crate wrote it,
+    /// [`Corrupt`](LedgerErrorKind::Corrupt) when the file is no ledger or a damaged one, and
+    /// [`Storage`](LedgerErrorKind::Storage) when it cannot be made or opened.
+    ///
+    /// ```
+    /// use migrate_core::SqliteLedger;
+    /// use migrate_core::ledger::{Binding, LedgerErrorKind};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("ledger.sqlite");
+    /// let binding = Binding::new("desk:acme", "workspace:w1", "desk");
+    /// let ledger = SqliteLedger::open(&path, &binding)?;
+    ///
+    /// let second = SqliteLedger::open(&path, &binding).unwrap_err();
+    /// assert_eq!(second.kind(), LedgerErrorKind::Locked);
+    /// # drop(ledger);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn open(path: impl AsRef<Path>, binding: &Binding) -> Result<Self, LedgerError> {
+        let path = path.as_ref();
+        let lock = file::lock(path)?;
+        file::make(path)?;
+        let writer = file::open_writer(path, binding)?;
+        Self::assemble(path, writer, lock)
+    }
+
+    /// Opens a ledger for reading only, as for a report, whether or not a run is under way. It
+    /// needs no lock, and its `commit` is refused with [`Locked`](LedgerErrorKind::Locked).
+    ///
+    /// # Errors
+    ///
+    /// [`Newer`](LedgerErrorKind::Newer), [`Corrupt`](LedgerErrorKind::Corrupt) (also when there
+    /// is no file) and [`Storage`](LedgerErrorKind::Storage), as for [`open`](Self::open).
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
+        let path = path.as_ref();
+        let readers = Readers::new(path.to_owned(), vec![file::open_onlooker(path)?])?;
+        Ok(Self { readers, writer: None, _lock: None, path: path.to_owned() })
+    }
+
+    fn assemble(path: &Path, writer: Connection, lock: File) -> Result<Self, LedgerError> {
+        // Two, so that counting a whole stage keeps nobody waiting.
+        let connections = vec![file::open_reader(path)?, file::open_reader(path)?];
+        Ok(Self {
+            readers: Readers::new(path.to_owned(), connections)?,
+            writer: Some(Writer::new(path.to_owned(), writer)?),
+            _lock: Some(lock),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLedger").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), LedgerError> {
+        match &self.writer {
+            Some(writer) => writer.commit(changes).await,
+            None => Err(LedgerError::new(
+                LedgerErrorKind::Locked,
+                format!("the ledger {} was opened for reading only", self.path.display()),
+            )),
+        }
+    }
+
+    async fn entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, LedgerError> {
+        let keys = keys.to_owned();
+        self.readers.ask(move |db| query::entries(db, &keys)).await
+    }
+
+    async fn known_as(&self, aliases: &[Alias]) -> Result<Vec<Vec<Entry>>, LedgerError> {
+        let aliases = aliases.to_owned();
+        self.readers.ask(move |db| query::known_as(db, &aliases)).await
+    }
+
+    async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
+        let stage = stage.to_owned();
+        self.readers.ask(move |db| query::stage(db, &stage)).await
+    }
+
+    async fn tally(&self, stage: &str, pass: u32) -> Result<Tally, LedgerError> {
+        let stage = stage.to_owned();
+        self.readers.ask(move |db| query::tally(db, &stage, pass)).await
+    }
+
+    async fn scan(
+        &self,
+        stage: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Entry)>, LedgerError> {
+        let stage = stage.to_owned();
+        self.readers.ask(move |db| query::scan(db, &stage, after, limit)).await
+    }
+
+    async fn parked(
+        &self,
+        stage: &str,
+        why: Parking,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Parked)>, LedgerError> {
+        let stage = stage.to_owned();
+        self.readers.ask(move |db| query::parked(db, &stage, why, after, limit)).await
+    }
+
+    async fn parked_among(&self, keys: &[Key]) -> Result<Vec<Parked>, LedgerError> {
+        let keys = keys.to_owned();
+        self.readers.ask(move |db| query::parked_among(db, &keys)).await
+    }
+
+    async fn discovered(
+        &self,
+        list: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, String)>, LedgerError> {
+        let list = list.to_owned();
+        self.readers.ask(move |db| query::discovered(db, &list, after, limit)).await
+    }
+
+    async fn before(&self, key: &Key) -> Result<Option<Value>, LedgerError> {
+        let key = key.clone();
+        self.readers.ask(move |db| query::before(db, &key)).await
+    }
+
+    async fn meta(&self, name: &str) -> Result<Option<Value>, LedgerError> {
+        let name = name.to_owned();
+        self.readers.ask(move |db| query::meta(db, &name)).await
+    }
+}
+
+fn start(
+    path: &Path,
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, LedgerError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
+        let message = format!("could not start a thread for the ledger {}", path.display());
+        LedgerError::new(LedgerErrorKind::Storage, message).because(error)
+    })
+}
+
+fn stopped(path: &Path) -> LedgerError {
+    let message = format!("a thread of the ledger {} has stopped: open it anew", path.display());
+    LedgerError::new(LedgerErrorKind::Storage, message)
+}

@@ -1,0 +1,130 @@
+//! The thread that writes, many commits to a transaction.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::apply::apply;
+use super::file::trouble;
+use super::{start, stopped};
+use crate::ledger::{Change, LedgerError};
+
+/// Commits that one transaction takes at most, so that nobody waits long for the others.
+const GROUP: usize = 1024;
+
+/// The one writer of a ledger. Dropping it writes what was handed over before, and waits for that.
+pub(super) struct Writer {
+    path: PathBuf,
+    commits: Option<mpsc::Sender<Commit>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Commit {
+    changes: Vec<Change>,
+    done: oneshot::Sender<Result<(), LedgerError>>,
+}
+
+impl Writer {
+    pub(super) fn new(path: PathBuf, mut db: Connection) -> Result<Self, LedgerError> {
+        let (commits, queue) = mpsc::channel();
+        let at = path.clone();
+        let thread = start(&path, "ledger-writer", move || {
+            write_all(&mut db, &queue, |error| trouble(&at, "write", error));
+        })?;
+        Ok(Self { path, commits: Some(commits), thread: Some(thread) })
+    }
+
+    /// Returns when the changes are durable. A commit that is no longer awaited is made all the
+    /// same.
+    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), LedgerError> {
+        let (done, durable) = oneshot::channel();
+        let stopped = || stopped(&self.path);
+        let commits = self.commits.as_ref().ok_or_else(stopped)?;
+        commits.send(Commit { changes, done }).map_err(|_| stopped())?;
+        durable.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.commits.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// While one transaction is being made durable the next commits gather, so that the more is asked
+/// for, the more each sync of the disk carries. Once storage has failed nothing more is written:
+/// what follows may depend on what was lost.
+fn write_all(
+    db: &mut Connection,
+    queue: &mpsc::Receiver<Commit>,
+    explain: impl Fn(rusqlite::Error) -> LedgerError,
+) {
+    let mut failed: Option<LedgerError> = None;
+    while let Ok(first) = queue.recv() {
+        let mut group = vec![first];
+        group.extend(queue.try_iter().take(GROUP - 1));
+        if failed.is_none() {
+            failed = write_group(db, group, &explain);
+        } else if let Some(error) = &failed {
+            group.into_iter().for_each(|commit| commit.answer(Err(error.clone())));
+        }
+    }
+}
+
+/// Writes a group whole. If a commit of it is refused for what it holds, each is written on its
+/// own, so that none suffers for another. Returns the error after which there is no going on.
+fn write_group(
+    db: &mut Connection,
+    group: Vec<Commit>,
+    explain: &impl Fn(rusqlite::Error) -> LedgerError,
+) -> Option<LedgerError> {
+    let failed = match write(db, &group) {
+        Ok(()) => {
+            group.into_iter().for_each(|commit| commit.answer(Ok(())));
+            return None;
+        }
+        Err(error) if is_refusal(&error) && group.len() > 1 => {
+            let mut failed = None;
+            for commit in group {
+                match &failed {
+                    None => failed = write_group(db, vec![commit], explain),
+                    Some(error) => commit.answer(Err(LedgerError::clone(error))),
+                }
+            }
+            return failed;
+        }
+        Err(error) => (is_refusal(&error), explain(error)),
+    };
+    let (refused, error) = failed;
+    group.into_iter().for_each(|commit| commit.answer(Err(error.clone())));
+    (!refused).then_some(error)
+}
+
+fn write(db: &mut Connection, group: &[Commit]) -> rusqlite::Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for change in group.iter().flat_map(|commit| &commit.changes) {
+        apply(&transaction, change)?;
+    }
+    transaction.commit()
+}
+
+/// Was this one commit at fault, and not the disk?
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(code) => matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TooBig),
+        None => matches!(error, rusqlite::Error::ToSqlConversionFailure(_)),
+    }
+}
+
+impl Commit {
+    // Nobody may be waiting any more; the changes were made all the same.
+    fn answer(self, result: Result<(), LedgerError>) {
+        let _ = self.done.send(result);
+    }
+}
