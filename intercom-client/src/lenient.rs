@@ -1,0 +1,166 @@
+//! Reading fields whose type differs from version to version and from server to server.
+//!
+//! Every field of a reply may be missing, null, or the same value in another JSON type. What is
+//! of no use as the wanted type (an object where a text is expected) is an error of that record,
+//! never a silent loss.
+
+use chrono::{DateTime, Utc};
+pub(crate) use desk_client_core::lenient::{
+    optional_flag as flag, optional_integer as integer, optional_text,
+};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// A text; numbers and booleans are written out, null and white space are nothing.
+pub(crate) fn text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    Ok(optional_text(deserializer)?.map(T::from))
+}
+
+/// An id, where null, `""` and `0` mean that there is none.
+///
+/// Intercom writes an unassigned conversation as `null` up to version 2.15 and as `0` since.
+pub(crate) fn id<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let id = optional_text(deserializer)?;
+    Ok(id.filter(|id| id != "0").map(T::from))
+}
+
+/// A point in time: UNIX seconds, as number or text, or RFC 3339. Null, `""` and `0` are none.
+pub(crate) fn time<'de, D>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let Some(text) = optional_text(deserializer)? else {
+        return Ok(None);
+    };
+    let time = match desk_client_core::lenient::integer(&text) {
+        Some(0) => return Ok(None),
+        Some(seconds) => DateTime::from_timestamp(seconds, 0),
+        None => DateTime::parse_from_rfc3339(text.trim())
+            .ok()
+            .map(|time| time.to_utc()),
+    };
+    match time {
+        Some(time) => Ok(Some(time)),
+        None => Err(D::Error::custom(
+            "expected UNIX seconds or an RFC 3339 time",
+        )),
+    }
+}
+
+/// Whatever has a default: null reads as the default.
+pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list that arrives bare, null, or inside an envelope such as
+/// `{"type": "tag.list", "tags": [..]}`: the first array in the envelope is the list.
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let list = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(list) => list,
+        Value::Object(envelope) => envelope
+            .into_iter()
+            .find_map(|(_, value)| match value {
+                Value::Array(list) => Some(list),
+                _ => None,
+            })
+            .unwrap_or_default(),
+        _ => return Err(D::Error::custom("expected a list")),
+    };
+    list.into_iter()
+        .map(|value| serde_json::from_value(value).map_err(D::Error::custom))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::AdminId;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Drift {
+        #[serde(deserialize_with = "text")]
+        owner_id: Option<String>,
+        #[serde(deserialize_with = "id")]
+        assignee: Option<AdminId>,
+        #[serde(deserialize_with = "integer")]
+        count: Option<i64>,
+        #[serde(deserialize_with = "flag")]
+        read: Option<bool>,
+        #[serde(deserialize_with = "time")]
+        at: Option<DateTime<Utc>>,
+        #[serde(deserialize_with = "list")]
+        tags: Vec<i64>,
+    }
+
+    fn read(json: &str) -> Drift {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_same_value_in_another_type_is_the_same_value() {
+        assert_eq!(read(r#"{"owner_id": 5}"#).owner_id.as_deref(), Some("5"));
+        assert_eq!(read(r#"{"owner_id": "5"}"#).owner_id.as_deref(), Some("5"));
+        assert_eq!(read(r#"{"count": "7"}"#).count, Some(7));
+        assert_eq!(read(r#"{"read": "true"}"#).read, Some(true));
+        assert_eq!(read(r#"{"read": 0}"#).read, Some(false));
+        let at = DateTime::from_timestamp(1_600_000_000, 0);
+        assert_eq!(read(r#"{"at": 1600000000}"#).at, at);
+        assert_eq!(read(r#"{"at": "1600000000"}"#).at, at);
+        assert_eq!(read(r#"{"at": "2020-09-13T12:26:40Z"}"#).at, at);
+        assert_eq!(read(r#"{"tags": [1, 2]}"#).tags, [1, 2]);
+        assert_eq!(
+            read(r#"{"tags": {"type": "tag.list", "tags": [1, 2]}}"#).tags,
+            [1, 2]
+        );
+    }
+
+    #[test]
+    fn null_empty_and_zero_are_nothing() {
+        for json in [
+            "{}",
+            r#"{"owner_id":null,"assignee":null,"count":null,"read":null,"at":null,"tags":null}"#,
+            r#"{"owner_id":"","assignee":0,"count":"","read":"","at":0,"tags":[]}"#,
+            r#"{"assignee":"0","at":"","tags":{"type":"list"}}"#,
+        ] {
+            let drift = read(json);
+            assert!(
+                drift.owner_id.is_none() && drift.assignee.is_none(),
+                "{json}"
+            );
+            assert!(drift.count.is_none() && drift.read.is_none(), "{json}");
+            assert!(drift.at.is_none() && drift.tags.is_empty(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_of_the_record() {
+        for json in [
+            r#"{"owner_id": {}}"#,
+            r#"{"count": 1.5}"#,
+            r#"{"read": "perhaps"}"#,
+            r#"{"at": "yesterday"}"#,
+            r#"{"tags": "x"}"#,
+        ] {
+            assert!(serde_json::from_str::<Drift>(json).is_err(), "{json}");
+        }
+    }
+}
