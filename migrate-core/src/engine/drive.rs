@@ -32,6 +32,7 @@ impl<D: Draft> Flow<'_, D> {
             return Ok(Ended::Settled);
         }
         let mut entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
+        let waited_for = if entry.fate == Fate::Queued { entry.reason.take() } else { None };
         let mut pending = Vec::new();
         let mut wrote = false;
         let mut from = 0;
@@ -84,7 +85,7 @@ impl<D: Draft> Flow<'_, D> {
                 Next::Write { step, known, correction } => {
                     let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
                     let draft = self.draft_of(&unit, step, correction.is_some());
-                    let root = root_target(&entry);
+                    let root = known(&entry, &entry.key);
                     let resolved = match resolve(&*self.run.ledger, &draft, root).await? {
                         References::Ready(resolved) => resolved,
                         References::Queue(reason) => {
@@ -107,8 +108,17 @@ impl<D: Draft> Flow<'_, D> {
                         self.run.ledger.commit(std::mem::take(&mut pending)).await?;
                     }
                     let since = if guarded { now } else { self.run.migration_since };
-                    let outcome =
-                        self.write(key.clone(), draft, resolved, known, since, guarded).await;
+                    let write = Write {
+                        key: key.clone(),
+                        draft,
+                        resolved,
+                        known_as: known,
+                        since,
+                        waited_for: waited_for.clone(),
+                        receipt: None,
+                        ledger: Arc::clone(&self.run.ledger),
+                    };
+                    let outcome = self.write(write, guarded).await;
                     let fingerprint = unit.steps[step].fingerprint;
                     match outcome {
                         Outcome::Created(target) => {
@@ -166,18 +176,9 @@ impl<D: Draft> Flow<'_, D> {
     }
 
     /// Sends one write. A receipt that is dropped counts as in doubt.
-    async fn write(
-        &self,
-        key: Key,
-        draft: D,
-        resolved: Resolved,
-        known_as: Option<Written>,
-        since: DateTime<Utc>,
-        guarded: bool,
-    ) -> Outcome {
+    async fn write(&self, mut write: Write<D>, guarded: bool) -> Outcome {
         let (receipt, outcome) = oneshot::channel();
-        let ledger = Arc::clone(&self.run.ledger);
-        let write = Write { key, draft, resolved, known_as, since, receipt: Some(receipt), ledger };
+        write.receipt = Some(receipt);
         self.sink.write(vec![write]).await;
         let outcome = outcome.await.unwrap_or_else(|_| {
             let message = "the sink dropped the receipt";
@@ -207,7 +208,7 @@ impl<D: Draft> Flow<'_, D> {
             Outcome::Failed(failure) => failure,
             Outcome::Queued(reason) => {
                 void(&mut entry, &mut pending, key, guarded);
-                return self.settle_as(unit, pending, Fate::Queued, reason).await;
+                return self.queue(unit, pending, reason).await;
             }
             Outcome::Refused(reason) => {
                 void(&mut entry, &mut pending, key, guarded);
@@ -270,12 +271,13 @@ impl<D: Draft> Flow<'_, D> {
             Looked::Later { since, not_before, looks: looks + 1 }
         };
         let References::Ready(resolved) =
-            resolve(&*self.run.ledger, &draft, root_target(entry)).await?
+            resolve(&*self.run.ledger, &draft, known(entry, &entry.key)).await?
         else {
             return Ok(in_vain(self.run.clock.now(), "its parent is not in place".into()));
         };
         let asked_at = self.run.clock.now();
-        let doubt = Doubt { key, draft, resolved, intended_at };
+        let taken = targets_but(entry, &key);
+        let doubt = Doubt { key, draft, resolved, intended_at, taken };
         let found = self.sink.find(&doubt).await;
         let now = self.run.clock.now();
         Ok(match found {
@@ -472,6 +474,12 @@ fn known(entry: &Entry, key: &Key) -> Option<Written> {
         Some(PartState::Intended { known, .. }) => known.clone(),
         None => None,
     }
+}
+
+/// What the other writes of a record became.
+fn targets_but(entry: &Entry, key: &Key) -> Vec<TargetId> {
+    let others = entry.parts.iter().filter(|part| &part.key != key);
+    others.filter_map(|part| known(entry, &part.key)).map(|written| written.target).collect()
 }
 
 fn set_part(entry: &mut Entry, key: &Key, state: PartState) {

@@ -78,10 +78,7 @@ fn agents(spec: &AccountSpec, rng: &mut Rng) -> Vec<SourceAgent> {
                 id: 301 + n as u64,
                 name: format!("{first} {last}"),
                 employment: if inactive { "inactive" } else { "active" }.into(),
-                office: rng
-                    .pick(OFFICES)
-                    .filter(|_| n % 5 != 4)
-                    .map(|office| (*office).to_owned()),
+                office: rng.pick(OFFICES).filter(|_| n % 5 != 4).map(|office| (*office).to_owned()),
                 role: if n % 8 == 0 { "Teamleader" } else { "Agent" }.into(),
                 primary_email: (!inactive || n % 2 == 0).then(|| format!("{username}@example.com")),
                 username,
@@ -98,12 +95,7 @@ fn campaigns() -> Vec<SourceCampaign> {
         .map(|(name, id)| SourceCampaign {
             id,
             name: (*name).to_owned(),
-            kind: if *name == "Inbound support" {
-                "inbound"
-            } else {
-                "outbound"
-            }
-            .into(),
+            kind: if *name == "Inbound support" { "inbound" } else { "outbound" }.into(),
             disabled: id % 4 == 0,
         })
         .collect()
@@ -265,31 +257,20 @@ fn contact(
         plain_first
     };
     let domain = ["example.com", "example.org", "example.net"][(rng.below(3)) as usize];
-    let email = format!(
-        "{}.{}{}@{domain}",
-        ascii(plain_first),
-        ascii(last),
-        serial + 1
-    );
+    let email = format!("{}.{}{}@{domain}", ascii(plain_first), ascii(last), serial + 1);
     let mut phonenumbers = vec![notation(&numbers.next(), rng)];
     if rng.chance(0.15) {
         phonenumbers.push(notation(&numbers.next(), rng));
     }
     let (city, postal) = rng.pick(CITIES).copied().unwrap_or_default();
-    let company = rng
-        .chance(0.2)
-        .then(|| rng.pick(COMPANIES).map(|name| (*name).to_owned()))
-        .flatten();
+    let company =
+        rng.chance(0.2).then(|| rng.pick(COMPANIES).map(|name| (*name).to_owned())).flatten();
     let created = moment(rng, 2019, 2024);
     let updated =
         created + Duration::days(rng.below(600) as i64) + Duration::minutes(rng.below(500) as i64);
     let list = &account.lists[(rng.below(account.lists.len() as u64)) as usize];
     // Some rows have null where the others have an empty string.
-    let nothing = if shares.null_fields.hit() {
-        None
-    } else {
-        Some(String::new())
-    };
+    let nothing = if shares.null_fields.hit() { None } else { Some(String::new()) };
     let or_nothing = |value: Option<String>| value.or_else(|| nothing.clone());
     SourceContact {
         id,
@@ -303,18 +284,12 @@ fn contact(
         year_of_birth: or_nothing(rng.chance(0.3).then(|| (1940 + rng.below(65)).to_string())),
         company_id: company.as_ref().map(|_| 7_000 + rng.below(5)),
         vatin: or_nothing(
-            company
-                .as_ref()
-                .map(|_| format!("FI{:08}", 10_000_000 + rng.below(9_999_999))),
+            company.as_ref().map(|_| format!("FI{:08}", 10_000_000 + rng.below(9_999_999))),
         ),
         office: or_nothing(company),
         phonenumbers,
         address: or_nothing(rng.chance(0.8).then(|| {
-            format!(
-                "{} {}",
-                rng.pick(STREETS).copied().unwrap_or_default(),
-                1 + rng.below(90)
-            )
+            format!("{} {}", rng.pick(STREETS).copied().unwrap_or_default(), 1 + rng.below(90))
         })),
         postal: or_nothing(Some(postal.to_owned())),
         city: or_nothing(Some(city.to_owned())),
@@ -329,11 +304,7 @@ fn contact(
             .flatten(),
         last_reason: None,
         last_call_id: None,
-        created_at: Some(if shares.zero_date.hit() {
-            ZERO_TIME.to_owned()
-        } else {
-            text(created)
-        }),
+        created_at: Some(if shares.zero_date.hit() { ZERO_TIME.to_owned() } else { text(created) }),
         updated_at: Some(text(updated)),
         finalised: rng.chance(0.5),
     }
@@ -341,11 +312,7 @@ fn contact(
 
 /// The same person in another list: what the lists know of the person differs.
 fn twin(of: &SourceContact, id: u64, account: &Account, rng: &mut Rng) -> SourceContact {
-    let lists = account
-        .lists
-        .iter()
-        .map(|list| list.id)
-        .filter(|list| *list != of.calling_list_id);
+    let lists = account.lists.iter().map(|list| list.id).filter(|list| *list != of.calling_list_id);
     let lists: Vec<u64> = lists.collect();
     let mut twin = SourceContact {
         id,
@@ -386,23 +353,12 @@ fn other_info(list: u64, rng: &mut Rng) -> BTreeMap<u8, OtherInfo> {
     ]
     .into_iter()
     .zip(1..)
-    .map(|((label, value), slot)| {
-        (
-            slot,
-            OtherInfo {
-                label: label.to_owned(),
-                value,
-            },
-        )
-    })
+    .map(|((label, value), slot)| (slot, OtherInfo { label: label.to_owned(), value }))
     .collect();
     if rng.chance(0.1) {
         slots.insert(
             20,
-            OtherInfo {
-                label: "Remark".into(),
-                value: "Key account: handle with care".into(),
-            },
+            OtherInfo { label: "Remark".into(), value: "Key account: handle with care".into() },
         );
     }
     if rng.chance(0.3) {
@@ -461,14 +417,9 @@ fn calls(account: &mut Account, spec: &AccountSpec, rng: &mut Rng, numbers: &mut
         }
         let at = reachable[rng.below(reachable.len() as u64) as usize];
         let comment = if silent.hit() {
-            if n % 2 == 0 {
-                None
-            } else {
-                Some(String::new())
-            }
+            if n % 2 == 0 { None } else { Some(String::new()) }
         } else if long_comment.hit() {
-            rng.pick(COMMENTS)
-                .map(|comment| format!("{comment} ").repeat(90).trim_end().to_owned())
+            rng.pick(COMMENTS).map(|comment| format!("{comment} ").repeat(90).trim_end().to_owned())
         } else if odd_comment.hit() {
             rng.pick(ODD_COMMENTS).map(|comment| (*comment).to_owned())
         } else {
@@ -502,11 +453,7 @@ fn calls(account: &mut Account, spec: &AccountSpec, rng: &mut Rng, numbers: &mut
         account.calls.push(call);
         id += 1 + u64::from(holes.hit());
     }
-    for contact in account
-        .contacts
-        .iter_mut()
-        .filter(|contact| contact.last_call_id.is_some())
-    {
+    for contact in account.contacts.iter_mut().filter(|contact| contact.last_call_id.is_some()) {
         if no_last_call.hit() {
             contact.last_call_id = None;
         }
@@ -528,21 +475,15 @@ fn call(
         true => [OUTCOMES[0], OUTCOMES[1], OUTCOMES[4], OUTCOMES[6]][rng.below(4) as usize],
         false => [OUTCOMES[2], OUTCOMES[3], OUTCOMES[5]][rng.below(3) as usize],
     };
-    let number = contact
-        .phonenumbers
-        .first()
-        .map(|phone| format!("+{}", super::comparable(phone, "FI")));
+    let number =
+        contact.phonenumbers.first().map(|phone| format!("+{}", super::comparable(phone, "FI")));
     let mut call = SourceCall {
         id,
         agent_id: agent.map(|agent| agent.id),
         agent_username: agent.map(|agent| agent.username.clone()),
         agent_group_id: Some(11 + id % 3),
         agent_group_name: Some(format!("Team {}", 1 + id % 3)),
-        talk_time: if answered {
-            5 + rng.below(900) as u32
-        } else {
-            0
-        },
+        talk_time: if answered { 5 + rng.below(900) as u32 } else { 0 },
         number,
         campaign: campaign.map(|campaign| campaign.id),
         campaign_name: campaign.map(|campaign| campaign.name.clone()),
@@ -555,11 +496,7 @@ fn call(
         direction: if rng.chance(0.85) { "out" } else { "in" }.into(),
         call_type: Some(1),
         call_type_name: Some("semi".into()),
-        order_ids: if reason == 1 {
-            vec![id * 2]
-        } else {
-            Vec::new()
-        },
+        order_ids: if reason == 1 { vec![id * 2] } else { Vec::new() },
         ..SourceCall::default()
     };
     set_times(&mut call, begun);
@@ -571,16 +508,8 @@ fn set_times(call: &mut SourceCall, begun: NaiveDateTime) {
     call.created_at = Some(text(begun - Duration::seconds(12)));
     // Nobody answered: there was no talk, only the row.
     let talked = call.talk_time > 0;
-    call.talk_start = Some(if talked {
-        text(begun)
-    } else {
-        ZERO_TIME.to_owned()
-    });
-    call.talk_end = Some(if talked {
-        text(ended)
-    } else {
-        ZERO_TIME.to_owned()
-    });
+    call.talk_start = Some(if talked { text(begun) } else { ZERO_TIME.to_owned() });
+    call.talk_end = Some(if talked { text(ended) } else { ZERO_TIME.to_owned() });
     call.handling_stop = Some(text(ended + Duration::seconds(25)));
 }
 

@@ -45,10 +45,7 @@ pub(crate) struct Share {
 
 impl Share {
     pub(crate) fn new(share: f64, rng: &mut Rng) -> Self {
-        Self {
-            share,
-            filled: rng.unit(),
-        }
+        Self { share, filled: rng.unit() }
     }
 
     pub(crate) fn hit(&mut self) -> bool {
