@@ -112,6 +112,10 @@ pub(super) fn trouble(path: &Path, doing: &str, error: rusqlite::Error) -> Ledge
             LedgerErrorKind::Storage,
             format!("could not {doing} the ledger {name}: make room on its disk, then resume"),
         ),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => (
+            LedgerErrorKind::Storage,
+            format!("the ledger {name} refused a change for what it holds, and made none of it"),
+        ),
         Some(_) => (
             LedgerErrorKind::Storage,
             format!("could not {doing} the ledger {name}: see to its disk, then resume"),
