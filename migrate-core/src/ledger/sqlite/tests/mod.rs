@@ -1,21 +1,19 @@
+mod agreement;
+mod killed;
+
 use std::error::Error as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::DateTime;
 use futures::FutureExt as _;
 use futures::future::join_all;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::{option, sample::select};
 use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::{How, contract};
-use crate::{Cursor, Fate, Fingerprint, MemoryLedger, Reason, TargetId};
+use crate::Fate;
+use crate::ledger::contract;
 
 fn binding() -> Binding {
     Binding::new("desk:acme", "workspace:w1", "desk")
@@ -73,136 +71,6 @@ async fn keeps_the_contract() {
         Arc::new(SqliteLedger::open(path, &binding()).unwrap())
     };
     contract::check(fresh).await;
-}
-
-#[test]
-fn it_agrees_with_the_ledger_in_memory() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let commits = vec(vec(change(), 0..4), 0..40);
-    proptest!(ProptestConfig::with_cases(40), |(commits in commits)| runtime.block_on(async {
-        let (_folder, path) = folder();
-        let (durable, memory) =
-            (SqliteLedger::open(&path, &binding()).unwrap(), MemoryLedger::new());
-        for changes in commits {
-            durable.commit(changes.clone()).await.unwrap();
-            memory.commit(changes).await.unwrap();
-            assert_eq!(everything(&durable).await, everything(&memory).await);
-        }
-    }));
-}
-
-/// Any change, among so few names that they meet.
-fn change() -> impl Strategy<Value = Change> {
-    let stage = || select(vec!["a".to_owned(), "b".to_owned()]);
-    let whole = || (0..3u8).prop_map(key);
-    let write = || (whole(), 0..3u8).prop_map(|(key, n)| if n == 0 { key } else { key.part(n) });
-    let at = || (0..1000i64).prop_map(|n| DateTime::from_timestamp_micros(n).unwrap());
-    let target = || (0..9u8).prop_map(|n| TargetId::new(n.to_string()));
-    let fingerprint = || (0..9u8).prop_map(|n| Fingerprint::of(&[n]));
-    let how = select(vec![How::Created, How::Updated, How::Unchanged]);
-    let alias = || (0..3u8).prop_map(|n| Alias::new("n", n.to_string()));
-    let reason = || Reason::new("code", "message");
-    let fate = select(Fate::ALL.to_vec());
-    prop_oneof![
-        (
-            whole(),
-            stage(),
-            fate,
-            option::of(fingerprint()),
-            option::of(target()),
-            any::<bool>(),
-            at()
-        )
-            .prop_map(move |(key, stage, fate, fingerprint, target, explained, at)| {
-                let reason = explained.then(reason);
-                let (notes, attempts) = (Vec::new(), u32::from(explained));
-                Change::Settle {
-                    key,
-                    stage,
-                    fate,
-                    fingerprint,
-                    target,
-                    reason,
-                    notes,
-                    attempts,
-                    at,
-                }
-            }),
-        (write(), stage(), at()).prop_map(|(key, stage, at)| Change::Intent { key, stage, at }),
-        (write(), stage(), target(), fingerprint(), how, at()).prop_map(
-            |(key, stage, target, fingerprint, how, at)| Change::Done {
-                key,
-                stage,
-                target,
-                fingerprint,
-                how,
-                at
-            }
-        ),
-        write().prop_map(|key| Change::Void { key }),
-        (whole(), stage(), vec(alias(), 0..3)).prop_map(|(key, stage, aliases)| Change::Aliases {
-            key,
-            stage,
-            aliases
-        }),
-        (stage(), stage()).prop_map(|(list, item)| Change::Discover { list, item }),
-        (whole(), stage(), select(Parking::ALL.to_vec()), at()).prop_map(
-            |(key, stage, why, at)| Change::Park(Box::new(Parked {
-                key,
-                stage,
-                lane: None,
-                why,
-                since: at,
-                not_before: at,
-                looks: 0,
-                drafts: Value::Null,
-                notes: Vec::new(),
-            }))
-        ),
-        whole().prop_map(|key| Change::Unpark { key }),
-        (write(), 0..9u8).prop_map(|(key, n)| Change::Before { key, image: Value::from(n) }),
-        (stage(), 0..3u32, vec(whole(), 0..3), option::of(stage())).prop_map(
-            |(stage, pass, keys, next)| {
-                Change::Page { stage, pass, keys, next: next.map(Cursor::new) }
-            }
-        ),
-        (stage(), 1..3u32, at()).prop_map(|(stage, pass, at)| Change::Begin { stage, pass, at }),
-        stage().prop_map(|stage| Change::Read { stage }),
-        (stage(), at()).prop_map(|(stage, at)| Change::Finish { stage, at }),
-        (stage(), option::of(0..9u8))
-            .prop_map(|(name, value)| { Change::Meta { name, value: value.map(Value::from) } }),
-    ]
-}
-
-/// All that can be read of a ledger, as text; rows differ from ledger to ledger.
-async fn everything(ledger: &dyn Ledger) -> String {
-    let keys: Vec<_> = (0..3).map(key).collect();
-    let aliases: Vec<_> = (0..3).map(|n| Alias::new("n", n.to_string())).collect();
-    let mut all = format!("{:?}\n", ledger.entries(&keys).await.unwrap());
-    all += &format!("{:?}\n", ledger.known_as(&aliases).await.unwrap());
-    all += &format!("{:?}\n", ledger.parked_among(&keys).await.unwrap());
-    for key in keys.iter().flat_map(|key| [key.clone(), key.part(1), key.part(2)]) {
-        all += &format!("{:?}\n", ledger.before(&key).await.unwrap());
-    }
-    for name in ["a", "b"] {
-        all += &format!("{:?}\n", ledger.stage(name).await.unwrap());
-        all += &format!("{:?}\n", ledger.meta(name).await.unwrap());
-        for pass in 0..3 {
-            all += &format!("{:?}\n", ledger.tally(name, pass).await.unwrap());
-        }
-        for (_, entry) in ledger.scan(name, 0, 9).await.unwrap() {
-            all += &format!("{entry:?}\n");
-        }
-        for (_, item) in ledger.discovered(name, 0, 9).await.unwrap() {
-            all += &format!("{item}\n");
-        }
-        for why in Parking::ALL {
-            for (_, parked) in ledger.parked(name, why, 0, 9).await.unwrap() {
-                all += &format!("{parked:?}\n");
-            }
-        }
-    }
-    all
 }
 
 #[tokio::test]
@@ -441,68 +309,4 @@ async fn what_is_unparked_is_overwritten() {
     ledger.commit(vec![Change::Unpark { key: key(1) }]).await.unwrap();
     drop(ledger);
     assert!(!holds(&path));
-}
-
-const CHILD: &str = "MIGRATE_CORE_TEST_LEDGER";
-
-/// Run in a process of its own by the test below: commits pairs of entries until it is killed, and
-/// prints the number of each pair once it is durable.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "runs in a process that another test starts and kills"]
-async fn child() {
-    let Some(path) = std::env::var_os(CHILD) else { return };
-    let ledger = Arc::new(SqliteLedger::open(path, &binding()).unwrap());
-    let next = Arc::new(AtomicUsize::new(0));
-    let tasks = (0..32).map(|_| {
-        let (ledger, next) = (Arc::clone(&ledger), Arc::clone(&next));
-        tokio::spawn(async move {
-            loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                let pair = vec![settle(key(n)), settle(key(format!("{n}b")))];
-                ledger.commit(pair).await.unwrap();
-                // Not captured, unlike what `println!` prints.
-                std::io::stdout().write_all(format!("durable {n}\n").as_bytes()).unwrap();
-            }
-        })
-    });
-    join_all(tasks.collect::<Vec<_>>()).await;
-}
-
-#[tokio::test]
-async fn a_killed_process_leaves_all_it_acknowledged_and_no_lock() {
-    let (_folder, path) = folder();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["ledger::sqlite::tests::child", "--exact", "--ignored", "--nocapture"])
-        .env(CHILD, &path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut acknowledged = Vec::new();
-    let mut killed = false;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        // The first line may follow a word of the test runner's on the same line.
-        if let Some((_, n)) = line.unwrap().split_once("durable ") {
-            acknowledged.push(n.parse::<usize>().unwrap());
-        }
-        if acknowledged.len() >= 1000 && !killed {
-            let error = SqliteLedger::open(&path, &binding()).unwrap_err();
-            assert_eq!(error.kind(), LedgerErrorKind::Locked);
-            let onlooker = SqliteLedger::open_read_only(&path).unwrap();
-            assert!(is_there(&onlooker, key(acknowledged[999])).await);
-            child.kill().unwrap();
-            killed = true;
-        }
-    }
-    child.wait().unwrap();
-    assert!(killed);
-
-    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
-    for n in acknowledged {
-        assert!(is_there(&ledger, key(n)).await, "{n} was acknowledged");
-    }
-    let rows = ledger.scan("contacts", 0, usize::MAX).await.unwrap();
-    for pair in rows.chunks(2) {
-        let second = format!("{}b", pair[0].1.key);
-        assert_eq!(pair[1].1.key.as_str(), second, "no commit is there by half");
-    }
 }
