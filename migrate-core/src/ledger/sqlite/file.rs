@@ -105,7 +105,8 @@ pub(super) fn trouble(path: &Path, doing: &str, error: rusqlite::Error) -> Ledge
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) | None => (
             LedgerErrorKind::Corrupt,
             format!(
-                "{name} is not a ledger, or a damaged one: put back a copy of it, all of its files together"
+                "{name} is not a ledger, or a damaged one: put back a copy of it, all of \
+                 its files together"
             ),
         ),
         Some(ErrorCode::DiskFull) => (
