@@ -240,7 +240,7 @@ impl Default for Rehearse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
+    use clap::CommandFactory;
 
     fn read(line: &str) -> Result<Args, Usage> {
         let words = std::iter::once("leaddesk-to-intercom").chain(line.split_whitespace());
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Args::command().debug_assert();
+        <Args as CommandFactory>::command().debug_assert();
     }
 
     #[test]

@@ -18,8 +18,11 @@ use super::{
     Destination, Export, Map, Names, Original, Preflight, Problem, Rest, Source, Verify, check,
 };
 
+/// A section by its full name, and the keys it knows.
+type Section = (&'static str, fn() -> &'static [&'static str]);
+
 /// Every section with the keys it knows, taken from the structs themselves. Other tables have keys of the user's own.
-const SECTIONS: [(&str, fn() -> &'static [&'static str]); 14] = [
+const SECTIONS: [Section; 14] = [
     ("", keys_of::<Config>),
     ("source", keys_of::<Source>),
     ("source.original", keys_of::<Original>),
