@@ -12,9 +12,11 @@ use super::{
     Problem, SourceKind, Vehicle, WithoutContact,
 };
 
-/// Settings whose feature comes later, each with the test for a value that needs it.
-/// When a feature arrives, its row goes.
-const LATER: [(&str, fn(&Config) -> bool); 12] = [
+/// A setting, and whether its value needs a feature that comes later.
+type Later = (&'static str, fn(&Config) -> bool);
+
+/// Settings whose feature comes later. When a feature arrives, its row goes.
+const LATER: [Later; 12] = [
     ("source.calls.gdpr_history", |config| config.source.calls.gdpr_history == Some(true)),
     ("source.chatbot", |config| config.source.chatbot.is_some()),
     ("contacts.unarchive", |config| config.contacts.unarchive),
