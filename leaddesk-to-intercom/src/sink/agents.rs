@@ -9,7 +9,6 @@ use tokio::sync::OnceCell;
 
 use crate::draft::AgentDraft;
 use crate::queue;
-use crate::value::email;
 
 use super::failure::failure_of;
 
@@ -33,13 +32,18 @@ impl AgentSink {
                 Ok(admins
                     .into_iter()
                     .filter_map(|admin| {
-                        let address = email::fold(admin.email?.reveal());
+                        let address = fold(admin.email?.reveal());
                         Some((address, TargetId::new(admin.id.as_str())))
                     })
                     .collect())
             })
             .await
     }
+}
+
+/// The form in which addresses are compared.
+fn fold(address: &str) -> String {
+    address.trim().to_lowercase()
 }
 
 #[async_trait]
@@ -53,7 +57,7 @@ impl Sink<AgentDraft> for AgentSink {
                     continue;
                 }
             };
-            let address = write.draft.email.as_deref().map(email::fold);
+            let address = write.draft.email.as_deref().map(fold);
             match address.and_then(|address| admins.get(&address)) {
                 Some(admin) => write.unchanged(admin.clone()),
                 None => write.queued(queue::agent_without_teammate()),

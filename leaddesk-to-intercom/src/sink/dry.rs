@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use migrate_core::{Doubt, Draft, Failure, Found, Limits, Sink, TargetId, Write};
 
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
-use crate::value::tag;
 
 /// How many calls a draft costs at the destination.
 pub trait CallCost {
@@ -95,7 +94,7 @@ impl CallCount {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.calls += draft.calls();
         if let Some(name) = draft.tag() {
-            counted.tags.insert(tag::clean(name));
+            counted.tags.insert(name.to_owned());
         }
     }
 }

@@ -99,8 +99,8 @@ impl SchemaSink {
     async fn contact_attributes(&self) -> Result<Known, Error> {
         let mut known = Known::new();
         for model in [Model::Contact, Model::Company] {
-            let elsewhere = model == Model::Company;
-            let listed = self.workspace.client.data_attributes().list(Some(model), true).await?;
+            let elsewhere = matches!(model, Model::Company);
+            let listed = self.workspace.client.data_attributes().list(model, true).await?;
             for attribute in listed.into_iter().filter(|found| found.custom != Some(false)) {
                 let id = attribute.id.as_ref().map_or(attribute.name.as_str(), |id| id.as_str());
                 let data_type = attribute.data_type.as_ref().map_or("", DataType::as_str);
@@ -162,10 +162,12 @@ pub(super) fn tag_failed(error: &TagError) -> Outcome {
 /// An active attribute wins over an archived one of the same name; two active ones are twins.
 fn insert(known: &mut Known, name: &str, attribute: Attribute) {
     match known.get_mut(&name.to_lowercase()) {
-        Some(other) if attribute.archived => drop(attribute.id.as_str().len() + other.twins),
+        Some(_) if attribute.archived => {}
         Some(other) if other.archived => *other = attribute,
         Some(other) => other.twins += 1,
-        None => drop(known.insert(name.to_lowercase(), attribute)),
+        None => {
+            known.insert(name.to_lowercase(), attribute);
+        }
     }
 }
 

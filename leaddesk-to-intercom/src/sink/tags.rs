@@ -1,6 +1,7 @@
 //! Tags by name, made when they are first needed.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -10,14 +11,11 @@ use migrate_core::{Fate, Fingerprint, Key, TargetId};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use crate::value::tag;
-
 /// The name under which the ledger keeps the tags that were there before the migration.
 const BEFORE: &str = "tags_before";
 
 /// The tags of a workspace by name, compared without case. What was there before the migration is
 /// recorded first, since rollback must not remove the customer's own.
-#[derive(Debug)]
 pub struct TagBook {
     client: IntercomClient,
     ledger: Arc<dyn Ledger>,
@@ -28,6 +26,12 @@ pub struct TagBook {
 struct Tags {
     ids: HashMap<String, TagId>,
     before: HashSet<String>,
+}
+
+impl fmt::Debug for TagBook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TagBook").finish_non_exhaustive()
+    }
 }
 
 /// Why a tag could not be had.
@@ -50,7 +54,7 @@ impl TagBook {
     /// The id of the tag with this name, and whether this migration made it. It is created if
     /// there is none.
     pub async fn get_or_create(&self, name: &str) -> Result<(TagId, How), TagError> {
-        let folded = tag::fold(name);
+        let folded = name.to_lowercase();
         let mut state = self.state.lock().await;
         if state.is_none() {
             *state = Some(self.open().await?);
@@ -70,7 +74,7 @@ impl TagBook {
         let listed = self.client.tags().list().await?;
         let ids: HashMap<String, TagId> = listed
             .into_iter()
-            .filter_map(|known| Some((tag::fold(known.name.as_deref()?), known.id)))
+            .filter_map(|known| Some((known.name.as_deref()?.to_lowercase(), known.id)))
             .collect();
         let before = match self.ledger.meta(BEFORE).await? {
             Some(names) => serde_json::from_value(names).unwrap_or_default(),
