@@ -3,6 +3,14 @@
 //! Set `INTERCOM_OPENAPI` to the description of version 2.16 as JSON; a path to its YAML form is
 //! taken to mean the JSON beside it. Without the variable the test says that it is skipped.
 
+// Helpers of tests may panic as tests do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
 mod common;
 mod description;
 

@@ -1,5 +1,8 @@
 //! Every operation against a scripted transport: what it sends, and what it makes of the reply.
 
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{examples, scripted};

@@ -1,5 +1,8 @@
 //! What is repeated and what is not, what errors say, and what guards lists.
 
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{contact, examples, scripted};
@@ -229,6 +232,16 @@ async fn errors_name_the_other_contact_and_hide_people() {
             .is_none()
     );
 
+    script.reply(404, "<html>Not here</html>");
+    assert!(
+        client
+            .contacts()
+            .find_by_external_id("x")
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+
     let link = format!("</contacts/{ANNA}>; rel=\"canonical\"");
     script.reply_with(410, &[("link", &link)], refusal("contact_merged", "Merged"));
     let error = client
@@ -263,6 +276,34 @@ async fn a_list_that_goes_in_circles_ends_in_an_error() {
     let pages: Vec<_> = scripted(&script).contacts().list(None).collect().await;
     assert_eq!(pages.len(), 2);
     assert_eq!(pages[1].as_ref().unwrap_err().kind(), ErrorKind::Paging);
+}
+
+#[tokio::test]
+async fn a_list_by_number_that_stands_still_ends_in_an_error() {
+    let script = ScriptedTransport::new();
+    let page = json!({ "conversations": [{ "id": "1" }], "pages": { "total_pages": 9 } });
+    script
+        .reply(200, page.to_string())
+        .reply(200, page.to_string());
+    let error = scripted(&script)
+        .conversations()
+        .deleted()
+        .all()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Paging);
+}
+
+#[tokio::test]
+async fn a_list_not_known_to_be_paged_is_read_to_its_end() {
+    let script = ScriptedTransport::new();
+    let next = json!({ "next": { "starting_after": "x" } });
+    let page = json!({ "teams": [{ "id": 1 }], "pages": next });
+    script
+        .reply(200, page.to_string())
+        .reply(200, r#"{"teams":[{"id":2}]}"#);
+    assert_eq!(scripted(&script).teams().list().await.unwrap().len(), 2);
+    assert_eq!(script.requests()[1].uri().query(), Some("starting_after=x"));
 }
 
 #[tokio::test]

@@ -243,7 +243,7 @@ fn reading() -> Vec<Example> {
             name: "conversations().deleted",
             exchanges: vec![
                 Exchange {
-                    request: "GET /conversations/deleted?page=1&per_page=60",
+                    request: "GET /conversations/deleted?per_page=60&page=1",
                     body: Value::Null,
                     reply: json!({ "type": "conversation.list", "total_count": 2,
                         "pages": { "type": "pages", "page": 1, "total_pages": 2,
@@ -252,7 +252,7 @@ fn reading() -> Vec<Example> {
                             "metrics_retained": true, "deleted_at": 1_734_537_756 }] }),
                 },
                 Exchange {
-                    request: "GET /conversations/deleted?page=2&per_page=60",
+                    request: "GET /conversations/deleted?per_page=60&page=2",
                     body: Value::Null,
                     reply: json!({ "pages": { "page": 2, "total_pages": 2, "next": null },
                                    "conversations": [{ "id": 2 }] }),
