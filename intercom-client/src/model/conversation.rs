@@ -70,7 +70,7 @@ pub struct Conversation {
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub custom_attributes: Attributes,
     /// The parts after the opening, the 500 most recent at most. See [`Conversation::parts`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     conversation_parts: PartList,
     /// Keys this crate does not model.
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! Conversations and their attributes.
+//! Conversations.
 
 use chrono::DateTime;
 use intercom_client::*;
@@ -13,7 +13,6 @@ pub(super) fn examples() -> Vec<Example> {
     examples.extend(reading());
     examples.extend(events());
     examples.extend(changes());
-    examples.extend(attributes());
     examples
 }
 
@@ -441,156 +440,6 @@ fn changes() -> Vec<Example> {
                 Box::pin(async move {
                     let fate = client.conversations().delete(&499.into()).await.unwrap();
                     assert_eq!(fate.deleted, Some(true));
-                })
-            },
-        ),
-    ]
-}
-
-fn attributes() -> Vec<Example> {
-    let attribute = json!({ "type": "conversation_attribute", "id": 7, "name": "Direction",
-        "data_type": "list", "required": false, "visible_to_team_ids": [], "archived": false,
-        "created_at": 1_734_537_756, "options": [
-            { "id": "5e8a", "label": "in", "archived": false },
-            { "id": "5e8b", "label": "out", "archived": false }] });
-    vec![
-        example(
-            "conversation_attributes().list",
-            "GET /conversations/attributes?include_archived=true",
-            Value::Null,
-            json!({ "type": "list", "data": [attribute] }),
-            |client| {
-                Box::pin(async move {
-                    let list = client.conversation_attributes().list(true).await.unwrap();
-                    assert_eq!(list[0].id, ConversationAttributeId::new("7"));
-                    assert_eq!(list[0].options[1].label.as_deref(), Some("out"));
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().get",
-            "GET /conversations/attributes/7",
-            Value::Null,
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let read = client
-                        .conversation_attributes()
-                        .get(&7.into())
-                        .await
-                        .unwrap();
-                    assert_eq!(read.data_type, Some(ConversationDataType::List));
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().create",
-            "POST /conversations/attributes",
-            json!({ "name": "Summary", "data_type": "string", "description": "What was said",
-                    "multiline": true, "visible_to_team_ids": ["5"] }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let new =
-                        NewConversationAttribute::new("Summary", ConversationDataType::String)
-                            .description("What was said")
-                            .multiline(true)
-                            .visible_to([TeamId::new("5")]);
-                    client.conversation_attributes().create(&new).await.unwrap();
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().create of a list",
-            "POST /conversations/attributes",
-            json!({ "name": "Direction", "data_type": "list",
-                    "options": [{ "label": "in" }, { "label": "out" }] }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let new = NewConversationAttribute::list("Direction", ["in", "out"]);
-                    client.conversation_attributes().create(&new).await.unwrap();
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().update",
-            "PUT /conversations/attributes/7",
-            json!({ "name": "Way", "description": "In or out", "required": false }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let change = UpdateConversationAttribute::new()
-                        .name("Way")
-                        .description("In or out")
-                        .required(false);
-                    client
-                        .conversation_attributes()
-                        .update(&7.into(), &change)
-                        .await
-                        .unwrap();
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().archive",
-            "DELETE /conversations/attributes/7",
-            Value::Null,
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    client
-                        .conversation_attributes()
-                        .archive(&7.into())
-                        .await
-                        .unwrap();
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().add_option",
-            "POST /conversations/attributes/7/options",
-            json!({ "label": "both" }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    client
-                        .conversation_attributes()
-                        .add_option(&7.into(), "both")
-                        .await
-                        .unwrap();
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().rename_option",
-            "PUT /conversations/attributes/7/options/5e8a",
-            json!({ "label": "inbound" }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let (id, option) = (7.into(), "5e8a".into());
-                    client
-                        .conversation_attributes()
-                        .rename_option(&id, &option, "inbound")
-                        .await
-                        .unwrap();
-                })
-            },
-        ),
-        example(
-            "conversation_attributes().archive_option",
-            "DELETE /conversations/attributes/7/options/5e8a",
-            Value::Null,
-            attribute,
-            |client| {
-                Box::pin(async move {
-                    let (id, option) = (7.into(), "5e8a".into());
-                    client
-                        .conversation_attributes()
-                        .archive_option(&id, &option)
-                        .await
-                        .unwrap();
                 })
             },
         ),

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use intercom_client::{IntercomClient, Region};
 use serde_json::Value;
 
+mod attributes;
 mod conversations;
 mod people;
 
@@ -51,10 +52,14 @@ pub(crate) fn example(
 
 /// Every operation.
 pub(crate) fn examples() -> Vec<Example> {
-    people::examples()
-        .into_iter()
-        .chain(conversations::examples())
-        .collect()
+    [
+        people::examples(),
+        conversations::examples(),
+        attributes::examples(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A client whose requests go to the script.

@@ -1,4 +1,4 @@
-//! Admins, teams, contacts, tags and attributes.
+//! Admins, teams, contacts and tags.
 
 use chrono::DateTime;
 use intercom_client::*;
@@ -13,7 +13,6 @@ pub(super) fn examples() -> Vec<Example> {
     examples.extend(contacts());
     examples.extend(contact_tags_and_notes());
     examples.extend(tags());
-    examples.extend(data_attributes());
     examples
 }
 
@@ -488,96 +487,6 @@ fn tags() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     client.tags().delete(&"93".into()).await.unwrap();
-                })
-            },
-        ),
-    ]
-}
-
-fn data_attributes() -> Vec<Example> {
-    let attribute = json!({ "type": "data_attribute", "id": 34, "model": "contact",
-        "name": "ld_outcome", "full_name": "custom_attributes.ld_outcome", "data_type": "string",
-        "options": ["Deal", "No deal"], "api_writable": true, "custom": true, "archived": false,
-        "created_at": 1_734_537_756 });
-    vec![
-        example(
-            "data_attributes().list",
-            "GET /data_attributes?model=contact&include_archived=true",
-            Value::Null,
-            json!({ "type": "list", "data": [attribute,
-                { "type": "data_attribute", "name": "email", "model": "contact", "custom": false,
-                  "data_type": "string", "options": [{ "value": "x" }] }] }),
-            |client| {
-                Box::pin(async move {
-                    let list = client
-                        .data_attributes()
-                        .list(Model::Contact, true)
-                        .await
-                        .unwrap();
-                    assert_eq!(list[0].id, Some(DataAttributeId::new("34")));
-                    assert_eq!(list[0].options, ["Deal", "No deal"]);
-                    assert!(list[1].id.is_none());
-                    assert_eq!(list[1].options, ["x"]);
-                })
-            },
-        ),
-        example(
-            "data_attributes().create",
-            "POST /data_attributes",
-            json!({ "name": "ld_score", "model": "contact", "data_type": "integer",
-                    "description": "Score" }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let new = NewDataAttribute::contact("ld_score", DataType::Integer)
-                        .description("Score");
-                    client.data_attributes().create(&new).await.unwrap();
-                })
-            },
-        ),
-        example(
-            "data_attributes().create of a list",
-            "POST /data_attributes",
-            json!({ "name": "ld_outcome", "model": "contact", "data_type": "options",
-                    "options": [{ "value": "Deal" }, { "value": "No deal" }] }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let new = NewDataAttribute::contact("ld_outcome", DataType::String)
-                        .options(["Deal", "No deal"]);
-                    client.data_attributes().create(&new).await.unwrap();
-                })
-            },
-        ),
-        example(
-            "data_attributes().update",
-            "PUT /data_attributes/34",
-            json!({ "archived": true, "description": "Old" }),
-            attribute.clone(),
-            |client| {
-                Box::pin(async move {
-                    let change = UpdateDataAttribute::new().archived(true).description("Old");
-                    client
-                        .data_attributes()
-                        .update(&34.into(), &change)
-                        .await
-                        .unwrap();
-                })
-            },
-        ),
-        example(
-            "data_attributes().update of a list",
-            "PUT /data_attributes/34",
-            json!({ "options": [{ "value": "Deal" }, { "value": "Later" }] }),
-            attribute,
-            |client| {
-                Box::pin(async move {
-                    let change = UpdateDataAttribute::new().options(["Deal", "Later"]);
-                    client
-                        .data_attributes()
-                        .update(&34.into(), &change)
-                        .await
-                        .unwrap();
                 })
             },
         ),
