@@ -242,7 +242,11 @@ impl Http {
                 .with_attempts(attempt);
             if let Some(refused) = refused.filter(|_| !renewed) {
                 renewed = true;
-                if authorize.renew(&refused).await? {
+                if authorize
+                    .renew(&refused)
+                    .await
+                    .map_err(|cause| cause.with_executed(executed))?
+                {
                     tracing::debug!("the credential was refused and renewed");
                     continue;
                 }
