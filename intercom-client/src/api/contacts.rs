@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::id::{AdminId, ContactId, TagId};
 use crate::model::contact::{Contact, ContactFate, NewContact, Note, UpdateContact};
 use crate::model::tag::Tag;
-use crate::page::{self, Pages};
+use crate::page::Pages;
 use crate::query::Search;
 
 /// Calls about contacts.
@@ -34,18 +34,21 @@ impl Contacts<'_> {
     }
 
     /// The user with this external id (`GET /contacts/find_by_external_id/{external_id}`), current
-    /// to the moment, unlike search. `None` where there is none. Leads are never found.
+    /// to the moment, unlike search. `None` where Intercom says that there is none; a 404 without
+    /// its error code, as a proxy might send, stays an error. Leads are never found.
     pub async fn find_by_external_id(&self, external_id: &str) -> Result<Option<Contact>, Error> {
         let call = Call::get("/contacts/find_by_external_id/{external_id}").segment(external_id);
         match self.0.json(call).await {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && error.code().is_some() => Ok(None),
             found => found.map(Some),
         }
     }
 
     /// Changes a contact (`PUT /contacts/{id}`). Repeated after a lost reply.
     pub async fn update(&self, id: &ContactId, change: &UpdateContact) -> Result<Contact, Error> {
-        self.0.json(Call::put("/contacts/{id}").segment(id).json(change)).await
+        self.0
+            .json(Call::put("/contacts/{id}").segment(id).json(change))
+            .await
     }
 
     /// All contacts, archived ones left out (`GET /contacts`). `per_page` is 50 where it is not
@@ -63,7 +66,9 @@ impl Contacts<'_> {
         let search = search.into();
         Pages::cursors(self.0, "data", move |cursor| {
             let body = search.body(cursor).map_err(Error::argument)?;
-            Ok(Call::post("/contacts/search").json(&body).repeat(Repeat::Safe))
+            Ok(Call::post("/contacts/search")
+                .json(&body)
+                .repeat(Repeat::Safe))
         })
     }
 
@@ -71,7 +76,9 @@ impl Contacts<'_> {
     /// answer 404, which then means that it is gone. Delete the conversations first: nothing says
     /// that they go along.
     pub async fn delete(&self, id: &ContactId) -> Result<ContactFate, Error> {
-        self.0.json(Call::delete("/contacts/{id}").segment(id)).await
+        self.0
+            .json(Call::delete("/contacts/{id}").segment(id))
+            .await
     }
 
     /// Archives a contact (`POST /contacts/{id}/archive`). It can then be neither read nor found,
@@ -90,30 +97,35 @@ impl Contacts<'_> {
 
     /// All tags of a contact, with names (`GET /contacts/{id}/tags`).
     pub async fn tags(&self, id: &ContactId) -> Result<Vec<Tag>, Error> {
-        let reply = self.0.send(Call::get("/contacts/{id}/tags").segment(id)).await?;
-        page::read(&reply, "data")?.items.into_iter().collect()
+        Pages::whole(self.0, "data", Call::get("/contacts/{id}/tags").segment(id))
+            .all()
+            .await
     }
 
     /// Puts a tag on a contact (`POST /contacts/{id}/tags`). Repeated after a lost reply.
     pub async fn add_tag(&self, id: &ContactId, tag: &TagId) -> Result<Tag, Error> {
-        let call = Call::post("/contacts/{id}/tags").segment(id).json(&json!({ "id": tag }));
+        let call = Call::post("/contacts/{id}/tags")
+            .segment(id)
+            .json(&json!({ "id": tag }));
         self.0.json(call.repeat(Repeat::Safe)).await
     }
 
     /// Takes a tag from a contact (`DELETE /contacts/{id}/tags/{tag_id}`). Repeated after a lost
     /// reply it can answer 404.
     pub async fn remove_tag(&self, id: &ContactId, tag: &TagId) -> Result<Tag, Error> {
-        let call = Call::delete("/contacts/{id}/tags/{tag_id}").segment(id).segment(tag);
+        let call = Call::delete("/contacts/{id}/tags/{tag_id}")
+            .segment(id)
+            .segment(tag);
         self.0.json(call).await
     }
 
     /// The notes on a contact (`GET /contacts/{id}/notes`).
     pub fn notes(&self, id: &ContactId) -> Pages<Note> {
-        let id = id.clone();
-        Pages::cursors(self.0, "data", move |cursor| {
-            let call = Call::get("/contacts/{id}/notes").segment(&id);
-            Ok(call.query_opt("starting_after", cursor))
-        })
+        Pages::whole(
+            self.0,
+            "data",
+            Call::get("/contacts/{id}/notes").segment(id),
+        )
     }
 
     /// Writes a note on a contact, as this admin or as the token's (`POST /contacts/{id}/notes`).
@@ -131,6 +143,8 @@ impl Contacts<'_> {
         if let Some(admin) = admin {
             note["admin_id"] = json!(admin);
         }
-        self.0.json(Call::post("/contacts/{id}/notes").segment(id).json(&note)).await
+        self.0
+            .json(Call::post("/contacts/{id}/notes").segment(id).json(&note))
+            .await
     }
 }

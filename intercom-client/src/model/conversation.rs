@@ -70,7 +70,7 @@ pub struct Conversation {
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub custom_attributes: Attributes,
     /// The parts after the opening, the 500 most recent at most. See [`Conversation::parts`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     conversation_parts: PartList,
     /// Keys this crate does not model.
     #[serde(flatten)]
@@ -86,7 +86,8 @@ struct PartList {
 }
 
 impl Conversation {
-    /// The parts after the opening, oldest first: replies, notes, and events such as a close.
+    /// The parts after the opening, in Intercom's order: replies, notes, and events such as a
+    /// close.
     ///
     /// Intercom shows at most the 500 most recent; see [`Conversation::parts_are_cut`]. Conversations
     /// from lists and searches have none.
@@ -96,7 +97,9 @@ impl Conversation {
 
     /// How many parts there are, shown or not, where Intercom says so.
     pub fn part_count(&self) -> Option<u64> {
-        self.conversation_parts.total_count.and_then(|count| count.try_into().ok())
+        self.conversation_parts
+            .total_count
+            .and_then(|count| count.try_into().ok())
     }
 
     /// Whether older parts are missing from [`Conversation::parts`]: more are counted than shown,
@@ -155,7 +158,10 @@ pub struct NewConversation {
     pub body: Personal<String>,
     /// When it began, sent as UNIX seconds; the time of the call otherwise. Meant for migrations
     /// (vendor documentation); bounds are not documented.
-    #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_seconds_option"
+    )]
     pub created_at: Option<DateTime<Utc>>,
     /// Addresses of images that Intercom fetches, ten at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -187,7 +193,12 @@ impl NewConversation {
 
     fn from(kind: &'static str, id: ContactId, body: String) -> Self {
         let from = Opener { kind, id };
-        Self { from, body: body.into(), created_at: None, attachment_urls: Vec::new() }
+        Self {
+            from,
+            body: body.into(),
+            created_at: None,
+            attachment_urls: Vec::new(),
+        }
     }
 
     /// Sets when it began.
