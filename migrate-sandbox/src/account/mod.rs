@@ -3,6 +3,7 @@
 //! Everything is synthetic. The values are kept as LeadDesk would send them (text, local times without
 //! a zone, `null` and `""` apart), so that a test can compare a destination with what was really offered.
 
+mod calls;
 mod export;
 mod generate;
 mod index;
