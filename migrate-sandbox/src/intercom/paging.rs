@@ -25,7 +25,9 @@ impl Paging {
     ) -> Result<Self, Failure> {
         let per_page = match per_page {
             None => default,
-            Some(text) => text.parse().map_err(|_| Failure::invalid("per_page is invalid"))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| Failure::invalid("per_page is invalid"))?,
         };
         Self::new(per_page, starting_after)
     }
@@ -39,12 +41,15 @@ impl Paging {
         };
         let per_page = match pagination.get("per_page") {
             None | Some(Value::Null) => default,
-            Some(value) => {
-                value.as_u64().ok_or_else(|| Failure::invalid("per_page must be an integer"))?
-                    as usize
-            }
+            Some(value) => value
+                .as_u64()
+                .ok_or_else(|| Failure::invalid("per_page must be an integer"))?
+                as usize,
         };
-        Self::new(per_page, pagination.get("starting_after").and_then(Value::as_str))
+        Self::new(
+            per_page,
+            pagination.get("starting_after").and_then(Value::as_str),
+        )
     }
 
     fn new(per_page: usize, starting_after: Option<&str>) -> Result<Self, Failure> {
@@ -61,7 +66,10 @@ impl Paging {
         let after = cursor.map(|cursor| {
             decoded(cursor).ok_or_else(|| Failure::invalid("starting_after is invalid"))
         });
-        Ok(Self { per_page, after: after.transpose()? })
+        Ok(Self {
+            per_page,
+            after: after.transpose()?,
+        })
     }
 
     /// The objects of this page out of all of them, which must be sorted by position, and `pages`.
