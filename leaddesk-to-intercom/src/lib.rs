@@ -3,8 +3,10 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod draft;
 pub mod queue;
 pub mod sink;
 pub mod stage;
+pub mod state;
 pub mod value;
