@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use desk_client_core::{Call, EmptyPage, Reply};
+use desk_client_core::{Call, EmptyPage, Reply, elements};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -145,12 +145,10 @@ fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page<T>, Error>
         }
     };
     let first = list.first().and_then(id_of);
-    let items = list.into_iter().enumerate().map(|(index, element)| {
-        let id = id_of(&element);
-        T::deserialize(element).map_err(|_| {
-            // The cause would quote the value.
-            let which = id.unwrap_or_default();
-            let detail = format!("element {index} of `{key}` cannot be read, id `{which}`");
+    let items = elements(list).into_iter().map(|element| {
+        element.map_err(|fault| {
+            let (index, id, why) = (fault.index, fault.id.unwrap_or_default(), fault.reason);
+            let detail = format!("element {index} of `{key}`, id `{id}`: {why}");
             Error::from(reply.unexpected(detail))
         })
     });
@@ -175,10 +173,11 @@ fn id_of(element: &Value) -> Option<String> {
 /// The cursor of the next page: `{"starting_after": ..}`, or a URL that holds it.
 fn next_cursor(next: &Value) -> Option<String> {
     if let Some(cursor) = next.get("starting_after") {
-        return cursor
-            .as_str()
-            .filter(|cursor| !cursor.is_empty())
-            .map(str::to_owned);
+        return match cursor {
+            Value::String(cursor) if !cursor.is_empty() => Some(cursor.clone()),
+            Value::Number(cursor) => Some(cursor.to_string()),
+            _ => None,
+        };
     }
     let url = Url::parse(next.as_str()?).ok()?;
     let cursor = url.query_pairs().find(|(name, _)| name == "starting_after");

@@ -150,7 +150,11 @@ async fn a_full_window_is_waited_for() {
     client.conversations().create(&opening).await.unwrap();
     assert_eq!(seen.lock().unwrap().len(), 2);
     assert!(started.elapsed() < Duration::from_secs(30));
-    assert_eq!(client.rate().calls, 2);
+    let rate = client.rate();
+    assert_eq!(
+        (rate.calls, rate.throttled, rate.limit_per_window),
+        (2, 1, Some(166))
+    );
 }
 
 #[tokio::test]
