@@ -43,7 +43,8 @@ pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
             .contact(call.segment(1))
             .ok_or_else(Failure::no_contact)?,
     );
-    let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 50)?;
+    let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 50)?
+        .at_page(call.query("page"))?;
     let mut notes: Vec<_> = contact
         .notes
         .iter()

@@ -14,6 +14,8 @@ pub(super) type Position = (i64, String);
 pub(super) struct Paging {
     per_page: usize,
     after: Option<Position>,
+    /// Pages left out before the first one shown, where pages are numbered.
+    skipped: usize,
 }
 
 impl Paging {
@@ -30,6 +32,17 @@ impl Paging {
                 .map_err(|_| Failure::invalid("per_page is invalid"))?,
         };
         Self::new(per_page, starting_after)
+    }
+
+    /// The page of this number, counted from 1: some lists are paged so, and end with an empty page.
+    pub(super) fn at_page(mut self, page: Option<&str>) -> Result<Self, Failure> {
+        if let Some(page) = page {
+            let page: usize = page
+                .parse()
+                .map_err(|_| Failure::invalid("page is invalid"))?;
+            self.skipped = page.saturating_sub(1);
+        }
+        Ok(self)
     }
 
     /// From a search body's `pagination`.
@@ -69,6 +82,7 @@ impl Paging {
         Ok(Self {
             per_page,
             after: after.transpose()?,
+            skipped: 0,
         })
     }
 
@@ -83,6 +97,7 @@ impl Paging {
             Some(after) if descending => all.partition_point(|(position, _)| position >= after),
             Some(after) => all.partition_point(|(position, _)| position <= after),
         };
+        let start = (start + self.skipped.saturating_mul(self.per_page)).min(all.len());
         let end = (start + self.per_page).min(all.len());
         let shown = &all[start..end];
         let total_pages = all.len().div_ceil(self.per_page);

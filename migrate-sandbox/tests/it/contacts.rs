@@ -209,6 +209,12 @@ async fn notes_are_kept_and_read_back_as_html() {
     assert_eq!(note["body"], "<p>1 &lt; 2<br>LeadDesk contact 1</p>");
     assert_eq!(note["author"]["id"], json!(desk.admin()));
     let (_, notes) = desk.get(&path).await;
+    let (_, beyond) = desk.get(&format!("{path}?page=2")).await;
+    assert_eq!(
+        beyond["data"],
+        json!([]),
+        "clients page until nothing comes"
+    );
     assert_eq!(notes["total_count"], 1);
     assert_eq!(
         desk.post(&path, json!({"body": "x", "admin_id": "5"}))
