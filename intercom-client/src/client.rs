@@ -18,6 +18,7 @@ use url::Url;
 use crate::api::{
     Admins, Contacts, ConversationAttributes, Conversations, DataAttributes, Tags, Teams,
 };
+use crate::count::{Counting, Counts};
 use crate::error::{Error, refusal};
 use crate::model::admin::Me;
 use crate::region::Region;
@@ -34,6 +35,7 @@ const WORKSPACE_PER_MINUTE: u32 = 25_000;
 #[derive(Clone)]
 pub struct IntercomClient {
     http: Http,
+    counts: Arc<Counts>,
 }
 
 impl IntercomClient {
@@ -121,11 +123,7 @@ impl IntercomClient {
             call = call.json(body);
         }
         let reply = self.http.send(call).await?;
-        if reply.body().is_empty() {
-            Ok(Value::Null)
-        } else {
-            Ok(reply.json()?)
-        }
+        if reply.body().is_empty() { Ok(Value::Null) } else { Ok(reply.json()?) }
     }
 
     /// What the rate limit was and how it was used, over all clones of this client.
@@ -133,6 +131,8 @@ impl IntercomClient {
         let stats = self.http.limiter().stats();
         RateStats {
             calls: stats.calls,
+            reads: self.counts.reads(),
+            writes: self.counts.writes(),
             throttled: stats.throttled,
             limit_per_window: stats.limit_per_window,
             utilisation: stats.utilisation(),
@@ -145,11 +145,7 @@ impl IntercomClient {
         reply.json().map_err(|error| {
             // A page of a proxy under status 200 says nothing about what Intercom did.
             let is_json = serde_json::from_slice::<IgnoredAny>(reply.body()).is_ok();
-            Error::from(if is_json {
-                error
-            } else {
-                error.with_executed(Executed::Maybe)
-            })
+            Error::from(if is_json { error } else { error.with_executed(Executed::Maybe) })
         })
     }
 
@@ -161,9 +157,7 @@ impl IntercomClient {
 
 impl fmt::Debug for IntercomClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IntercomClient")
-            .field("rate", &self.rate())
-            .finish_non_exhaustive()
+        f.debug_struct("IntercomClient").field("rate", &self.rate()).finish_non_exhaustive()
     }
 }
 
@@ -173,6 +167,10 @@ impl fmt::Debug for IntercomClient {
 pub struct RateStats {
     /// Calls sent, repeats included.
     pub calls: u64,
+    /// Those of them that only read: GET and searches.
+    pub reads: u64,
+    /// Those of them that may change something.
+    pub writes: u64,
     /// Calls that were refused for the rate limit (429).
     pub throttled: u64,
     /// Calls that a window allows, as Intercom last said. Windows are ten seconds long.
@@ -305,9 +303,7 @@ impl IntercomClientBuilder {
     /// reserve is not a share, or if TLS cannot be set up.
     pub fn build(self) -> Result<IntercomClient, Error> {
         if !(0.0..1.0).contains(&self.limits.reserve) {
-            return Err(Error::argument(
-                "the reserve is a share of at least 0 and less than 1",
-            ));
+            return Err(Error::argument("the reserve is a share of at least 0 and less than 1"));
         }
         let base_url = match self.base_url {
             Ok(url) => url,
@@ -322,6 +318,8 @@ impl IntercomClientBuilder {
             Some(limiter) => limiter,
             None => Limiter::with_clock(self.limits, Arc::clone(&self.clock)),
         };
+        let counts = Arc::new(Counts::default());
+        let transport = Counting { inner: transport, counts: Arc::clone(&counts) };
         let http = Http::builder(transport, base_url)
             .authorize(Bearer::new(&self.token)?)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
@@ -338,7 +336,7 @@ impl IntercomClientBuilder {
                 failed.then(|| refusal(reply.status(), reply.headers(), reply.body()))
             })
             .build();
-        Ok(IntercomClient { http })
+        Ok(IntercomClient { http, counts })
     }
 }
 

@@ -39,9 +39,7 @@ impl<T: Send + 'static> Pages<T> {
     /// The elements one by one. An element that cannot be read is an error, after which the stream
     /// goes on; a page that cannot be had is an error, after which it ends.
     pub fn items(self) -> BoxStream<'static, Result<T, Error>> {
-        self.map_ok(|page| stream::iter(page.items))
-            .try_flatten()
-            .boxed()
+        self.map_ok(|page| stream::iter(page.items)).try_flatten().boxed()
     }
 
     /// All elements at once.
@@ -139,9 +137,7 @@ fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page<T>, Error>
         Some(Value::Null) => Vec::new(),
         // A list that is not there is no empty list.
         _ => {
-            return Err(reply
-                .unexpected(format!("there is no list at `{key}`"))
-                .into());
+            return Err(reply.unexpected(format!("there is no list at `{key}`")).into());
         }
     };
     let first = list.first().and_then(id_of);
@@ -154,9 +150,7 @@ fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page<T>, Error>
     });
     Ok(Page {
         items: items.collect(),
-        next: envelope
-            .get("pages")
-            .and_then(|pages| next_cursor(&pages["next"])),
+        next: envelope.get("pages").and_then(|pages| next_cursor(&pages["next"])),
         total_count: envelope.get("total_count").and_then(Value::as_u64),
         first,
     })

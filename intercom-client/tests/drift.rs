@@ -57,10 +57,7 @@ fn lists_may_be_null_bare_or_wrapped() {
         (json!([]), 0),
         (json!([tag]), 1),
         (json!({ "type": "tag.list", "tags": [tag] }), 1),
-        (
-            json!({ "type": "list", "data": [tag], "has_more": true }),
-            1,
-        ),
+        (json!({ "type": "list", "data": [tag], "has_more": true }), 1),
     ] {
         let object = json!({ "id": "1", "tags": tags, "custom_attributes": null,
                              "contacts": null, "conversation_parts": null });

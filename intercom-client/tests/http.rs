@@ -70,10 +70,7 @@ fn is_complete(request: &[u8]) -> bool {
         return false;
     };
     let length = head.to_ascii_lowercase();
-    let length = length
-        .split("content-length: ")
-        .nth(1)
-        .and_then(|rest| rest.lines().next());
+    let length = length.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
     body.len() >= length.map_or(0, |length| length.trim().parse().unwrap())
 }
 
@@ -108,16 +105,9 @@ async fn requests_carry_token_version_and_body() {
     ])
     .await;
     let new = NewContact::user("42").name("Anna Example");
-    assert_eq!(
-        client.contacts().create(&new).await.unwrap().id,
-        ContactId::new(ANNA)
-    );
+    assert_eq!(client.contacts().create(&new).await.unwrap().id, ContactId::new(ANNA));
     let (id, tag, admin) = ("499".into(), "93".into(), "991".into());
-    client
-        .conversations()
-        .remove_tag(&id, &tag, &admin)
-        .await
-        .unwrap();
+    client.conversations().remove_tag(&id, &tag, &admin).await.unwrap();
 
     let seen = seen.lock().unwrap();
     let (call, headers, body) = &seen[0];
@@ -127,10 +117,7 @@ async fn requests_carry_token_version_and_body() {
     assert_eq!(headers["accept"], "application/json");
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["user-agent"], "test/1");
-    assert_eq!(
-        *body,
-        json!({ "role": "user", "external_id": "42", "name": "Anna Example" })
-    );
+    assert_eq!(*body, json!({ "role": "user", "external_id": "42", "name": "Anna Example" }));
     // A DELETE with a body, as the description demands.
     assert_eq!(seen[1].0, "DELETE /conversations/499/tags/93");
     assert_eq!(seen[1].2, json!({ "admin_id": "991" }));
@@ -151,10 +138,7 @@ async fn a_full_window_is_waited_for() {
     assert_eq!(seen.lock().unwrap().len(), 2);
     assert!(started.elapsed() < Duration::from_secs(30));
     let rate = client.rate();
-    assert_eq!(
-        (rate.calls, rate.throttled, rate.limit_per_window),
-        (2, 1, Some(166))
-    );
+    assert_eq!((rate.calls, rate.throttled, rate.limit_per_window), (2, 1, Some(166)));
 }
 
 #[tokio::test]
@@ -165,11 +149,7 @@ async fn a_failing_service_is_asked_again_only_for_what_makes_no_twin() {
         reply(200, &JSON, contact(ANNA)),
         reply(502, &[], ""),
         reply(200, &JSON, tag),
-        reply(
-            500,
-            &[],
-            r#"{"type":"error.list","request_id":"req-7","errors":[]}"#,
-        ),
+        reply(500, &[], r#"{"type":"error.list","request_id":"req-7","errors":[]}"#),
     ])
     .await;
     client.contacts().get(&ANNA.into()).await.unwrap();
@@ -177,11 +157,7 @@ async fn a_failing_service_is_asked_again_only_for_what_makes_no_twin() {
     assert_eq!(seen.lock().unwrap().len(), 4);
 
     let reply = Reply::note("991", "Noted").skip_notifications(true);
-    let error = client
-        .conversations()
-        .reply(&"499".into(), reply)
-        .await
-        .unwrap_err();
+    let error = client.conversations().reply(&"499".into(), reply).await.unwrap_err();
     assert_eq!((error.executed(), error.attempts()), (Executed::Maybe, 1));
     assert_eq!(error.request_id(), Some("req-7"));
     assert_eq!(seen.lock().unwrap().len(), 5);
@@ -198,11 +174,7 @@ async fn a_lost_reply_to_an_opening_is_in_doubt_and_not_sent_again() {
         let (client, count) = serve_bytes(vec![lost, WHOLE, WHOLE]).await;
         let opening = NewConversation::from_user(ANNA, "Hello");
         let error = client.conversations().create(&opening).await.unwrap_err();
-        assert_eq!(
-            (error.executed(), error.retry()),
-            (Executed::Maybe, Retry::MayHelp),
-            "{error}"
-        );
+        assert_eq!((error.executed(), error.retry()), (Executed::Maybe, Retry::MayHelp), "{error}");
         assert_eq!(*count.lock().unwrap(), 1);
     }
 }
@@ -221,19 +193,9 @@ async fn a_host_that_is_not_there_was_surely_not_written_to() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let opening = NewConversation::from_user(ANNA, "Hello");
-    let error = client(port)
-        .conversations()
-        .create(&opening)
-        .await
-        .unwrap_err();
+    let error = client(port).conversations().create(&opening).await.unwrap_err();
     assert!(error.is_unreachable());
-    assert_eq!(
-        (error.executed(), error.retry()),
-        (Executed::No, Retry::Exhausted)
-    );
+    assert_eq!((error.executed(), error.retry()), (Executed::No, Retry::Exhausted));
     let chain = format!("{error} {error:?}");
-    assert!(
-        !chain.contains("http://") && !chain.contains("secret-token"),
-        "{chain}"
-    );
+    assert!(!chain.contains("http://") && !chain.contains("secret-token"), "{chain}");
 }

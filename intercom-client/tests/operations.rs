@@ -27,12 +27,7 @@ async fn every_operation_sends_what_it_should_and_reads_its_reply() {
         assert_eq!(sent.len(), example.exchanges.len(), "{}", example.name);
         for (sent, expected) in sent.iter().zip(&example.exchanges) {
             let uri = sent.uri().path_and_query().unwrap();
-            assert_eq!(
-                format!("{} {uri}", sent.method()),
-                expected.request,
-                "{}",
-                example.name
-            );
+            assert_eq!(format!("{} {uri}", sent.method()), expected.request, "{}", example.name);
             assert_eq!(sent.uri().host(), Some("api.eu.intercom.io"));
             assert_eq!(sent.headers()["authorization"], "Bearer secret-token");
             assert!(sent.headers()["authorization"].is_sensitive());

@@ -40,21 +40,12 @@ async fn repeated_after(failure: impl Fn(&ScriptedTransport)) -> Vec<&'static st
         failure(&transport);
         for exchange in &example.exchanges {
             let empty = exchange.reply.is_null();
-            let reply = if empty {
-                String::new()
-            } else {
-                exchange.reply.to_string()
-            };
+            let reply = if empty { String::new() } else { exchange.reply.to_string() };
             transport.reply(200, reply);
         }
         // An operation that is not repeated fails, and its example with it.
         let outcome = tokio::spawn((example.call)(scripted(&transport))).await;
-        assert_eq!(
-            outcome.is_ok(),
-            transport.requests().len() > 1,
-            "{}",
-            example.name
-        );
+        assert_eq!(outcome.is_ok(), transport.requests().len() > 1, "{}", example.name);
         if outcome.is_ok() {
             repeated.push(example.name);
         }
@@ -63,11 +54,7 @@ async fn repeated_after(failure: impl Fn(&ScriptedTransport)) -> Vec<&'static st
 }
 
 fn all_but(never: &[&str]) -> Vec<&'static str> {
-    examples()
-        .iter()
-        .map(|example| example.name)
-        .filter(|name| !never.contains(name))
-        .collect()
+    examples().iter().map(|example| example.name).filter(|name| !never.contains(name)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,11 +89,8 @@ async fn after_a_lost_reply_only_what_makes_no_twin_is_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_not_sent_again() {
-    for (status, code) in [
-        (400, "parameter_invalid"),
-        (401, "unauthorized"),
-        (422, "data_invalid"),
-    ] {
+    for (status, code) in [(400, "parameter_invalid"), (401, "unauthorized"), (422, "data_invalid")]
+    {
         let repeated = repeated_after(|script| {
             script.reply(status, json!({ "errors": [{ "code": code }] }).to_string());
         });
@@ -130,31 +114,19 @@ async fn an_opening_whose_reply_is_lost_is_in_doubt() {
 
     script.fail(TransportError::interrupted());
     let error = client.conversations().create(&opening).await.unwrap_err();
-    assert_eq!(
-        (error.executed(), error.retry()),
-        (Executed::Maybe, Retry::MayHelp)
-    );
+    assert_eq!((error.executed(), error.retry()), (Executed::Maybe, Retry::MayHelp));
     assert!(error.is_unreachable() && error.attempts() == 1);
 
     script.reply(500, "oops");
     let error = client.conversations().create(&opening).await.unwrap_err();
-    assert_eq!(
-        (error.executed(), error.retry()),
-        (Executed::Maybe, Retry::MayHelp)
-    );
+    assert_eq!((error.executed(), error.retry()), (Executed::Maybe, Retry::MayHelp));
     assert!(error.is_unavailable() && !error.is_unreachable());
 
     // A page of a proxy under status 200, or a reply cut short, proves nothing either way.
-    for body in [
-        "<html>Sign in to the network</html>",
-        r#"{"conversation_id":"#,
-    ] {
+    for body in ["<html>Sign in to the network</html>", r#"{"conversation_id":"#] {
         script.reply(200, body);
         let error = client.conversations().create(&opening).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.executed()),
-            (ErrorKind::Decode, Executed::Maybe)
-        );
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::Maybe));
     }
     assert_eq!(script.requests().len(), 4);
 }
@@ -167,10 +139,7 @@ async fn a_contact_made_seconds_ago_may_not_be_found_yet() {
 
     script.reply(404, refusal("not_found", "User Not Found"));
     script.reply(404, refusal("not_found", "User Not Found"));
-    script.reply(
-        200,
-        r#"{"type":"user_message","id":"1","conversation_id":"499"}"#,
-    );
+    script.reply(200, r#"{"type":"user_message","id":"1","conversation_id":"499"}"#);
     let opened = client.conversations().create(&opening).await.unwrap();
     assert_eq!(opened.conversation_id, ConversationId::new("499"));
     assert_eq!(script.requests().len(), 3);
@@ -180,10 +149,7 @@ async fn a_contact_made_seconds_ago_may_not_be_found_yet() {
     }
     let error = client.conversations().create(&opening).await.unwrap_err();
     assert!(error.is_not_found());
-    assert_eq!(
-        (error.executed(), error.retry()),
-        (Executed::No, Retry::Exhausted)
-    );
+    assert_eq!((error.executed(), error.retry()), (Executed::No, Retry::Exhausted));
 }
 
 #[tokio::test]
@@ -192,23 +158,12 @@ async fn assigned_so_already_is_a_success() {
     let client = scripted(&script);
     let (id, admin) = (ConversationId::new("499"), AdminId::new("991"));
 
-    script.reply(
-        422,
-        refusal("conversation_already_assigned_to_assignee", "Already"),
-    );
-    let assigned = client
-        .conversations()
-        .assign(&id, &admin, admin.clone())
-        .await
-        .unwrap();
+    script.reply(422, refusal("conversation_already_assigned_to_assignee", "Already"));
+    let assigned = client.conversations().assign(&id, &admin, admin.clone()).await.unwrap();
     assert!(assigned.is_none());
 
     script.reply(422, refusal("parameter_invalid", "No"));
-    let error = client
-        .conversations()
-        .assign(&id, &admin, admin.clone())
-        .await
-        .unwrap_err();
+    let error = client.conversations().assign(&id, &admin, admin.clone()).await.unwrap_err();
     assert_eq!(error.code(), Some(Code::ParameterInvalid));
     assert_eq!(error.request_id(), Some("req-1"));
 }
@@ -219,32 +174,14 @@ async fn errors_name_the_other_contact_and_hide_people() {
     let client = scripted(&script);
 
     script.reply(404, refusal("not_found", "User Not Found"));
-    assert!(
-        client
-            .contacts()
-            .find_by_external_id("x")
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(client.contacts().find_by_external_id("x").await.unwrap().is_none());
 
     script.reply(404, "<html>Not here</html>");
-    assert!(
-        client
-            .contacts()
-            .find_by_external_id("x")
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
+    assert!(client.contacts().find_by_external_id("x").await.unwrap_err().is_not_found());
 
     let link = format!("</contacts/{ANNA}>; rel=\"canonical\"");
     script.reply_with(410, &[("link", &link)], refusal("contact_merged", "Merged"));
-    let error = client
-        .contacts()
-        .find_by_external_id("anna@example.com")
-        .await
-        .unwrap_err();
+    let error = client.contacts().find_by_external_id("anna@example.com").await.unwrap_err();
     assert_eq!(error.contact_merged_into(), Some(ContactId::new(ANNA)));
     assert!(!format!("{error} {error:?}").contains("anna@"), "{error:?}");
 
@@ -256,10 +193,7 @@ async fn errors_name_the_other_contact_and_hide_people() {
     let other = error.conflicting_contact().unwrap();
     assert!(other.archived && other.id == ContactId::new(ANNA));
     assert_eq!(error.executed(), Executed::No);
-    assert_eq!(
-        error.to_string(),
-        "POST /contacts: conflict (409, conflict)"
-    );
+    assert_eq!(error.to_string(), "POST /contacts: conflict (409, conflict)");
 }
 
 #[tokio::test]
@@ -278,15 +212,8 @@ async fn a_list_that_goes_in_circles_ends_in_an_error() {
 async fn a_list_by_number_that_stands_still_ends_in_an_error() {
     let script = ScriptedTransport::new();
     let page = json!({ "conversations": [{ "id": "1" }], "pages": { "total_pages": 9 } });
-    script
-        .reply(200, page.to_string())
-        .reply(200, page.to_string());
-    let error = scripted(&script)
-        .conversations()
-        .deleted()
-        .all()
-        .await
-        .unwrap_err();
+    script.reply(200, page.to_string()).reply(200, page.to_string());
+    let error = scripted(&script).conversations().deleted().all().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Paging);
 }
 
@@ -295,9 +222,7 @@ async fn a_list_not_known_to_be_paged_is_read_to_its_end() {
     let script = ScriptedTransport::new();
     let next = json!({ "next": { "starting_after": "x" } });
     let page = json!({ "teams": [{ "id": 1 }], "pages": next });
-    script
-        .reply(200, page.to_string())
-        .reply(200, r#"{"teams":[{"id":2}]}"#);
+    script.reply(200, page.to_string()).reply(200, r#"{"teams":[{"id":2}]}"#);
     assert_eq!(scripted(&script).teams().list().await.unwrap().len(), 2);
     assert_eq!(script.requests()[1].uri().query(), Some("starting_after=x"));
 }
@@ -307,9 +232,7 @@ async fn an_empty_page_goes_on_and_a_missing_list_is_an_error() {
     let script = ScriptedTransport::new();
     let client = scripted(&script);
     let empty = json!({ "data": [], "pages": { "next": { "starting_after": "x" } } });
-    script
-        .reply(200, empty.to_string())
-        .reply(200, json!({ "data": [contact("a")] }).to_string());
+    script.reply(200, empty.to_string()).reply(200, json!({ "data": [contact("a")] }).to_string());
     assert_eq!(client.contacts().list(None).all().await.unwrap().len(), 1);
 
     script.reply(200, r#"{"type":"list"}"#);
@@ -323,12 +246,7 @@ async fn one_bad_element_leaves_its_page_alone() {
     let bad = json!({ "id": "b", "name": { "first": "Anna" } });
     let page = json!({ "data": [contact("a"), bad, contact("c")] });
     script.reply(200, page.to_string());
-    let items: Vec<_> = scripted(&script)
-        .contacts()
-        .list(None)
-        .items()
-        .collect()
-        .await;
+    let items: Vec<_> = scripted(&script).contacts().list(None).items().collect().await;
     let read: Vec<bool> = items.iter().map(Result::is_ok).collect();
     assert_eq!(read, [true, false, true]);
     let error = items[1].as_ref().unwrap_err();
@@ -348,10 +266,7 @@ async fn what_intercom_would_refuse_is_not_sent() {
     assert!(error.to_string().contains("2 deep"), "{error}");
     let many = NewConversation::from_user(ANNA, "Hello").attachment_urls(["https://x.test"; 11]);
     let error = client.conversations().create(&many).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.executed()),
-        (ErrorKind::Settings, Executed::No)
-    );
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Settings, Executed::No));
     assert!(client.contacts().get(&"".into()).await.is_err());
     assert!(script.requests().is_empty());
 }
@@ -362,28 +277,16 @@ async fn raw_calls_share_the_rest_and_hide_their_path() {
     let client = scripted(&script);
     script.reply(200, r#"{"type":"list"}"#);
     let query = [("email", "anna@example.com")];
-    let reply = client
-        .raw(http::Method::GET, "/visitors", &query, None)
-        .await
-        .unwrap();
+    let reply = client.raw(http::Method::GET, "/visitors", &query, None).await.unwrap();
     assert_eq!(reply["type"], "list");
     script.reply(202, "");
     let body = json!({ "event_name": "called" });
-    let reply = client
-        .raw(http::Method::POST, "events", &[], Some(&body))
-        .await
-        .unwrap();
+    let reply = client.raw(http::Method::POST, "events", &[], Some(&body)).await.unwrap();
     assert_eq!(reply, Value::Null);
     script.reply(500, "");
     let path = "/contacts/anna@example.com/x/y";
-    let error = client
-        .raw(http::Method::POST, path, &[], None)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "POST /contacts/{}/{}/{}: the service failed (500)"
-    );
+    let error = client.raw(http::Method::POST, path, &[], None).await.unwrap_err();
+    assert_eq!(error.to_string(), "POST /contacts/{}/{}/{}: the service failed (500)");
 
     let sent = script.requests();
     assert_eq!(sent[0].uri().query(), Some("email=anna%40example.com"));
@@ -399,28 +302,14 @@ async fn settings_are_checked_and_secrets_hidden() {
     assert!(!format!("{builder:?}").contains("secret-token"));
     assert!(builder.base_url(plain).build().is_err());
     let loopback = "http://127.0.0.1:9".parse().unwrap();
-    let client = IntercomClient::builder("secret-token".into())
-        .base_url(loopback)
-        .build()
-        .unwrap();
+    let client = IntercomClient::builder("secret-token".into()).base_url(loopback).build().unwrap();
     assert!(!format!("{client:?}").contains("secret-token"));
     assert!(IntercomClient::builder(" ".into()).build().is_err());
-    assert!(
-        IntercomClient::builder("secret\ntoken".into())
-            .build()
-            .is_err()
-    );
-    assert!(
-        IntercomClient::builder("x".into())
-            .reserve(1.0)
-            .build()
-            .is_err()
-    );
-    for (text, region) in [
-        ("EU", Ok(Region::Eu)),
-        ("us", Ok(Region::Us)),
-        ("mars", Err(UnknownRegion)),
-    ] {
+    assert!(IntercomClient::builder("secret\ntoken".into()).build().is_err());
+    assert!(IntercomClient::builder("x".into()).reserve(1.0).build().is_err());
+    for (text, region) in
+        [("EU", Ok(Region::Eu)), ("us", Ok(Region::Us)), ("mars", Err(UnknownRegion))]
+    {
         assert_eq!(text.parse::<Region>(), region);
     }
 }

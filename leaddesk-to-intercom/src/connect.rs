@@ -197,8 +197,8 @@ fn check_region(config: &Config, me: &Me) -> Result<(), StartError> {
             format!("Set destination.region = {:?}, or use a token of the right workspace.", found.to_lowercase()),
         ));
     }
-    let country = config.source.default_country.as_str();
-    let european = EEA.contains(&country);
+    let country = config.source.default_country.to_string();
+    let european = EEA.contains(&country.as_str());
     if european && !found.eq_ignore_ascii_case("eu") && !config.destination.acknowledge_region {
         return Err(StartError::new(
             format!("People of {country} would go into a workspace that is hosted in {found}."),

@@ -15,9 +15,7 @@ pub struct Admins<'a>(pub(crate) &'a IntercomClient);
 impl Admins<'_> {
     /// All teammates, in one call (`GET /admins`).
     pub async fn list(&self) -> Result<Vec<Admin>, Error> {
-        Pages::whole(self.0, "admins", Call::get("/admins"))
-            .all()
-            .await
+        Pages::whole(self.0, "admins", Call::get("/admins")).all().await
     }
 
     /// One teammate (`GET /admins/{id}`).
@@ -33,9 +31,7 @@ pub struct Teams<'a>(pub(crate) &'a IntercomClient);
 impl Teams<'_> {
     /// All teams, in one call (`GET /teams`).
     pub async fn list(&self) -> Result<Vec<Team>, Error> {
-        Pages::whole(self.0, "teams", Call::get("/teams"))
-            .all()
-            .await
+        Pages::whole(self.0, "teams", Call::get("/teams")).all().await
     }
 
     /// One team (`GET /teams/{id}`).

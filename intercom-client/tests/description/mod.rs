@@ -45,11 +45,7 @@ impl Description {
         body: Option<&Value>,
     ) -> Vec<Problem> {
         let Some((template, item)) = self.path_item(uri.path()) else {
-            return vec![problem(
-                &format!("{method} {}", uri.path()),
-                "path",
-                "no such path",
-            )];
+            return vec![problem(&format!("{method} {}", uri.path()), "path", "no such path")];
         };
         let name = format!("{method} {template}");
         let Some(operation) = item.get(method.as_str().to_ascii_lowercase()) else {
@@ -58,10 +54,7 @@ impl Description {
         let mut faults = self.path_faults(operation, template, uri.path());
         faults.extend(self.query_faults(operation, uri));
         faults.extend(self.body_faults(operation, body));
-        faults
-            .iter()
-            .map(|(place, what)| problem(&name, place, what))
-            .collect()
+        faults.iter().map(|(place, what)| problem(&name, place, what)).collect()
     }
 
     /// The path with the fewest holes that matches.
@@ -69,10 +62,7 @@ impl Description {
         let paths = self.0["paths"].as_object()?.iter();
         let matching = paths.filter(|(template, _)| {
             template.split('/').count() == path.split('/').count()
-                && template
-                    .split('/')
-                    .zip(path.split('/'))
-                    .all(|(a, b)| is_hole(a) || a == b)
+                && template.split('/').zip(path.split('/')).all(|(a, b)| is_hole(a) || a == b)
         });
         let best = matching.min_by_key(|(template, _)| template.matches('{').count());
         best.map(|(template, item)| (template.as_str(), item))
@@ -84,9 +74,7 @@ impl Description {
         let mut faults = Faults::new();
         for (hole, value) in holes {
             let name = hole.trim_matches(['{', '}']);
-            let parameter = self
-                .parameters(operation, "path")
-                .find(|p| p["name"] == name);
+            let parameter = self.parameters(operation, "path").find(|p| p["name"] == name);
             faults.extend(self.parameter_faults(parameter, &format!("path.{name}"), value));
         }
         faults
@@ -97,20 +85,12 @@ impl Description {
         let query: Vec<(String, String)> = query.into_owned().collect();
         let mut faults = Faults::new();
         for (name, value) in &query {
-            let parameter = self
-                .parameters(operation, "query")
-                .find(|p| p["name"] == *name);
+            let parameter = self.parameters(operation, "query").find(|p| p["name"] == *name);
             faults.extend(self.parameter_faults(parameter, &format!("query.{name}"), value));
         }
-        for required in self
-            .parameters(operation, "query")
-            .filter(|p| p["required"] == true)
-        {
+        for required in self.parameters(operation, "query").filter(|p| p["required"] == true) {
             if !query.iter().any(|(name, _)| required["name"] == *name) {
-                faults.push((
-                    format!("query.{}", required["name"]),
-                    "it is missing".to_owned(),
-                ));
+                faults.push((format!("query.{}", required["name"]), "it is missing".to_owned()));
             }
         }
         faults
@@ -122,8 +102,7 @@ impl Description {
         place: &'static str,
     ) -> impl Iterator<Item = &'a Value> {
         let all = operation["parameters"].as_array().into_iter().flatten();
-        all.map(|parameter| self.resolve(parameter))
-            .filter(move |p| p["in"] == place)
+        all.map(|parameter| self.resolve(parameter)).filter(move |p| p["in"] == place)
     }
 
     fn parameter_faults(&self, parameter: Option<&Value>, place: &str, text: &str) -> Faults {
@@ -150,11 +129,7 @@ impl Description {
             (Some(described), None) => {
                 let schema = &described["content"]["application/json"]["schema"];
                 let empty = self.faults(schema, &Value::Object(Map::new()), "body");
-                if empty.is_empty() {
-                    empty
-                } else {
-                    fault("it is missing")
-                }
+                if empty.is_empty() { empty } else { fault("it is missing") }
             }
             (Some(described), Some(body)) => {
                 let schema = &described["content"]["application/json"]["schema"];
@@ -192,11 +167,7 @@ impl Description {
         if value.is_null() {
             let untyped = schema.as_object().is_none_or(Map::is_empty);
             let allowed = schema["nullable"] == true || untyped;
-            return if allowed {
-                (Faults::new(), None)
-            } else {
-                fault("null".to_owned())
-            };
+            return if allowed { (Faults::new(), None) } else { fault("null".to_owned()) };
         }
         if let Some(what) = scalar_fault(schema, value) {
             return fault(what);
@@ -217,9 +188,7 @@ impl Description {
             let Some(branches) = schema[kind].as_array() else {
                 continue;
             };
-            let examined = branches
-                .iter()
-                .map(|branch| self.examine(branch, value, place));
+            let examined = branches.iter().map(|branch| self.examine(branch, value, place));
             let (fit, unfit): (Vec<_>, Vec<_>) =
                 examined.partition(|(faults, _)| faults.is_empty());
             if fit.is_empty() {
@@ -227,10 +196,7 @@ impl Description {
                 return fault(format!("it fits no form of {kind}: {why:?}"));
             }
             if kind == "oneOf" && fit.len() > 1 {
-                faults.push((
-                    place.to_owned(),
-                    format!("it fits {} forms of oneOf", fit.len()),
-                ));
+                faults.push((place.to_owned(), format!("it fits {} forms of oneOf", fit.len())));
             }
             for (_, names) in fit {
                 known = join(known, names);
@@ -247,12 +213,7 @@ impl Description {
         faults: &mut Faults,
     ) -> Known {
         let object = value.as_object()?;
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !object.contains_key(name) {
                 faults.push((place.to_owned(), format!("`{name}` is missing")));
             }
@@ -267,9 +228,7 @@ impl Description {
                 None => {}
             }
         }
-        let composed = ["allOf", "oneOf", "anyOf"]
-            .iter()
-            .any(|kind| schema.get(*kind).is_some());
+        let composed = ["allOf", "oneOf", "anyOf"].iter().any(|kind| schema.get(*kind).is_some());
         let named = described.map(|described| described.keys().cloned().collect());
         match named {
             _ if more.is_object() || *more == true => None,
@@ -297,16 +256,11 @@ fn scalar_fault(schema: &Value, value: &Value) -> Option<String> {
     if !fits {
         return Some(format!("it is no {}", schema["type"]));
     }
-    if schema["enum"]
-        .as_array()
-        .is_some_and(|allowed| !allowed.contains(value))
-    {
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
         return Some("it is not among the values described".to_owned());
     }
     if let Some(list) = value.as_array()
-        && schema["maxItems"]
-            .as_u64()
-            .is_some_and(|max| list.len() as u64 > max)
+        && schema["maxItems"].as_u64().is_some_and(|max| list.len() as u64 > max)
     {
         return Some("it has too many elements".to_owned());
     }
@@ -337,9 +291,5 @@ fn join(a: Known, b: Known) -> Known {
 
 fn problem(operation: &str, place: &str, what: &str) -> Problem {
     let (operation, place) = (operation.to_owned(), place.to_owned());
-    Problem {
-        operation,
-        place,
-        what: what.to_owned(),
-    }
+    Problem { operation, place, what: what.to_owned() }
 }
