@@ -12,7 +12,7 @@ pub(super) fn outcome_of(error: &Error) -> Outcome {
 }
 
 /// What an error of a read means: there is nothing to be refused, so it is not done.
-pub(super) fn failure_of(error: &Error) -> Failure {
+pub(crate) fn failure_of(error: &Error) -> Failure {
     let kind = match failure_kind(error) {
         Some(FailureKind::InDoubt) | None => FailureKind::NotDone,
         Some(kind) => kind,
