@@ -1,4 +1,5 @@
 //! The attempt loop, against a script and in virtual time.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 #![cfg(feature = "testing")]
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Export folders.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 
 use std::io::Cursor;
 

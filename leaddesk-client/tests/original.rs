@@ -1,4 +1,5 @@
 //! The Original API, over real HTTP on loopback and against a script.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 
 use std::sync::{Arc, Mutex};
 
