@@ -373,6 +373,12 @@ impl OriginalClient {
         Ok(self.get(module, command, args).await?.body().clone())
     }
 
+    /// How many calls this client and its clones have sent, each attempt counted.
+    #[must_use]
+    pub fn calls_sent(&self) -> u64 {
+        self.http.limiter().stats().calls
+    }
+
     async fn get(
         &self,
         module: &str,

@@ -191,6 +191,12 @@ impl RestClient {
         Ok(self.http.send(call).await?.body().clone())
     }
 
+    /// How many calls this client and its clones have sent, each attempt counted.
+    #[must_use]
+    pub fn calls_sent(&self) -> u64 {
+        self.http.limiter().stats().calls
+    }
+
     fn list<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &'static str,

@@ -363,4 +363,5 @@ async fn a_passing_failure_is_tried_again() {
         .unwrap();
     client.find_agent("a").await.unwrap();
     assert_eq!(script.requests().len(), 2);
+    assert_eq!(client.calls_sent(), 2);
 }
