@@ -237,9 +237,12 @@ impl Http {
                 Err(failure) => *failure,
             };
             executed = executed.max(error.executed());
-            let error = error
-                .with_call(call.method(), call.path_template())
-                .with_attempts(attempt);
+            let error = error.with_attempts(attempt);
+            // The error of fetching a token keeps the name of that call.
+            let error = match error.path() {
+                Some(_) => error,
+                None => error.with_call(call.method(), call.path_template()),
+            };
             if let Some(refused) = refused.filter(|_| !renewed) {
                 renewed = true;
                 if authorize
@@ -271,6 +274,11 @@ impl Http {
                         Class::Ambiguous if !call.is_repeatable() => Retry::MayHelp,
                         _ => Retry::Exhausted,
                     };
+                    // A token that could not be fetched in several attempts stays given up.
+                    let verdict = match error.retry() {
+                        Retry::Exhausted => Retry::Exhausted,
+                        _ => verdict,
+                    };
                     return Err(error.with_executed(executed).with_retry(verdict));
                 }
             }
@@ -298,7 +306,7 @@ impl Http {
         authorize
             .authorize(&mut request)
             .await
-            .map_err(Failure::permanent)?;
+            .map_err(|cause| Failure::permanent(cause.with_executed(Executed::No)))?;
         let sent_headers = request.headers().clone();
         let permit = permit.sent();
         let answer = futures::select_biased! {

@@ -78,9 +78,12 @@ impl ReqwestTransport {
             .user_agent(settings.user_agent.as_str())
             .https_only(!plain);
         if plain {
-            // Without a store of root certificates building fails even where TLS is never spoken. A proxy would see the
-            // plain text, and loopback is not for proxies.
-            builder = builder.tls_certs_only([]).no_proxy();
+            // A proxy would see the plain text, and loopback is not for proxies.
+            builder = without_certificates(builder).no_proxy();
+        } else if !TLS {
+            return Err(Error::settings(
+                "the base URL is https, and this program was built without a TLS feature",
+            ));
         }
         let client = builder.build().map_err(|cause| {
             Error::settings("the HTTP client cannot be set up").with_source(cause.without_url())
@@ -90,6 +93,31 @@ impl ReqwestTransport {
             max_body: settings.max_body,
         })
     }
+}
+
+const TLS: bool = cfg!(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+));
+
+/// Without a store of root certificates building fails even where TLS is never spoken, so none is asked for.
+#[cfg(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+))]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder.tls_certs_only([])
+}
+
+#[cfg(not(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+)))]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
 }
 
 /// Whether the URL names this machine.

@@ -1,4 +1,5 @@
 //! The transport and the limiter over real HTTP.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,6 +7,7 @@
 
 mod columns;
 mod encoding;
+mod guarded;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 
 pub use columns::Kind;
 pub use encoding::Encoding;
+use guarded::Guarded;
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{Call, Campaign, Contact, LIST_COLUMNS, ListRow, User};
@@ -122,12 +124,12 @@ fn open<T: DeserializeOwned>(
     Rows::new(file, name, kind, settings)
 }
 
-/// The rows of a file, read one at a time. Memory is bounded by the longest row.
+/// The rows of a file, read one at a time. Memory is bounded by the longest row, and a row by 16 MiB.
 ///
-/// An `Err` means that the file itself can no longer be read; a bad row is `Ok`, with its reason in
-/// [`body`](Row::body).
+/// An `Err` means that the file itself can no longer be read (a quote that is never closed makes one row of all the
+/// rest); a bad row is `Ok`, with its reason in [`body`](Row::body).
 pub struct Rows<T, R> {
-    reader: Reader<BufReader<R>>,
+    reader: Reader<Guarded<BufReader<R>>>,
     name: String,
     encoding: Encoding,
     /// For each column the key its value is kept under.
@@ -171,7 +173,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             .delimiter(separator)
             .flexible(true)
             .has_headers(false)
-            .from_reader(BufReader::with_capacity(64 * 1024, input));
+            .from_reader(Guarded::new(BufReader::with_capacity(64 * 1024, input)));
         let mut record = ByteRecord::new();
         let found = reader.read_byte_record(&mut record).map_err(|cause| {
             unusable("the heading cannot be read".to_owned()).with_source(cause)
@@ -229,6 +231,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
     }
 
     fn read(&mut self) -> Option<Result<Row<T>, Error>> {
+        self.reader.get_mut().refill();
         match self.reader.read_byte_record(&mut self.record) {
             Ok(false) => return None,
             Ok(true) => {}
@@ -271,6 +274,9 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             if !text.is_empty() {
                 object.insert(key.clone(), Value::String(text));
             }
+        }
+        if !object.contains_key("id") {
+            return Err(bad("the row has no `id`".to_owned()));
         }
         let mut read = crate::unreadable::elements(&self.name, vec![Value::Object(object)]);
         match read.pop() {

@@ -52,6 +52,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Refuses a pace at which nothing would ever be sent, or everything at once.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let pace = self.requests_per_second;
+        if !pace.is_finite() || pace <= 0.0 || self.concurrency == 0 {
+            return Err(Error::new(
+                ErrorKind::Settings,
+                "requests per second and concurrency must be more than 0",
+            ));
+        }
+        Ok(())
+    }
+
     pub(crate) fn limiter(&self) -> Limiter {
         let mut limits = LimiterSettings::default();
         limits.requests_per_second = Some(self.requests_per_second);
@@ -97,8 +109,9 @@ impl OriginalClientBuilder {
     /// The client.
     ///
     /// # Errors
-    /// `Settings` if the URL is unusable or plain `http` to another machine.
+    /// `Settings` if the pace is 0, or if the URL is unusable or plain `http` to another machine.
     pub fn build(self) -> Result<OriginalClient, Error> {
+        self.settings.check()?;
         let base = parse_url(&self.base_url)?;
         let transport = self.settings.transport(&base)?;
         Ok(self.build_on(base, transport))
@@ -109,6 +122,7 @@ impl OriginalClientBuilder {
     /// # Errors
     /// `Settings` if the URL is unusable.
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<OriginalClient, Error> {
+        self.settings.check()?;
         let base = parse_url(&self.base_url)?;
         Ok(self.build_on(base, transport))
     }
@@ -357,6 +371,12 @@ impl OriginalClient {
         args: &[(&str, &str)],
     ) -> Result<Bytes, Error> {
         Ok(self.get(module, command, args).await?.body().clone())
+    }
+
+    /// How many calls this client and its clones have sent, each attempt counted.
+    #[must_use]
+    pub fn calls_sent(&self) -> u64 {
+        self.http.limiter().stats().calls
     }
 
     async fn get(

@@ -49,8 +49,9 @@ impl RestClientBuilder {
     /// The client. Nothing is sent yet: the token is fetched for the first call.
     ///
     /// # Errors
-    /// `Settings` if the URL is unusable or plain `http` to another machine.
+    /// `Settings` if the pace is 0, or if the URL is unusable or plain `http` to another machine.
     pub fn build(self) -> Result<RestClient, Error> {
+        self.settings.check()?;
         let base = parse_url(&self.base_url)?;
         let transport = self.settings.transport(&base)?;
         Ok(self.build_on(base, transport))
@@ -64,6 +65,7 @@ impl RestClientBuilder {
         self,
         transport: impl Transport + Clone + 'static,
     ) -> Result<RestClient, Error> {
+        self.settings.check()?;
         let base = parse_url(&self.base_url)?;
         Ok(self.build_on(base, transport))
     }
@@ -187,6 +189,12 @@ impl RestClient {
             call = call.query(name, value);
         }
         Ok(self.http.send(call).await?.body().clone())
+    }
+
+    /// How many calls this client and its clones have sent, each attempt counted.
+    #[must_use]
+    pub fn calls_sent(&self) -> u64 {
+        self.http.limiter().stats().calls
     }
 
     fn list<T: DeserializeOwned + Send + 'static>(

@@ -1,4 +1,5 @@
 //! Export folders.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 
 use std::io::Cursor;
 
@@ -70,7 +71,7 @@ fn a_bad_row_is_named_and_the_rest_read() {
         [
             "contacts.csv:2: the row has 1 fields and the heading 2",
             "contacts.csv:3: the row has 3 fields and the heading 2",
-            "contacts.csv:4: a value has another type than expected or is missing, at `.`",
+            "contacts.csv:4: the row has no `id`",
             "contacts.csv:5: field 2 is not UTF-8",
         ]
     );
@@ -113,6 +114,17 @@ fn a_file_that_cannot_be_used_says_why() {
         error.to_string().contains("contacts.csv cannot be opened"),
         "{error}"
     );
+}
+
+#[test]
+fn a_quote_that_is_never_closed_does_not_fill_the_memory() {
+    let mut text = b"id;comment\n1;x\n2;\"open\n".to_vec();
+    text.resize(20 << 20, b'z');
+    let mut rows = rows(&text, &ExportSettings::default()).unwrap();
+    assert!(rows.next().unwrap().unwrap().body.is_ok());
+    let error = rows.next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(rows.next().is_none());
 }
 
 #[test]

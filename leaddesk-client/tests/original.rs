@@ -1,4 +1,5 @@
 //! The Original API, over real HTTP on loopback and against a script.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 
 use std::sync::{Arc, Mutex};
 
@@ -362,4 +363,5 @@ async fn a_passing_failure_is_tried_again() {
         .unwrap();
     client.find_agent("a").await.unwrap();
     assert_eq!(script.requests().len(), 2);
+    assert_eq!(client.calls_sent(), 2);
 }

@@ -1,4 +1,5 @@
 //! The REST API, over real HTTP on loopback and against a script.
+#![allow(clippy::unwrap_used)] // Helpers outside `#[test]` functions may fail the test as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -231,10 +231,11 @@ impl Pacer {
             .window
             .filter(|_| end.rate.is_some())
             .map(|window| self.begins_again(&window));
-        let asked = match (retry_after, reset) {
-            (Some(wait), None) => end.now + wait,
-            (None | Some(_), Some(reset)) => reset,
-            (None, None) => end.now + f64::from(1u32 << self.refusals_in_row.min(6)),
+        // A reset that seems to be over already comes from clocks that disagree, and is no help.
+        let asked = match (reset.filter(|reset| *reset > end.now), retry_after) {
+            (Some(reset), _) => reset,
+            (None, Some(wait)) if wait > 0.0 => end.now + wait,
+            _ => end.now + f64::from(1u32 << self.refusals_in_row.min(6)),
         };
         self.paused_until = self
             .paused_until
@@ -254,13 +255,20 @@ impl Pacer {
 
     /// Takes in what the headers of a reply say.
     fn learn(&mut self, rate: &RateHeaders, end: &Settled) {
-        match rate.date {
-            Some(date) => self.clock.dated(end.sent, end.now, date as f64),
-            None => self.clock.local(end.now, end.wall),
-        }
         let limit = f64::from(rate.limit);
         let remaining = f64::from(rate.remaining).min(limit);
-        let reset = self.reset_of(rate, end.now, remaining);
+        if let Some(date) = rate.date {
+            self.clock.dated(end.sent, end.now, date as f64);
+        }
+        let server_now = match rate.date {
+            Some(_) => self.clock.time(end.now),
+            None => end.wall,
+        };
+        let reset = self.reset_of(rate, server_now, remaining);
+        if rate.date.is_none() {
+            self.clock
+                .undated(end.sent, end.now, reset - self.length, reset, end.wall);
+        }
         self.count(
             reset,
             rate.limit,
@@ -305,14 +313,21 @@ impl Pacer {
     }
 
     /// The end of the window that a reply belongs to, on the service's clock.
-    fn reset_of(&self, rate: &RateHeaders, now: f64, remaining: f64) -> f64 {
+    fn reset_of(&self, rate: &RateHeaders, server_now: f64, remaining: f64) -> f64 {
         const EPOCH_SECONDS: i64 = 1_000_000_000;
-        let estimate = match rate.reset {
+        const FAR: f64 = 3600.0;
+        let moment = rate.reset.map(|reset| match reset {
+            // Some services count in milliseconds.
+            100_000_000_000.. => reset / 1000,
+            _ => reset,
+        });
+        let near = |moment: &i64| *moment as f64 <= server_now + FAR;
+        let estimate = match moment.filter(near) {
             Some(moment) if moment >= EPOCH_SECONDS => return moment as f64,
-            Some(seconds) => self.clock.time(now) + seconds.max(0) as f64,
+            Some(seconds) => server_now + seconds.max(0) as f64,
             None => match self.window {
                 Some(window) if remaining <= window.remaining => return window.reset,
-                _ => self.clock.time(now) + self.length,
+                _ => server_now + self.length,
             },
         };
         // A reset in seconds from now wobbles with its rounding.

@@ -9,6 +9,8 @@ pub(super) struct ServerClock {
     least: f64,
     most: f64,
     updated: f64,
+    /// The difference if our wall clock is right; used while there are no dates and nothing speaks against it.
+    wall: Option<f64>,
 }
 
 /// Clocks drift; old bounds are loosened by this share of the time since.
@@ -20,6 +22,7 @@ impl Default for ServerClock {
             least: f64::NEG_INFINITY,
             most: f64::INFINITY,
             updated: 0.0,
+            wall: None,
         }
     }
 }
@@ -27,7 +30,19 @@ impl Default for ServerClock {
 impl ServerClock {
     /// A reply to a request sent at `sent` and read at `received` was dated `date`.
     pub(super) fn dated(&mut self, sent: f64, received: f64, date: f64) {
-        let (least, most) = (date - received, date + 1.0 - sent);
+        self.wall = None;
+        self.within(sent, received, date, date + 1.0);
+    }
+
+    /// A reply without a date belongs to a window that runs from `start` to `end`; our wall clock showed `wall`.
+    pub(super) fn undated(&mut self, sent: f64, received: f64, start: f64, end: f64, wall: f64) {
+        self.wall = Some(wall - received);
+        self.within(sent, received, start, end);
+    }
+
+    /// At some moment between `sent` and `received` the service's clock showed a time between `start` and `end`.
+    fn within(&mut self, sent: f64, received: f64, start: f64, end: f64) {
+        let (least, most) = (start - received, end - sent);
         let loose = (received - self.updated).max(0.0) * DRIFT;
         self.updated = received;
         self.least = least.max(self.least - loose);
@@ -38,24 +53,30 @@ impl ServerClock {
         }
     }
 
-    /// There is no date: our own wall clock has to do.
-    pub(super) fn local(&mut self, now: f64, wall: f64) {
-        (self.least, self.most, self.updated) = (wall - now, wall - now, now);
+    fn bounds(&self) -> (f64, f64) {
+        match self
+            .wall
+            .filter(|wall| (self.least..=self.most).contains(wall))
+        {
+            Some(wall) => (wall, wall),
+            None => (self.least, self.most),
+        }
     }
 
-    /// The service's time at our moment `now`.
+    /// The service's time at our moment `now`, the middle of what is possible. Not to be asked before the first reply.
     pub(super) fn time(&self, now: f64) -> f64 {
-        now + (self.least + self.most) / 2.0
+        let (least, most) = self.bounds();
+        now + (least + most) / 2.0
     }
 
     /// The earliest of our moments at which the service's clock can show `time`.
     pub(super) fn earliest(&self, time: f64) -> f64 {
-        time - self.most
+        time - self.bounds().1
     }
 
     /// The latest of our moments at which the service's clock can show `time`.
     pub(super) fn latest(&self, time: f64) -> f64 {
-        time - self.least
+        time - self.bounds().0
     }
 }
 

@@ -297,6 +297,23 @@ fn without_dates_the_own_clock_serves() {
     assert!(measured.utilisation >= 0.97, "{measured:?}");
 }
 
+#[test]
+fn a_wrong_clock_without_dates_does_no_harm() {
+    for skew in [-40.0, -4.0, 4.0, 40.0] {
+        let measured = run(&Setup {
+            dated: false,
+            skew,
+            ..Setup::default()
+        });
+        println!("undated, clock off by {skew}: {measured:?}");
+        assert!(
+            measured.refused <= measured.calls / 50,
+            "{skew}: {measured:?}"
+        );
+        assert!(measured.utilisation >= 0.98, "{skew}: {measured:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
