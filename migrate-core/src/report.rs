@@ -116,6 +116,7 @@ pub struct Mismatch {
 
 /// What the last command did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct LastRun {
     /// Its counts; a record that was already in place counts as unchanged.
@@ -154,6 +155,40 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The last command alone.
     pub last_run: LastRun,
+}
+
+impl Report {
+    /// A report of where the ledger stands.
+    pub fn new(
+        run_id: String,
+        started_at: DateTime<Utc>,
+        finished_at: DateTime<Utc>,
+        state: RunState,
+        standing: Standing,
+        last_run: LastRun,
+    ) -> Self {
+        Self {
+            schema: 1,
+            run_id,
+            started_at,
+            finished_at,
+            state,
+            stages: standing.stages,
+            accounted: standing.accounted,
+            quota: Quota::default(),
+            verify: None,
+            queues: standing.queues,
+            notes: Vec::new(),
+            last_run,
+        }
+    }
+
+    /// The same with what the ledger does not know of itself.
+    #[must_use]
+    pub fn with(mut self, quota: Quota, verify: Option<Verified>, notes: Vec<String>) -> Self {
+        (self.quota, self.verify, self.notes) = (quota, verify, notes);
+        self
+    }
 }
 
 /// What the ledger says of the stages of a migration.
