@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod config;
 pub mod draft;
 pub mod queue;
+pub mod value;
