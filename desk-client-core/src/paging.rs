@@ -25,11 +25,7 @@ impl<T, C> Page<T, C> {
     /// A page.
     #[must_use]
     pub fn new(items: Vec<T>, next: Option<C>) -> Self {
-        Self {
-            items,
-            next,
-            mark: None,
-        }
+        Self { items, next, mark: None }
     }
 
     /// Adds what tells this page from the one before.
@@ -70,12 +66,8 @@ where
         mark: Option<String>,
         fetch: F,
     }
-    let state = State {
-        seen: HashSet::from([digest(&first)]),
-        next: Some(first),
-        mark: None,
-        fetch,
-    };
+    let state =
+        State { seen: HashSet::from([digest(&first)]), next: Some(first), mark: None, fetch };
     stream::try_unfold(state, move |mut state| async move {
         let Some(cursor) = state.next.take() else {
             return Ok(None);
@@ -107,10 +99,7 @@ where
     T: Send + 'static,
     C: Send + 'static,
 {
-    pages
-        .map_ok(|page| stream::iter(page.items.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
+    pages.map_ok(|page| stream::iter(page.items.into_iter().map(Ok))).try_flatten().boxed()
 }
 
 /// Cursors are remembered by digest: eight bytes a page, whatever their length.

@@ -62,11 +62,7 @@ impl From<Map<String, Value>> for Attributes {
 impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
         let values = values.into_iter();
-        Self(
-            values
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(values.map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 

@@ -121,11 +121,7 @@ impl IntercomClient {
             call = call.json(body);
         }
         let reply = self.http.send(call).await?;
-        if reply.body().is_empty() {
-            Ok(Value::Null)
-        } else {
-            Ok(reply.json()?)
-        }
+        if reply.body().is_empty() { Ok(Value::Null) } else { Ok(reply.json()?) }
     }
 
     /// What the rate limit was and how it was used, over all clones of this client.
@@ -145,11 +141,7 @@ impl IntercomClient {
         reply.json().map_err(|error| {
             // A page of a proxy under status 200 says nothing about what Intercom did.
             let is_json = serde_json::from_slice::<IgnoredAny>(reply.body()).is_ok();
-            Error::from(if is_json {
-                error
-            } else {
-                error.with_executed(Executed::Maybe)
-            })
+            Error::from(if is_json { error } else { error.with_executed(Executed::Maybe) })
         })
     }
 
@@ -161,9 +153,7 @@ impl IntercomClient {
 
 impl fmt::Debug for IntercomClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IntercomClient")
-            .field("rate", &self.rate())
-            .finish_non_exhaustive()
+        f.debug_struct("IntercomClient").field("rate", &self.rate()).finish_non_exhaustive()
     }
 }
 
@@ -305,9 +295,7 @@ impl IntercomClientBuilder {
     /// reserve is not a share, or if TLS cannot be set up.
     pub fn build(self) -> Result<IntercomClient, Error> {
         if !(0.0..1.0).contains(&self.limits.reserve) {
-            return Err(Error::argument(
-                "the reserve is a share of at least 0 and less than 1",
-            ));
+            return Err(Error::argument("the reserve is a share of at least 0 and less than 1"));
         }
         let base_url = match self.base_url {
             Ok(url) => url,

@@ -139,10 +139,7 @@ impl Error {
         }
         let message = message(self.body()?)?;
         let id = contact_id(&message)?;
-        Some(ConflictingContact {
-            id,
-            archived: message.to_lowercase().contains("archived"),
-        })
+        Some(ConflictingContact { id, archived: message.to_lowercase().contains("archived") })
     }
 
     /// The contact that the one asked for was merged into, as the `Link` header of a 410 names it.
@@ -225,26 +222,22 @@ impl StdError for Merged {}
 
 /// Reads `Link: </contacts/{id}>; rel="canonical"`.
 fn merged_into(headers: &HeaderMap) -> Option<ContactId> {
-    let links = headers
-        .get_all(http::header::LINK)
-        .iter()
-        .filter_map(|link| link.to_str().ok());
-    links
-        .flat_map(|link| link.split(','))
-        .filter(|link| link.contains("canonical"))
-        .find_map(|link| {
+    let links = headers.get_all(http::header::LINK).iter().filter_map(|link| link.to_str().ok());
+    links.flat_map(|link| link.split(',')).filter(|link| link.contains("canonical")).find_map(
+        |link| {
             let (_, target) = link.split_once("/contacts/")?;
             let id = target.split(['>', '/', '?', '#']).next()?;
             (!id.is_empty()).then(|| ContactId::new(id))
-        })
+        },
+    )
 }
 
 /// Intercom's sentence: `errors[0].message`, or the whole body where it is no envelope.
 fn message(body: &str) -> Option<String> {
     match serde_json::from_str::<Value>(body) {
-        Ok(envelope) => envelope["errors"].as_array()?.first()?["message"]
-            .as_str()
-            .map(str::to_owned),
+        Ok(envelope) => {
+            envelope["errors"].as_array()?.first()?["message"].as_str().map(str::to_owned)
+        }
         Err(_) => Some(body.to_owned()),
     }
 }
@@ -253,9 +246,7 @@ fn message(body: &str) -> Option<String> {
 fn contact_id(message: &str) -> Option<ContactId> {
     message.split("id=").skip(1).find_map(|rest| {
         let digits = rest.trim_start_matches(['"', '\'', ' ']);
-        let end = digits
-            .find(|c: char| !c.is_ascii_hexdigit())
-            .unwrap_or(digits.len());
+        let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
         (end == 24).then(|| ContactId::new(&digits[..end]))
     })
 }
@@ -274,17 +265,12 @@ mod tests {
     fn the_code_decides_where_the_status_is_vague() {
         let plan = error(403, r#"{"errors":[{"code":"api_plan_restricted"}]}"#);
         assert!(plan.is_plan() && plan.is_fatal());
-        let auth = error(
-            401,
-            r#"{"errors":[{"code":"unauthorized","message":"Access Token Invalid"}]}"#,
-        );
+        let auth =
+            error(401, r#"{"errors":[{"code":"unauthorized","message":"Access Token Invalid"}]}"#);
         assert!(auth.is_auth() && auth.is_fatal());
         let version = error(400, r#"{"errors":[{"code":"intercom_version_invalid"}]}"#);
         assert!(version.is_fatal());
-        let old = error(
-            404,
-            r#"{"errors":[{"type":"not_found","message":"User Not Found"}]}"#,
-        );
+        let old = error(404, r#"{"errors":[{"type":"not_found","message":"User Not Found"}]}"#);
         assert!(old.is_not_found());
         assert_eq!(old.code(), Some(Code::NotFound));
         let other = error(422, r#"{"errors":[{"code":"brand_new"}]}"#);
@@ -293,13 +279,7 @@ mod tests {
 
     #[test]
     fn bodies_that_are_no_envelope_keep_their_status() {
-        for body in [
-            "",
-            "<html>Bad gateway</html>",
-            "[]",
-            "null",
-            r#"{"errors":{}}"#,
-        ] {
+        for body in ["", "<html>Bad gateway</html>", "[]", "null", r#"{"errors":{}}"#] {
             let error = error(502, body);
             assert_eq!(error.kind(), ErrorKind::Server, "{body}");
             assert_eq!(error.executed(), Executed::Maybe, "{body}");
@@ -312,10 +292,7 @@ mod tests {
     fn a_conflict_names_the_contact() {
         let id = "6762f0dd1bb69f9f2193bb83";
         for (message, archived) in [
-            (
-                format!("A contact matching those details already exists with id={id}"),
-                false,
-            ),
+            (format!("A contact matching those details already exists with id={id}"), false),
             (
                 format!("An archived contact matching those details already exists with id={id}"),
                 true,
@@ -325,16 +302,9 @@ mod tests {
         ] {
             let body = format!(r#"{{"errors":[{{"code":"conflict","message":"{message}"}}]}}"#);
             let found = error(409, &body).conflicting_contact().unwrap();
-            assert_eq!(
-                (found.id.as_str(), found.archived),
-                (id, archived),
-                "{message}"
-            );
+            assert_eq!((found.id.as_str(), found.archived), (id, archived), "{message}");
         }
-        let vague = error(
-            409,
-            r#"{"errors":[{"code":"conflict","message":"id=12 exists"}]}"#,
-        );
+        let vague = error(409, r#"{"errors":[{"code":"conflict","message":"id=12 exists"}]}"#);
         assert!(vague.is_conflict() && vague.conflicting_contact().is_none());
     }
 
@@ -344,10 +314,7 @@ mod tests {
         let link = r#"</contacts/6762f0df1bb69f9f2193bb84>; rel="canonical""#;
         headers.insert(http::header::LINK, link.parse().unwrap());
         let error = Error::from(refusal(StatusCode::GONE, &headers, b"{}"));
-        assert_eq!(
-            error.contact_merged_into().unwrap().as_str(),
-            "6762f0df1bb69f9f2193bb84"
-        );
+        assert_eq!(error.contact_merged_into().unwrap().as_str(), "6762f0df1bb69f9f2193bb84");
         assert!(
             Error::from(refusal(StatusCode::GONE, &HeaderMap::new(), b""))
                 .contact_merged_into()

@@ -44,15 +44,11 @@ where
     let time = match desk_client_core::lenient::integer(&text) {
         Some(0) => return Ok(None),
         Some(seconds) => DateTime::from_timestamp(seconds, 0),
-        None => DateTime::parse_from_rfc3339(text.trim())
-            .ok()
-            .map(|time| time.to_utc()),
+        None => DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.to_utc()),
     };
     match time {
         Some(time) => Ok(Some(time)),
-        None => Err(D::Error::custom(
-            "expected UNIX seconds or an RFC 3339 time",
-        )),
+        None => Err(D::Error::custom("expected UNIX seconds or an RFC 3339 time")),
     }
 }
 
@@ -84,9 +80,7 @@ where
             .unwrap_or_default(),
         _ => return Err(D::Error::custom("expected a list")),
     };
-    list.into_iter()
-        .map(|value| serde_json::from_value(value).map_err(D::Error::custom))
-        .collect()
+    list.into_iter().map(|value| serde_json::from_value(value).map_err(D::Error::custom)).collect()
 }
 
 #[cfg(test)]
@@ -127,10 +121,7 @@ mod tests {
         assert_eq!(read(r#"{"at": "1600000000"}"#).at, at);
         assert_eq!(read(r#"{"at": "2020-09-13T12:26:40Z"}"#).at, at);
         assert_eq!(read(r#"{"tags": [1, 2]}"#).tags, [1, 2]);
-        assert_eq!(
-            read(r#"{"tags": {"type": "tag.list", "tags": [1, 2]}}"#).tags,
-            [1, 2]
-        );
+        assert_eq!(read(r#"{"tags": {"type": "tag.list", "tags": [1, 2]}}"#).tags, [1, 2]);
     }
 
     #[test]
@@ -142,10 +133,7 @@ mod tests {
             r#"{"assignee":"0","at":"","tags":{"type":"list"}}"#,
         ] {
             let drift = read(json);
-            assert!(
-                drift.owner_id.is_none() && drift.assignee.is_none(),
-                "{json}"
-            );
+            assert!(drift.owner_id.is_none() && drift.assignee.is_none(), "{json}");
             assert!(drift.count.is_none() && drift.read.is_none(), "{json}");
             assert!(drift.at.is_none() && drift.tags.is_empty(), "{json}");
         }

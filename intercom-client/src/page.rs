@@ -37,9 +37,7 @@ impl<T: Send + 'static> Pages<T> {
     /// The elements one by one. An element that cannot be read is an error, after which the stream
     /// goes on; a page that cannot be had is an error, after which it ends.
     pub fn items(self) -> BoxStream<'static, Result<T, Error>> {
-        self.map_ok(|page| stream::iter(page.items))
-            .try_flatten()
-            .boxed()
+        self.map_ok(|page| stream::iter(page.items)).try_flatten().boxed()
     }
 
     /// All elements at once.
@@ -111,9 +109,7 @@ pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page
         Some(Value::Null) => Vec::new(),
         // A list that is not there is no empty list.
         _ => {
-            return Err(reply
-                .unexpected(format!("there is no list at `{key}`"))
-                .into());
+            return Err(reply.unexpected(format!("there is no list at `{key}`")).into());
         }
     };
     let items = list.into_iter().enumerate().map(|(index, element)| {
@@ -127,9 +123,7 @@ pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page
     });
     Ok(Page {
         items: items.collect(),
-        next: envelope
-            .get("pages")
-            .and_then(|pages| next_cursor(&pages["next"])),
+        next: envelope.get("pages").and_then(|pages| next_cursor(&pages["next"])),
         total_count: envelope.get("total_count").and_then(Value::as_u64),
     })
 }
@@ -145,10 +139,7 @@ fn id_of(element: &Value) -> Option<String> {
 /// The cursor of the next page: `{"starting_after": ..}`, or a URL that holds it.
 fn next_cursor(next: &Value) -> Option<String> {
     if let Some(cursor) = next.get("starting_after") {
-        return cursor
-            .as_str()
-            .filter(|cursor| !cursor.is_empty())
-            .map(str::to_owned);
+        return cursor.as_str().filter(|cursor| !cursor.is_empty()).map(str::to_owned);
     }
     let url = Url::parse(next.as_str()?).ok()?;
     let cursor = url.query_pairs().find(|(name, _)| name == "starting_after");

@@ -31,15 +31,8 @@ pub struct Query(Node);
 
 #[derive(Clone, PartialEq)]
 enum Node {
-    Filter {
-        field: String,
-        operator: Operator,
-        value: Value,
-    },
-    Group {
-        operator: &'static str,
-        queries: Vec<Query>,
-    },
+    Filter { field: String, operator: Operator, value: Value },
+    Group { operator: &'static str, queries: Vec<Query> },
 }
 
 /// How a field is compared.
@@ -89,11 +82,7 @@ impl Query {
     /// for `IN` and `NIN`, lists of texts or whole numbers.
     pub fn new(field: impl Into<String>, operator: Operator, value: impl Into<Value>) -> Self {
         let (field, value) = (field.into(), value.into());
-        Self(Node::Filter {
-            field,
-            operator,
-            value,
-        })
+        Self(Node::Filter { field, operator, value })
     }
 
     /// The field equals the value.
@@ -133,19 +122,13 @@ impl Query {
     /// All of these.
     pub fn and(queries: impl IntoIterator<Item = Query>) -> Self {
         let queries = queries.into_iter().collect();
-        Self(Node::Group {
-            operator: "AND",
-            queries,
-        })
+        Self(Node::Group { operator: "AND", queries })
     }
 
     /// Any of these.
     pub fn or(queries: impl IntoIterator<Item = Query>) -> Self {
         let queries = queries.into_iter().collect();
-        Self(Node::Group {
-            operator: "OR",
-            queries,
-        })
+        Self(Node::Group { operator: "OR", queries })
     }
 
     /// The JSON of this query, or the rule it breaks.
@@ -155,11 +138,7 @@ impl Query {
 
     fn at_depth(&self, depth: usize) -> Result<Value, String> {
         match &self.0 {
-            Node::Filter {
-                field,
-                operator,
-                value,
-            } => {
+            Node::Filter { field, operator, value } => {
                 if !is_searchable(value, true) {
                     return Err(format!(
                         "the value of the filter on `{field}` is neither text, whole number, \
@@ -205,9 +184,7 @@ impl std::fmt::Debug for Query {
     /// Fields and operators; the values may be people's data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
-            Node::Filter {
-                field, operator, ..
-            } => write!(f, "{field} {operator:?} .."),
+            Node::Filter { field, operator, .. } => write!(f, "{field} {operator:?} .."),
             Node::Group { operator, queries } => f.debug_tuple(operator).field(queries).finish(),
         }
     }
@@ -249,11 +226,7 @@ pub enum Order {
 impl Search {
     /// A search in Intercom's own order and page size.
     pub fn new(query: Query) -> Self {
-        Self {
-            query,
-            per_page: None,
-            sort: None,
-        }
+        Self { query, per_page: None, sort: None }
     }
 
     /// Results per page.
@@ -306,9 +279,7 @@ mod tests {
 
     #[test]
     fn one_filter_stands_alone() {
-        let body = Search::from(Query::eq("email", "a@example.com"))
-            .body(None)
-            .unwrap();
+        let body = Search::from(Query::eq("email", "a@example.com")).body(None).unwrap();
         assert_eq!(
             body,
             json!({ "query": { "field": "email", "operator": "=", "value": "a@example.com" } })
@@ -327,12 +298,7 @@ mod tests {
     #[test]
     fn the_limits_are_checked() {
         assert!(Query::and(filters(15)).to_json().is_ok());
-        assert!(
-            Query::and(filters(16))
-                .to_json()
-                .unwrap_err()
-                .contains("at most 15")
-        );
+        assert!(Query::and(filters(16)).to_json().unwrap_err().contains("at most 15"));
         assert!(Query::and([]).to_json().is_err());
         let two = Query::or([Query::and(filters(1))]);
         assert!(two.to_json().is_ok());
@@ -350,14 +316,8 @@ mod tests {
             .per_page(50)
             .sort("created_at", Order::Ascending);
         let body = search.body(Some("abc")).unwrap();
-        assert_eq!(
-            body["pagination"],
-            json!({ "per_page": 50, "starting_after": "abc" })
-        );
-        assert_eq!(
-            body["sort"],
-            json!({ "field": "created_at", "order": "ascending" })
-        );
+        assert_eq!(body["pagination"], json!({ "per_page": 50, "starting_after": "abc" }));
+        assert_eq!(body["sort"], json!({ "field": "created_at", "order": "ascending" }));
     }
 
     #[test]

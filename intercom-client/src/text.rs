@@ -86,10 +86,7 @@ fn pass_tag<'a>(rest: &'a str, out: &mut String) -> &'a str {
     let after = &inside[end + 1..];
     let closing = inside.starts_with('/');
     let name = inside[..end].trim_start_matches('/');
-    let name = name
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .next()
-        .unwrap_or_default();
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let name = name.to_ascii_lowercase();
     match name.as_str() {
         "script" | "style" if !closing => skip_element(after, &name),
@@ -126,13 +123,8 @@ fn skip_element<'a>(rest: &'a str, name: &str) -> &'a str {
     let mut from = 0;
     while let Some(at) = rest[from..].find("</") {
         let start = from + at + 2;
-        if rest
-            .get(start..start + name.len())
-            .is_some_and(|end| end.eq_ignore_ascii_case(name))
-        {
-            return rest[start..]
-                .find('>')
-                .map_or("", |end| &rest[start + end + 1..]);
+        if rest.get(start..start + name.len()).is_some_and(|end| end.eq_ignore_ascii_case(name)) {
+            return rest[start..].find('>').map_or("", |end| &rest[start + end + 1..]);
         }
         from = start;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use migrate_core::{Draft, Missing, Name, Reason, Reference, Repeat};
+use migrate_core::{Draft, Missing, Name, Reference, Repeat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

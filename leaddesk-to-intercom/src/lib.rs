@@ -5,4 +5,6 @@ pub mod cli;
 pub mod config;
 pub mod draft;
 pub mod queue;
+pub mod sink;
+pub mod stage;
 pub mod value;

@@ -89,18 +89,35 @@ pub struct Reason {
     /// What that person has to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// The destination's object it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
 }
 
 impl Reason {
     /// A reason with its code and message.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), field: None, owner: None, remedy: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            field: None,
+            owner: None,
+            remedy: None,
+            object: None,
+        }
     }
 
     /// The same, about a field.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// The same, about an object of the destination.
+    #[must_use]
+    pub fn object(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
         self
     }
 

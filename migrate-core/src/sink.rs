@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::draft::Name;
 use crate::fate::Reason;
-use crate::ledger::{Change, Ledger, LedgerError, Written};
+use crate::ledger::{Change, How, Ledger, LedgerError, Written};
 use crate::{Alias, Key};
 
 /// The destination of one kind of draft.
@@ -116,7 +116,7 @@ impl fmt::Display for TargetId {
 pub struct Resolved {
     pub(crate) keys: BTreeMap<Key, TargetId>,
     pub(crate) aliases: BTreeMap<Alias, TargetId>,
-    pub(crate) root: Option<TargetId>,
+    pub(crate) root: Option<Written>,
 }
 
 impl Resolved {
@@ -135,7 +135,12 @@ impl Resolved {
 
     /// The object of the record that this draft is a part of.
     pub fn root(&self) -> Option<&TargetId> {
-        self.root.as_ref()
+        self.root.as_ref().map(|written| &written.target)
+    }
+
+    /// Did this migration create the object that this draft is a part of?
+    pub fn root_is_ours(&self) -> bool {
+        self.root.as_ref().is_some_and(|written| written.how == How::Created)
     }
 }
 
@@ -153,6 +158,8 @@ pub struct Write<D> {
     /// When the migration first set out to write it. What is older in the destination was there
     /// before.
     pub since: DateTime<Utc>,
+    /// What the record waited for when it was last tried, if it was queued.
+    pub waited_for: Option<Reason>,
     pub(crate) receipt: Option<oneshot::Sender<Outcome>>,
     pub(crate) ledger: Arc<dyn Ledger>,
 }
@@ -187,7 +194,8 @@ impl<D> Write<D> {
         self.spend(Outcome::Refused(reason));
     }
 
-    /// Somebody has to act before it can be written.
+    /// Somebody has to act before it can be written. Every later run tries again, so the sink
+    /// should find out by reading whether somebody has; [`Write::waited_for`] says what for.
     pub fn queued(self, reason: Reason) {
         self.spend(Outcome::Queued(reason));
     }
@@ -274,6 +282,8 @@ pub struct Doubt<D> {
     pub resolved: Resolved,
     /// When the intent to write it was made durable.
     pub intended_at: DateTime<Utc>,
+    /// What the record's other writes became: a match among these is not this one.
+    pub taken: Vec<TargetId>,
 }
 
 /// What a look into the destination gave.

@@ -1,1 +1,22 @@
 #![doc = include_str!("../README.md")]
+
+mod account;
+mod connection;
+mod counters;
+mod digest;
+mod exchange;
+mod faults;
+mod intercom;
+mod leaddesk;
+mod sandbox;
+mod server;
+pub mod workspace;
+
+pub use account::{
+    Account, AccountSpec, ExistingContact, OtherInfo, SourceAgent, SourceCall, SourceCampaign,
+    SourceContact, SourceList, ZERO_TIME,
+};
+pub use counters::Counters;
+pub use faults::{FaultKind, Faults, ServiceFaults, Struck};
+pub use sandbox::{Builder, Endpoints, Sandbox};
+pub use workspace::Workspace;

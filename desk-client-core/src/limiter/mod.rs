@@ -145,11 +145,7 @@ impl Limiter {
                 let mut state = self.lock();
                 if state.in_flight < self.shared.settings.max_concurrency {
                     state.in_flight += 1;
-                    return Permit {
-                        limiter: self.clone(),
-                        sent: None,
-                        settled: false,
-                    };
+                    return Permit { limiter: self.clone(), sent: None, settled: false };
                 }
             }
             changed.await;
@@ -163,18 +159,13 @@ impl Limiter {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("Limiter").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
@@ -215,11 +206,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let outcome = if self.sent.is_some() {
-            Outcome::Lost
-        } else {
-            Outcome::NotSent
-        };
+        let outcome = if self.sent.is_some() { Outcome::Lost } else { Outcome::NotSent };
         self.finish(outcome, None);
     }
 }

@@ -25,19 +25,14 @@ impl DataAttributes<'_> {
         include_archived: bool,
     ) -> Result<Vec<DataAttribute>, Error> {
         let call = Call::get("/data_attributes").query("model", model);
-        let reply = self
-            .0
-            .send(call.query("include_archived", include_archived))
-            .await?;
+        let reply = self.0.send(call.query("include_archived", include_archived)).await?;
         page::read(&reply, "data")?.items.into_iter().collect()
     }
 
     /// Creates an attribute (`POST /data_attributes`). A name that is taken, by people or by
     /// companies, is refused, so creating it again after a lost reply is safe but answers 400.
     pub async fn create(&self, attribute: &NewDataAttribute) -> Result<DataAttribute, Error> {
-        self.0
-            .json(Call::post("/data_attributes").json(attribute))
-            .await
+        self.0.json(Call::post("/data_attributes").json(attribute)).await
     }
 
     /// Changes an attribute (`PUT /data_attributes/{id}`). Repeated after a lost reply.
@@ -46,9 +41,7 @@ impl DataAttributes<'_> {
         id: &DataAttributeId,
         change: &UpdateDataAttribute,
     ) -> Result<DataAttribute, Error> {
-        self.0
-            .json(Call::put("/data_attributes/{id}").segment(id).json(change))
-            .await
+        self.0.json(Call::put("/data_attributes/{id}").segment(id).json(change)).await
     }
 }
 
@@ -60,18 +53,13 @@ impl ConversationAttributes<'_> {
     /// All attributes, in one call (`GET /conversations/attributes`).
     pub async fn list(&self, include_archived: bool) -> Result<Vec<ConversationAttribute>, Error> {
         let call = Call::get("/conversations/attributes");
-        let reply = self
-            .0
-            .send(call.query("include_archived", include_archived))
-            .await?;
+        let reply = self.0.send(call.query("include_archived", include_archived)).await?;
         page::read(&reply, "data")?.items.into_iter().collect()
     }
 
     /// One attribute (`GET /conversations/attributes/{id}`).
     pub async fn get(&self, id: &ConversationAttributeId) -> Result<ConversationAttribute, Error> {
-        self.0
-            .json(Call::get("/conversations/attributes/{id}").segment(id))
-            .await
+        self.0.json(Call::get("/conversations/attributes/{id}").segment(id)).await
     }
 
     /// Creates an attribute (`POST /conversations/attributes`).
@@ -82,9 +70,7 @@ impl ConversationAttributes<'_> {
         &self,
         attribute: &NewConversationAttribute,
     ) -> Result<ConversationAttribute, Error> {
-        self.0
-            .json(Call::post("/conversations/attributes").json(attribute))
-            .await
+        self.0.json(Call::post("/conversations/attributes").json(attribute)).await
     }
 
     /// Changes an attribute (`PUT /conversations/attributes/{id}`). Repeated after a lost reply.
@@ -93,13 +79,7 @@ impl ConversationAttributes<'_> {
         id: &ConversationAttributeId,
         change: &UpdateConversationAttribute,
     ) -> Result<ConversationAttribute, Error> {
-        self.0
-            .json(
-                Call::put("/conversations/attributes/{id}")
-                    .segment(id)
-                    .json(change),
-            )
-            .await
+        self.0.json(Call::put("/conversations/attributes/{id}").segment(id).json(change)).await
     }
 
     /// Archives an attribute (`DELETE /conversations/attributes/{id}`). The API cannot delete one.
@@ -107,9 +87,7 @@ impl ConversationAttributes<'_> {
         &self,
         id: &ConversationAttributeId,
     ) -> Result<ConversationAttribute, Error> {
-        self.0
-            .json(Call::delete("/conversations/attributes/{id}").segment(id))
-            .await
+        self.0.json(Call::delete("/conversations/attributes/{id}").segment(id)).await
     }
 
     /// Adds a choice to a list (`POST /conversations/attributes/{id}/options`). Not repeated after
@@ -131,10 +109,7 @@ impl ConversationAttributes<'_> {
         label: &str,
     ) -> Result<ConversationAttribute, Error> {
         let call = Call::put("/conversations/attributes/{id}/options/{option_id}");
-        let call = call
-            .segment(id)
-            .segment(option)
-            .json(&json!({ "label": label }));
+        let call = call.segment(id).segment(option).json(&json!({ "label": label }));
         self.0.json(call).await
     }
 

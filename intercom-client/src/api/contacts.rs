@@ -45,9 +45,7 @@ impl Contacts<'_> {
 
     /// Changes a contact (`PUT /contacts/{id}`). Repeated after a lost reply.
     pub async fn update(&self, id: &ContactId, change: &UpdateContact) -> Result<Contact, Error> {
-        self.0
-            .json(Call::put("/contacts/{id}").segment(id).json(change))
-            .await
+        self.0.json(Call::put("/contacts/{id}").segment(id).json(change)).await
     }
 
     /// All contacts, archived ones left out (`GET /contacts`). `per_page` is 50 where it is not
@@ -65,9 +63,7 @@ impl Contacts<'_> {
         let search = search.into();
         Pages::cursors(self.0, "data", move |cursor| {
             let body = search.body(cursor).map_err(Error::argument)?;
-            Ok(Call::post("/contacts/search")
-                .json(&body)
-                .repeat(Repeat::Safe))
+            Ok(Call::post("/contacts/search").json(&body).repeat(Repeat::Safe))
         })
     }
 
@@ -75,9 +71,7 @@ impl Contacts<'_> {
     /// answer 404, which then means that it is gone. Delete the conversations first: nothing says
     /// that they go along.
     pub async fn delete(&self, id: &ContactId) -> Result<ContactFate, Error> {
-        self.0
-            .json(Call::delete("/contacts/{id}").segment(id))
-            .await
+        self.0.json(Call::delete("/contacts/{id}").segment(id)).await
     }
 
     /// Archives a contact (`POST /contacts/{id}/archive`). It can then be neither read nor found,
@@ -96,27 +90,20 @@ impl Contacts<'_> {
 
     /// All tags of a contact, with names (`GET /contacts/{id}/tags`).
     pub async fn tags(&self, id: &ContactId) -> Result<Vec<Tag>, Error> {
-        let reply = self
-            .0
-            .send(Call::get("/contacts/{id}/tags").segment(id))
-            .await?;
+        let reply = self.0.send(Call::get("/contacts/{id}/tags").segment(id)).await?;
         page::read(&reply, "data")?.items.into_iter().collect()
     }
 
     /// Puts a tag on a contact (`POST /contacts/{id}/tags`). Repeated after a lost reply.
     pub async fn add_tag(&self, id: &ContactId, tag: &TagId) -> Result<Tag, Error> {
-        let call = Call::post("/contacts/{id}/tags")
-            .segment(id)
-            .json(&json!({ "id": tag }));
+        let call = Call::post("/contacts/{id}/tags").segment(id).json(&json!({ "id": tag }));
         self.0.json(call.repeat(Repeat::Safe)).await
     }
 
     /// Takes a tag from a contact (`DELETE /contacts/{id}/tags/{tag_id}`). Repeated after a lost
     /// reply it can answer 404.
     pub async fn remove_tag(&self, id: &ContactId, tag: &TagId) -> Result<Tag, Error> {
-        let call = Call::delete("/contacts/{id}/tags/{tag_id}")
-            .segment(id)
-            .segment(tag);
+        let call = Call::delete("/contacts/{id}/tags/{tag_id}").segment(id).segment(tag);
         self.0.json(call).await
     }
 
@@ -144,8 +131,6 @@ impl Contacts<'_> {
         if let Some(admin) = admin {
             note["admin_id"] = json!(admin);
         }
-        self.0
-            .json(Call::post("/contacts/{id}/notes").segment(id).json(&note))
-            .await
+        self.0.json(Call::post("/contacts/{id}/notes").segment(id).json(&note)).await
     }
 }

@@ -39,24 +39,18 @@ impl Conversations<'_> {
     ) -> Result<OpenedConversation, Error> {
         check_attachments(conversation.attachment_urls.len())?;
         let call = Call::post("/conversations").json(conversation);
-        self.0
-            .json(call.passing_code(StatusCode::NOT_FOUND, Code::NotFound.as_str()))
-            .await
+        self.0.json(call.passing_code(StatusCode::NOT_FOUND, Code::NotFound.as_str())).await
     }
 
     /// One conversation with its parts, the 500 most recent at most, bodies as HTML
     /// (`GET /conversations/{id}`).
     pub async fn get(&self, id: &ConversationId) -> Result<Conversation, Error> {
-        self.0
-            .json(Call::get("/conversations/{id}").segment(id))
-            .await
+        self.0.json(Call::get("/conversations/{id}").segment(id)).await
     }
 
     /// Like [`get`](Self::get), with bodies and subject as plain text.
     pub async fn get_plain(&self, id: &ConversationId) -> Result<Conversation, Error> {
-        let call = Call::get("/conversations/{id}")
-            .segment(id)
-            .query("display_as", "plaintext");
+        let call = Call::get("/conversations/{id}").segment(id).query("display_as", "plaintext");
         self.0.json(call).await
     }
 
@@ -76,9 +70,7 @@ impl Conversations<'_> {
         let search = search.into();
         Pages::cursors(self.0, "conversations", move |cursor| {
             let body = search.body(cursor).map_err(Error::argument)?;
-            Ok(Call::post("/conversations/search")
-                .json(&body)
-                .repeat(Repeat::Safe))
+            Ok(Call::post("/conversations/search").json(&body).repeat(Repeat::Safe))
         })
     }
 
@@ -94,30 +86,19 @@ impl Conversations<'_> {
     ) -> Result<Conversation, Error> {
         let reply = reply.into();
         check_attachments(reply.attachment_urls.len())?;
-        self.0
-            .json(
-                Call::post("/conversations/{id}/reply")
-                    .segment(id)
-                    .json(&reply),
-            )
-            .await
+        self.0.json(Call::post("/conversations/{id}/reply").segment(id).json(&reply)).await
     }
 
     /// Closes a conversation, now and without a text (`POST /conversations/{id}/parts`). Close
     /// last: a reply reopens. Repeated after a lost reply.
     pub async fn close(&self, id: &ConversationId, admin: &AdminId) -> Result<Conversation, Error> {
-        let event = Event {
-            kind: Some("admin"),
-            ..Event::new("close", admin)
-        };
+        let event = Event { kind: Some("admin"), ..Event::new("close", admin) };
         self.0.json(event_call(id, &event)).await
     }
 
     /// Reopens a conversation that is closed or snoozed. Repeated after a lost reply.
     pub async fn open(&self, id: &ConversationId, admin: &AdminId) -> Result<Conversation, Error> {
-        self.0
-            .json(event_call(id, &Event::new("open", admin)))
-            .await
+        self.0.json(event_call(id, &Event::new("open", admin))).await
     }
 
     /// Snoozes a conversation until a time. Repeated after a lost reply.
@@ -128,10 +109,7 @@ impl Conversations<'_> {
         until: DateTime<Utc>,
     ) -> Result<Conversation, Error> {
         let event = Event::new("snoozed", admin);
-        let event = Event {
-            snoozed_until: Some(until.timestamp()),
-            ..event
-        };
+        let event = Event { snoozed_until: Some(until.timestamp()), ..event };
         self.0.json(event_call(id, &event)).await
     }
 
@@ -150,11 +128,7 @@ impl Conversations<'_> {
             Assignee::Nobody => ("admin", "0"),
         };
         let event = Event::new("assignment", admin);
-        let event = Event {
-            kind: Some(kind),
-            assignee_id: Some(assignee),
-            ..event
-        };
+        let event = Event { kind: Some(kind), assignee_id: Some(assignee), ..event };
         match self.0.json(event_call(id, &event)).await {
             Err(error) if error.code() == Some(Code::ConversationAlreadyAssigned) => Ok(None),
             done => done.map(Some),
@@ -168,9 +142,7 @@ impl Conversations<'_> {
         id: &ConversationId,
         change: &UpdateConversation,
     ) -> Result<Conversation, Error> {
-        self.0
-            .json(Call::put("/conversations/{id}").segment(id).json(change))
-            .await
+        self.0.json(Call::put("/conversations/{id}").segment(id).json(change)).await
     }
 
     /// Puts a tag on a conversation, in the name of `admin` (`POST /conversations/{id}/tags`).
@@ -182,9 +154,7 @@ impl Conversations<'_> {
         admin: &AdminId,
     ) -> Result<Tag, Error> {
         let body = json!({ "id": tag, "admin_id": admin });
-        let call = Call::post("/conversations/{id}/tags")
-            .segment(id)
-            .json(&body);
+        let call = Call::post("/conversations/{id}/tags").segment(id).json(&body);
         self.0.json(call.repeat(Repeat::Safe)).await
     }
 
@@ -196,18 +166,14 @@ impl Conversations<'_> {
         tag: &TagId,
         admin: &AdminId,
     ) -> Result<Tag, Error> {
-        let call = Call::delete("/conversations/{id}/tags/{tag_id}")
-            .segment(id)
-            .segment(tag);
+        let call = Call::delete("/conversations/{id}/tags/{tag_id}").segment(id).segment(tag);
         self.0.json(call.json(&json!({ "admin_id": admin }))).await
     }
 
     /// Deletes a conversation for good; reports still count it (`DELETE /conversations/{id}`).
     /// Repeated after a lost reply it can answer 404, which then means that it is gone.
     pub async fn delete(&self, id: &ConversationId) -> Result<ConversationFate, Error> {
-        self.0
-            .json(Call::delete("/conversations/{id}").segment(id))
-            .await
+        self.0.json(Call::delete("/conversations/{id}").segment(id)).await
     }
 
     /// The conversations that were deleted, latest first (`GET /conversations/deleted`).
@@ -217,9 +183,7 @@ impl Conversations<'_> {
             let client = client.clone();
             async move {
                 let call = Call::get("/conversations/deleted").query("page", number);
-                let reply = client
-                    .send(call.query("per_page", DELETED_PER_PAGE))
-                    .await?;
+                let reply = client.send(call.query("per_page", DELETED_PER_PAGE)).await?;
                 let page = page::read(&reply, "conversations")?;
                 let next = page::has_next_number(&reply, number)?.then_some(number + 1);
                 Ok((page, next))
@@ -230,19 +194,12 @@ impl Conversations<'_> {
 
 impl<'a> Event<'a> {
     fn new(message_type: &'static str, admin: &'a AdminId) -> Self {
-        Self {
-            message_type,
-            admin_id: admin.as_str(),
-            ..Self::default()
-        }
+        Self { message_type, admin_id: admin.as_str(), ..Self::default() }
     }
 }
 
 fn event_call(id: &ConversationId, event: &Event<'_>) -> Call {
-    Call::post("/conversations/{id}/parts")
-        .segment(id)
-        .json(event)
-        .repeat(Repeat::Safe)
+    Call::post("/conversations/{id}/parts").segment(id).json(event).repeat(Repeat::Safe)
 }
 
 fn check_attachments(count: usize) -> Result<(), Error> {

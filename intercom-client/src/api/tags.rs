@@ -29,10 +29,7 @@ impl Tags<'_> {
     /// Deletes a tag, also from everything that carries it (`DELETE /tags/{id}`). Refused while a
     /// segment or the like uses it. Repeated after a lost reply it can answer 404.
     pub async fn delete(&self, id: &TagId) -> Result<(), Error> {
-        self.0
-            .send(Call::delete("/tags/{id}").segment(id))
-            .await
-            .map(drop)
+        self.0.send(Call::delete("/tags/{id}").segment(id)).await.map(drop)
     }
 
     /// Puts a tag on several contacts in one call, making the tag if it is not there
@@ -55,8 +52,6 @@ impl Tags<'_> {
 
     /// Tagging twice is tagging once, so all of these may be repeated.
     async fn post<T: serde::de::DeserializeOwned>(&self, body: &Value) -> Result<T, Error> {
-        self.0
-            .json(Call::post("/tags").json(body).repeat(Repeat::Safe))
-            .await
+        self.0.json(Call::post("/tags").json(body).repeat(Repeat::Safe)).await
     }
 }

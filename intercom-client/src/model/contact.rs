@@ -101,16 +101,10 @@ pub struct NewContact {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Personal<String>>,
     /// When the person signed up; sent as UNIX seconds.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_seconds_option"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub signed_up_at: Option<DateTime<Utc>>,
     /// When the person was last seen; sent as UNIX seconds.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_seconds_option"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub last_seen_at: Option<DateTime<Utc>>,
     /// The teammate who owns the contact.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,28 +121,17 @@ impl NewContact {
     /// A user with an external id.
     pub fn user(external_id: impl Into<String>) -> Self {
         let external_id = Some(external_id.into().into());
-        Self {
-            role: Some(Role::User),
-            external_id,
-            ..Self::default()
-        }
+        Self { role: Some(Role::User), external_id, ..Self::default() }
     }
 
     /// A user known by e-mail address alone.
     pub fn user_with_email(email: impl Into<String>) -> Self {
-        Self {
-            role: Some(Role::User),
-            email: Some(email.into().into()),
-            ..Self::default()
-        }
+        Self { role: Some(Role::User), email: Some(email.into().into()), ..Self::default() }
     }
 
     /// A lead.
     pub fn lead() -> Self {
-        Self {
-            role: Some(Role::Lead),
-            ..Self::default()
-        }
+        Self { role: Some(Role::Lead), ..Self::default() }
     }
 
     /// Sets the e-mail address.
@@ -255,22 +238,8 @@ impl UpdateContact {
 
     /// Whether nothing would be sent.
     pub fn is_empty(&self) -> bool {
-        let Self {
-            role,
-            external_id,
-            email,
-            phone,
-            name,
-            signed_up_at,
-            last_seen_at,
-            ..
-        } = self;
-        let Self {
-            owner_id,
-            unsubscribed_from_emails,
-            custom_attributes,
-            ..
-        } = self;
+        let Self { role, external_id, email, phone, name, signed_up_at, last_seen_at, .. } = self;
+        let Self { owner_id, unsubscribed_from_emails, custom_attributes, .. } = self;
         role.is_none()
             && external_id.is_none()
             && email.is_none()

@@ -96,9 +96,7 @@ impl Conversation {
 
     /// How many parts there are, shown or not, where Intercom says so.
     pub fn part_count(&self) -> Option<u64> {
-        self.conversation_parts
-            .total_count
-            .and_then(|count| count.try_into().ok())
+        self.conversation_parts.total_count.and_then(|count| count.try_into().ok())
     }
 
     /// Whether older parts are missing from [`Conversation::parts`]: more are counted than shown,
@@ -157,10 +155,7 @@ pub struct NewConversation {
     pub body: Personal<String>,
     /// When it began, sent as UNIX seconds; the time of the call otherwise. Meant for migrations
     /// (vendor documentation); bounds are not documented.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_seconds_option"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub created_at: Option<DateTime<Utc>>,
     /// Addresses of images that Intercom fetches, ten at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -192,12 +187,7 @@ impl NewConversation {
 
     fn from(kind: &'static str, id: ContactId, body: String) -> Self {
         let from = Opener { kind, id };
-        Self {
-            from,
-            body: body.into(),
-            created_at: None,
-            attachment_urls: Vec::new(),
-        }
+        Self { from, body: body.into(), created_at: None, attachment_urls: Vec::new() }
     }
 
     /// Sets when it began.

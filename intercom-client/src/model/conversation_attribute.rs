@@ -121,14 +121,8 @@ impl NewConversationAttribute {
         name: impl Into<String>,
         labels: impl IntoIterator<Item = S>,
     ) -> Self {
-        let options = labels
-            .into_iter()
-            .map(|label| json!({ "label": label.into() }))
-            .collect();
-        Self {
-            options: Some(options),
-            ..Self::new(name, ConversationDataType::List)
-        }
+        let options = labels.into_iter().map(|label| json!({ "label": label.into() })).collect();
+        Self { options: Some(options), ..Self::new(name, ConversationDataType::List) }
     }
 
     /// What it is for.

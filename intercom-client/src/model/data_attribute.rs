@@ -85,10 +85,7 @@ fn options<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
         .into_iter()
         .filter_map(|option| match option {
             Value::String(text) => Some(text),
-            other => other
-                .get("value")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            other => other.get("value").and_then(Value::as_str).map(str::to_owned),
         })
         .collect())
 }
@@ -123,14 +120,7 @@ impl NewDataAttribute {
     /// An attribute.
     pub fn new(name: impl Into<String>, model: Model, data_type: DataType) -> Self {
         let (name, description, messenger_writable) = (name.into(), None, None);
-        Self {
-            name,
-            model,
-            data_type,
-            description,
-            messenger_writable,
-            options: None,
-        }
+        Self { name, model, data_type, description, messenger_writable, options: None }
     }
 
     /// The choices, at least two. This makes it an attribute of type [`DataType::Options`].
@@ -195,8 +185,5 @@ impl UpdateDataAttribute {
 }
 
 fn option_values<S: Into<String>>(options: impl IntoIterator<Item = S>) -> Value {
-    options
-        .into_iter()
-        .map(|option| json!({ "value": option.into() }))
-        .collect()
+    options.into_iter().map(|option| json!({ "value": option.into() })).collect()
 }

@@ -23,10 +23,7 @@ pub struct Reply {
     /// The text. Notes take some HTML (vendor documentation).
     pub body: Personal<String>,
     /// When it was written, sent as UNIX seconds; the time of the call otherwise.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_seconds_option"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_seconds_option")]
     pub created_at: Option<DateTime<Utc>>,
     /// Addresses of images that Intercom fetches, ten at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,29 +41,20 @@ impl Reply {
     ///
     /// The contact is named by its Intercom id, the one of three ways that works reliably.
     pub fn contact(contact: impl Into<ContactId>, body: impl Into<String>) -> Self {
-        Self {
-            intercom_user_id: Some(contact.into()),
-            ..Self::new("comment", "user", body.into())
-        }
+        Self { intercom_user_id: Some(contact.into()), ..Self::new("comment", "user", body.into()) }
     }
 
     /// A comment by an admin. Those who take part may be notified; see
     /// [`AdminReply::skip_notifications`].
     pub fn admin(admin: impl Into<AdminId>, body: impl Into<String>) -> AdminReply {
         let admin_id = Some(admin.into());
-        AdminReply(Self {
-            admin_id,
-            ..Self::new("comment", "admin", body.into())
-        })
+        AdminReply(Self { admin_id, ..Self::new("comment", "admin", body.into()) })
     }
 
     /// A note by an admin, seen by teammates only.
     pub fn note(admin: impl Into<AdminId>, body: impl Into<String>) -> AdminReply {
         let admin_id = Some(admin.into());
-        AdminReply(Self {
-            admin_id,
-            ..Self::new("note", "admin", body.into())
-        })
+        AdminReply(Self { admin_id, ..Self::new("note", "admin", body.into()) })
     }
 
     fn new(message_type: &'static str, kind: &'static str, body: String) -> Self {

@@ -126,6 +126,19 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// How a run of this stage alone is asked for, where the stage comes later.
+    fn later(self) -> Option<&'static str> {
+        match self {
+            Self::Schema | Self::Agents | Self::Contacts | Self::Calls => None,
+            Self::Teams => Some("run --only teams"),
+            Self::Leads => Some("run --only leads"),
+            Self::Chats => Some("run --only chats"),
+            Self::Inventory => Some("run --only inventory"),
+        }
+    }
+}
+
 /// `verify`. Without `--sample` and `--seed`, those of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[non_exhaustive]
@@ -173,7 +186,7 @@ pub struct Status {
 
 /// A command or option that is understood but does not work yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`{what}` is not available yet.")]
+#[error("`{what}` is not available yet")]
 pub struct NotYet {
     what: &'static str,
 }
@@ -223,6 +236,7 @@ impl Args {
             Command::Rollback(_) => Some("rollback"),
             Command::Run(Run { sample: Some(_), .. }) => Some("run --sample"),
             Command::Run(Run { accept_proposal: true, .. }) => Some("run --accept-proposal"),
+            Command::Run(Run { only: Some(stage), .. }) => stage.later(),
             Command::Verify(Verify { repair: true, .. }) => Some("verify --repair"),
             Command::Status(Status { check: true }) => Some("status --check"),
             _ => None,
@@ -342,13 +356,14 @@ mod tests {
             ("verify --all --seed 3", None),
             ("status", None),
             ("report", None),
-            ("delta", Some("`delta` is not available yet.")),
-            ("redrive", Some("`redrive` is not available yet.")),
-            ("rollback --dry-run", Some("`rollback` is not available yet.")),
-            ("run --sample 1", Some("`run --sample` is not available yet.")),
-            ("run --accept-proposal", Some("`run --accept-proposal` is not available yet.")),
-            ("verify --repair", Some("`verify --repair` is not available yet.")),
-            ("status --check", Some("`status --check` is not available yet.")),
+            ("delta", Some("`delta` is not available yet")),
+            ("redrive", Some("`redrive` is not available yet")),
+            ("rollback --dry-run", Some("`rollback` is not available yet")),
+            ("run --sample 1", Some("`run --sample` is not available yet")),
+            ("run --accept-proposal", Some("`run --accept-proposal` is not available yet")),
+            ("run --only leads", Some("`run --only leads` is not available yet")),
+            ("verify --repair", Some("`verify --repair` is not available yet")),
+            ("status --check", Some("`status --check` is not available yet")),
         ] {
             let answer = read(line).unwrap().available().err().map(|error| error.to_string());
             assert_eq!(answer.as_deref(), expected, "{line}");

@@ -132,6 +132,13 @@ impl Names {
         ]
     }
 
+    /// The key in `[names]` that has this name as its value.
+    pub(super) fn key_of(&self, name: &str) -> Option<&'static str> {
+        let attributes = [self.contact_attributes(), self.conversation_attributes()];
+        let mut all = attributes.into_iter().flatten().chain(self.tag_prefixes());
+        all.find(|(_, it)| *it == name).map(|(key, _)| key)
+    }
+
     fn shared_attributes(&self) -> Vec<(&'static str, &str)> {
         vec![
             ("disposition", &self.disposition),

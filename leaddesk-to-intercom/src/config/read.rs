@@ -98,6 +98,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<Config, ConfigError> {
     let tree = DeTable::parse(text).map_err(|error| syntax(text, file, &error))?;
     let lines = tree.clone();
     let mut reader = Reader { tree, problems: Vec::new() };
+    reader.sections();
     reader.unknown_keys();
     reader.required_keys();
     let config = reader.typed();
@@ -134,6 +135,22 @@ struct Reader<'i> {
 }
 
 impl Reader<'_> {
+    /// Serde would take a list for a section as well, by the order of its fields.
+    fn sections(&mut self) {
+        for (name, _) in SECTIONS {
+            let (parent, leaf) = name.rsplit_once('.').unwrap_or(("", name));
+            let Some(table) = table_mut(self.tree.get_mut(), parent) else {
+                continue;
+            };
+            if table.get(leaf).is_some_and(|value| !value.get_ref().is_table()) {
+                table.remove(leaf);
+                let (what, remedy) =
+                    (format!("{name} is not a section."), format!("Write [{name}]."));
+                self.problems.push(Problem::new(Kind::InvalidValue, name, what, remedy));
+            }
+        }
+    }
+
     fn unknown_keys(&mut self) {
         for (section, known) in SECTIONS {
             let Some(table) = table_mut(self.tree.get_mut(), section) else {
@@ -228,9 +245,12 @@ fn unknown(section: &str, key: &str, known: &[&str]) -> Problem {
     let name = join(section, key);
     let here = nearest(key, known.iter().copied()).map(|near| join(section, near));
     let elsewhere = || {
-        SECTIONS.iter().find(|(_, keys)| keys().contains(&key)).map(|(other, _)| join(other, key))
+        let (other, _) = SECTIONS.iter().find(|(_, keys)| keys().contains(&key))?;
+        Some(join(other, key))
     };
-    let remedy = match here.or_else(elsewhere) {
+    // Some write the default name itself for the setting that holds it.
+    let default_name = || Names::default().key_of(key).map(|key| join("names", key));
+    let remedy = match default_name().or(here).or_else(elsewhere) {
         Some(near) => format!("Did you mean {near}?"),
         None => format!("Known here: {}.", known.join(", ")),
     };

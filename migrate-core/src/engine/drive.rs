@@ -7,14 +7,15 @@ use tokio::sync::oneshot;
 
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, How, Parking, Part, PartState, Written};
-use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, Resolved, TargetId, Write};
+use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
+use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, TargetId, Write};
 use crate::{Fingerprint, Key};
 
 use super::RunError;
 use super::flow::{Ended, Flow};
+use super::parts::{intend, set_part, targets_but, void, written};
 use super::resolve::{References, resolve};
-use super::unit::{Next, Unit, believable_at, believed, final_fate, root_target};
+use super::unit::{Next, Unit, believable_at, believed};
 
 impl<D: Draft> Flow<'_, D> {
     /// Makes the writes of a unit, one after the other. What one write became is committed
@@ -32,6 +33,7 @@ impl<D: Draft> Flow<'_, D> {
             return Ok(Ended::Settled);
         }
         let mut entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
+        let waited_for = if entry.fate == Fate::Queued { entry.reason.take() } else { None };
         let mut pending = Vec::new();
         let mut wrote = false;
         let mut from = 0;
@@ -84,7 +86,7 @@ impl<D: Draft> Flow<'_, D> {
                 Next::Write { step, known, correction } => {
                     let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
                     let draft = self.draft_of(&unit, step, correction.is_some());
-                    let root = root_target(&entry);
+                    let root = written(&entry, &entry.key);
                     let resolved = match resolve(&*self.run.ledger, &draft, root).await? {
                         References::Ready(resolved) => resolved,
                         References::Queue(reason) => {
@@ -107,8 +109,17 @@ impl<D: Draft> Flow<'_, D> {
                         self.run.ledger.commit(std::mem::take(&mut pending)).await?;
                     }
                     let since = if guarded { now } else { self.run.migration_since };
-                    let outcome =
-                        self.write(key.clone(), draft, resolved, known, since, guarded).await;
+                    let write = Write {
+                        key: key.clone(),
+                        draft,
+                        resolved,
+                        known_as: known,
+                        since,
+                        waited_for: waited_for.clone(),
+                        receipt: None,
+                        ledger: Arc::clone(&self.run.ledger),
+                    };
+                    let outcome = self.write(write, guarded).await;
                     let fingerprint = unit.steps[step].fingerprint;
                     match outcome {
                         Outcome::Created(target) => {
@@ -166,18 +177,9 @@ impl<D: Draft> Flow<'_, D> {
     }
 
     /// Sends one write. A receipt that is dropped counts as in doubt.
-    async fn write(
-        &self,
-        key: Key,
-        draft: D,
-        resolved: Resolved,
-        known_as: Option<Written>,
-        since: DateTime<Utc>,
-        guarded: bool,
-    ) -> Outcome {
+    async fn write(&self, mut write: Write<D>, guarded: bool) -> Outcome {
         let (receipt, outcome) = oneshot::channel();
-        let ledger = Arc::clone(&self.run.ledger);
-        let write = Write { key, draft, resolved, known_as, since, receipt: Some(receipt), ledger };
+        write.receipt = Some(receipt);
         self.sink.write(vec![write]).await;
         let outcome = outcome.await.unwrap_or_else(|_| {
             let message = "the sink dropped the receipt";
@@ -207,7 +209,7 @@ impl<D: Draft> Flow<'_, D> {
             Outcome::Failed(failure) => failure,
             Outcome::Queued(reason) => {
                 void(&mut entry, &mut pending, key, guarded);
-                return self.settle_as(unit, pending, Fate::Queued, reason).await;
+                return self.queue(unit, pending, reason).await;
             }
             Outcome::Refused(reason) => {
                 void(&mut entry, &mut pending, key, guarded);
@@ -270,12 +272,13 @@ impl<D: Draft> Flow<'_, D> {
             Looked::Later { since, not_before, looks: looks + 1 }
         };
         let References::Ready(resolved) =
-            resolve(&*self.run.ledger, &draft, root_target(entry)).await?
+            resolve(&*self.run.ledger, &draft, written(entry, &entry.key)).await?
         else {
             return Ok(in_vain(self.run.clock.now(), "its parent is not in place".into()));
         };
         let asked_at = self.run.clock.now();
-        let doubt = Doubt { key, draft, resolved, intended_at };
+        let taken = targets_but(entry, &key);
+        let doubt = Doubt { key, draft, resolved, intended_at, taken };
         let found = self.sink.find(&doubt).await;
         let now = self.run.clock.now();
         Ok(match found {
@@ -308,7 +311,7 @@ impl<D: Draft> Flow<'_, D> {
         how: How,
     ) {
         let at = self.run.clock.now();
-        let how = match known(entry, &key) {
+        let how = match written(entry, &key) {
             Some(written) => written.how,
             None => how,
         };
@@ -326,135 +329,6 @@ impl<D: Draft> Flow<'_, D> {
             at,
         });
     }
-
-    /// Commits a record all of whose writes are done, and those merged into it.
-    async fn settle(
-        &self,
-        unit: &Unit<D>,
-        entry: &Entry,
-        mut pending: Vec<Change>,
-        wrote: bool,
-    ) -> Result<Ended, RunError> {
-        let target = root_target(entry);
-        let root = known(entry, &entry.key);
-        let (fate, counted) = final_fate(entry, root.as_ref(), wrote);
-        let settled = |key: &Key, fate, fingerprint, notes| Change::Settle {
-            key: key.clone(),
-            stage: self.stage.to_owned(),
-            fate,
-            fingerprint,
-            target: target.clone(),
-            reason: None,
-            notes,
-            attempts: 0,
-            at: self.run.clock.now(),
-        };
-        let fingerprint = Some(unit.fingerprint());
-        pending.push(settled(&unit.root, fate, fingerprint, unit.notes.clone()));
-        if unit.waited.is_some() {
-            pending.push(Change::Unpark { key: unit.root.clone() });
-        }
-        let mut counts = vec![counted];
-        if !unit.merged.is_empty() {
-            let others = self.run.ledger.entries(&unit.merged).await?;
-            for (key, other) in unit.merged.iter().zip(others) {
-                let notes = other.as_ref().map(|other| other.notes.clone()).unwrap_or_default();
-                let was = other.is_some_and(|other| {
-                    other.fate == Fate::Merged && other.target.as_ref() == target.as_ref()
-                });
-                counts.push(if was { Fate::Unchanged } else { Fate::Merged });
-                pending.push(settled(key, Fate::Merged, None, notes));
-                pending.push(Change::Unpark { key: key.clone() });
-            }
-        }
-        self.run.ledger.commit(pending).await?;
-        counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
-        Ok(Ended::Settled)
-    }
-
-    /// Lets a record wait for somebody because of where it refers to. It is looked at again in
-    /// the next run, which costs no call, so its fingerprint is not kept.
-    async fn queue(
-        &self,
-        unit: &Unit<D>,
-        pending: Vec<Change>,
-        reason: Reason,
-    ) -> Result<Ended, RunError> {
-        self.end(unit, pending, Fate::Queued, reason, None).await
-    }
-
-    /// Ends a record as the destination's answer says. Unchanged, it is not tried again.
-    async fn settle_as(
-        &self,
-        unit: &Unit<D>,
-        pending: Vec<Change>,
-        fate: Fate,
-        reason: Reason,
-    ) -> Result<Ended, RunError> {
-        self.end(unit, pending, fate, reason, Some(unit.fingerprint())).await
-    }
-
-    async fn end(
-        &self,
-        unit: &Unit<D>,
-        mut pending: Vec<Change>,
-        fate: Fate,
-        reason: Reason,
-        fingerprint: Option<Fingerprint>,
-    ) -> Result<Ended, RunError> {
-        for key in std::iter::once(&unit.root).chain(&unit.merged) {
-            pending.push(Change::Settle {
-                key: key.clone(),
-                stage: self.stage.to_owned(),
-                fate,
-                fingerprint,
-                target: None,
-                reason: Some(reason.clone()),
-                notes: unit.notes.clone(),
-                attempts: unit.looks() + 1,
-                at: self.run.clock.now(),
-            });
-            pending.push(Change::Unpark { key: key.clone() });
-        }
-        self.run.ledger.commit(pending).await?;
-        for _ in 0..=unit.merged.len() {
-            self.run.count(self.stage, fate);
-        }
-        Ok(Ended::Settled)
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "what waiting means is all of these")]
-    pub(super) async fn park(
-        &self,
-        unit: &Unit<D>,
-        entry: &Entry,
-        mut pending: Vec<Change>,
-        why: Parking,
-        since: DateTime<Utc>,
-        not_before: DateTime<Utc>,
-        looks: u32,
-    ) -> Result<Ended, RunError> {
-        let fate = if why == Parking::Doubt { Fate::InDoubt } else { Fate::Pending };
-        pending.push(Change::Park(Box::new(unit.park(self.stage, why, since, not_before, looks)?)));
-        pending.push(Change::Settle {
-            key: unit.root.clone(),
-            stage: self.stage.to_owned(),
-            fate,
-            fingerprint: None,
-            target: None,
-            reason: None,
-            notes: unit.notes.clone(),
-            attempts: looks,
-            at: self.run.clock.now(),
-        });
-        // Their drafts are in those of the unit now; parked apart they would go their own way.
-        for key in unit.merged.iter().cloned() {
-            pending.push(Change::Unpark { key });
-        }
-        tracing::debug!(key = %entry.key, why = why.name(), %not_before, "parked");
-        self.run.ledger.commit(pending).await?;
-        Ok(Ended::Parked)
-    }
 }
 
 /// What looking for a doubtful write led to.
@@ -463,38 +337,4 @@ enum Looked {
     No,
     Later { since: DateTime<Utc>, not_before: DateTime<Utc>, looks: u32 },
     Never(Reason),
-}
-
-/// What a write under this key became before, whatever is going on with it now.
-fn known(entry: &Entry, key: &Key) -> Option<Written> {
-    match entry.part(key).map(|part| &part.state) {
-        Some(PartState::Done(written)) => Some(written.clone()),
-        Some(PartState::Intended { known, .. }) => known.clone(),
-        None => None,
-    }
-}
-
-fn set_part(entry: &mut Entry, key: &Key, state: PartState) {
-    match entry.parts.iter_mut().find(|part| &part.key == key) {
-        Some(part) => part.state = state,
-        None => entry.parts.push(Part { key: key.clone(), state }),
-    }
-}
-
-fn intend(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key, stage: &str, at: DateTime<Utc>) {
-    let known = known(entry, key);
-    set_part(entry, key, PartState::Intended { at, known });
-    pending.push(Change::Intent { key: key.clone(), stage: stage.to_owned(), at });
-}
-
-/// Takes back an intent, if there was one: its write surely did not take effect.
-fn void(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key, guarded: bool) {
-    if !guarded {
-        return;
-    }
-    match known(entry, key) {
-        Some(written) => set_part(entry, key, PartState::Done(written)),
-        None => entry.parts.retain(|part| &part.key != key),
-    }
-    pending.push(Change::Void { key: key.clone() });
 }

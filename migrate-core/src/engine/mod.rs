@@ -11,9 +11,11 @@ mod groups;
 mod intake;
 mod lanes;
 mod parked;
+mod parts;
 mod pipeline;
 mod plan;
 mod resolve;
+mod settle;
 mod unit;
 mod window;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::draft::{Draft, Missing, Name};
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Entry, Ledger, Written};
 use crate::sink::{Resolved, TargetId};
 
 use super::{RunError, WAITING_FOR_PARENT};
@@ -24,7 +24,7 @@ pub(super) enum References {
 pub(super) async fn resolve<D: Draft>(
     ledger: &dyn Ledger,
     draft: &D,
-    root: Option<TargetId>,
+    root: Option<Written>,
 ) -> Result<References, RunError> {
     let mut resolved = Resolved { root, ..Resolved::default() };
     for reference in draft.references() {

@@ -314,3 +314,22 @@ fn without_parts(entry: &Entry) -> Entry {
 fn index(row: u64) -> usize {
     usize::try_from(row).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ledger::contract;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn keeps_the_contract() {
+        contract::check(|| Arc::new(MemoryLedger::new())).await;
+    }
+
+    #[test]
+    fn debug_shows_no_data() {
+        let text = format!("{:?}", MemoryLedger::new());
+        assert_eq!(text, "MemoryLedger { .. }");
+    }
+}

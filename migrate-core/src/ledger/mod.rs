@@ -5,6 +5,8 @@
 //! are known by, and the cursor of each stage. Everything is changed through
 //! [`Ledger::commit`], which takes effect whole or not at all.
 
+#[cfg(any(test, feature = "testkit"))]
+pub mod contract;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -105,12 +105,17 @@ pub(super) fn trouble(path: &Path, doing: &str, error: rusqlite::Error) -> Ledge
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) | None => (
             LedgerErrorKind::Corrupt,
             format!(
-                "{name} is not a ledger, or a damaged one: put back a copy of it, all of its files together"
+                "{name} is not a ledger, or a damaged one: put back a copy of it, all of \
+                 its files together"
             ),
         ),
         Some(ErrorCode::DiskFull) => (
             LedgerErrorKind::Storage,
             format!("could not {doing} the ledger {name}: make room on its disk, then resume"),
+        ),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => (
+            LedgerErrorKind::Storage,
+            format!("the ledger {name} refused a change for what it holds, and made none of it"),
         ),
         Some(_) => (
             LedgerErrorKind::Storage,

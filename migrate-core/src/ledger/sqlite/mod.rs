@@ -5,6 +5,8 @@ mod code;
 mod file;
 mod query;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fmt;

@@ -28,12 +28,10 @@ struct Commit {
 }
 
 impl Writer {
-    pub(super) fn new(path: PathBuf, mut db: Connection) -> Result<Self, LedgerError> {
+    pub(super) fn new(path: PathBuf, db: Connection) -> Result<Self, LedgerError> {
         let (commits, queue) = mpsc::channel();
-        let at = path.clone();
-        let thread = start(&path, "ledger-writer", move || {
-            write_all(&mut db, &queue, |error| trouble(&at, "write", error));
-        })?;
+        let mut work = Work { path: path.clone(), db, failed: None };
+        let thread = start(&path, "ledger-writer", move || work.take_all(&queue))?;
         Ok(Self { path, commits: Some(commits), thread: Some(thread) })
     }
 
@@ -57,53 +55,48 @@ impl Drop for Writer {
     }
 }
 
-/// While one transaction is being made durable the next commits gather, so that the more is asked
-/// for, the more each sync of the disk carries. Once storage has failed nothing more is written:
-/// what follows may depend on what was lost.
-fn write_all(
-    db: &mut Connection,
-    queue: &mpsc::Receiver<Commit>,
-    explain: impl Fn(rusqlite::Error) -> LedgerError,
-) {
-    let mut failed: Option<LedgerError> = None;
-    while let Ok(first) = queue.recv() {
-        let mut group = vec![first];
-        group.extend(queue.try_iter().take(GROUP - 1));
-        if failed.is_none() {
-            failed = write_group(db, group, &explain);
-        } else if let Some(error) = &failed {
-            group.into_iter().for_each(|commit| commit.answer(Err(error.clone())));
-        }
-    }
+/// What the thread works with.
+struct Work {
+    path: PathBuf,
+    db: Connection,
+    /// The error after which there is no going on: what follows may depend on what was lost.
+    failed: Option<LedgerError>,
 }
 
-/// Writes a group whole. If a commit of it is refused for what it holds, each is written on its
-/// own, so that none suffers for another. Returns the error after which there is no going on.
-fn write_group(
-    db: &mut Connection,
-    group: Vec<Commit>,
-    explain: &impl Fn(rusqlite::Error) -> LedgerError,
-) -> Option<LedgerError> {
-    let failed = match write(db, &group) {
-        Ok(()) => {
-            group.into_iter().for_each(|commit| commit.answer(Ok(())));
-            return None;
+impl Work {
+    /// While one transaction is being made durable the next commits gather, so that the more is
+    /// asked for, the more each sync of the disk carries.
+    fn take_all(&mut self, queue: &mpsc::Receiver<Commit>) {
+        while let Ok(first) = queue.recv() {
+            let mut group = vec![first];
+            group.extend(queue.try_iter().take(GROUP - 1));
+            self.take(group);
         }
-        Err(error) if is_refusal(&error) && group.len() > 1 => {
-            let mut failed = None;
-            for commit in group {
-                match &failed {
-                    None => failed = write_group(db, vec![commit], explain),
-                    Some(error) => commit.answer(Err(LedgerError::clone(error))),
+    }
+
+    /// Writes a group whole. If a commit of it is refused for what it holds, each is written on
+    /// its own, so that none suffers for another.
+    fn take(&mut self, group: Vec<Commit>) {
+        let result = match &self.failed {
+            Some(error) => Err(error.clone()),
+            None => match write(&mut self.db, &group) {
+                Ok(()) => Ok(()),
+                Err(error) if is_refusal(&error) && group.len() > 1 => {
+                    return group.into_iter().for_each(|commit| self.take(vec![commit]));
                 }
-            }
-            return failed;
+                Err(error) => {
+                    let refused = is_refusal(&error);
+                    let error = trouble(&self.path, "write", error);
+                    self.failed = (!refused).then(|| error.clone());
+                    Err(error)
+                }
+            },
+        };
+        for commit in group {
+            // Nobody may be waiting any more.
+            let _ = commit.done.send(result.clone());
         }
-        Err(error) => (is_refusal(&error), explain(error)),
-    };
-    let (refused, error) = failed;
-    group.into_iter().for_each(|commit| commit.answer(Err(error.clone())));
-    (!refused).then_some(error)
+    }
 }
 
 fn write(db: &mut Connection, group: &[Commit]) -> rusqlite::Result<()> {
@@ -119,12 +112,5 @@ fn is_refusal(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         Some(code) => matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TooBig),
         None => matches!(error, rusqlite::Error::ToSqlConversionFailure(_)),
-    }
-}
-
-impl Commit {
-    // Nobody may be waiting any more; the changes were made all the same.
-    fn answer(self, result: Result<(), LedgerError>) {
-        let _ = self.done.send(result);
     }
 }

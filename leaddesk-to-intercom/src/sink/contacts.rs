@@ -1,0 +1,345 @@
+//! Contacts: created, or, where Intercom has them already, filled where they are empty.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt;
+use intercom_client::{
+    Attributes, Contact, ContactId, Error, NewContact, Role, UpdateContact, text,
+};
+use migrate_core::ledger::{How, Written};
+use migrate_core::{
+    Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write,
+};
+use serde_json::{Value, json};
+
+use crate::draft::{ContactDraft, ContactFields};
+use crate::queue;
+
+use super::Workspace;
+use super::failure::{deleted_since, failure_of, outcome_of};
+use super::schema::tag_failed;
+
+/// How far Intercom's clock may be behind ours when it is decided whether a contact was there
+/// before the migration began.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// Writes contacts with their tags and notes.
+#[derive(Clone, Debug)]
+pub struct ContactSink {
+    workspace: Workspace,
+}
+
+impl ContactSink {
+    /// A sink of a workspace.
+    pub fn new(workspace: Workspace) -> Self {
+        Self { workspace }
+    }
+
+    async fn contact(&self, write: &Write<ContactDraft>, fields: &ContactFields) -> Outcome {
+        if let Some(known) = &write.known_as {
+            return self.update(write, fields, known).await;
+        }
+        if let Some(waiting) = self.still_archived(write).await {
+            return waiting;
+        }
+        match self.workspace.client.contacts().create(&new_contact(fields)).await {
+            Ok(made) => Outcome::Created(TargetId::new(made.id.as_str())),
+            Err(error) => match error.conflicting_contact() {
+                Some(other) if other.archived => {
+                    Outcome::Queued(queue::archived_in_intercom().object(other.id.as_str()))
+                }
+                Some(other) => self.adopt(write, fields, &other.id).await,
+                None => outcome_of(&error),
+            },
+        }
+    }
+
+    /// A record that waits for an archived contact goes on waiting while that cannot be read,
+    /// which costs no write call.
+    async fn still_archived(&self, write: &Write<ContactDraft>) -> Option<Outcome> {
+        let reason = write.waited_for.clone()?;
+        let archived = reason.code == queue::archived_in_intercom().code;
+        let id = ContactId::new(reason.object.as_deref().filter(|_| archived)?);
+        match self.workspace.client.contacts().get(&id).await {
+            Err(error) if error.is_not_found() => Some(Outcome::Queued(reason)),
+            Err(error) => Some(Outcome::Failed(failure_of(&error))),
+            Ok(_) => None,
+        }
+    }
+
+    /// Takes a contact that is there already: our own of which the reply was lost, or somebody
+    /// else's, which is filled where it is empty.
+    async fn adopt(
+        &self,
+        write: &Write<ContactDraft>,
+        fields: &ContactFields,
+        id: &ContactId,
+    ) -> Outcome {
+        let found = match self.workspace.client.contacts().get(id).await {
+            Ok(found) => found,
+            Err(error) => return Outcome::Failed(failure_of(&error)),
+        };
+        let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
+        let ours = external_id == Some(fields.external_id.as_str());
+        if ours && is_new(found.created_at, write.since) {
+            return Outcome::Created(TargetId::new(found.id.as_str()));
+        }
+        let prefix = fields.external_id.split_once(':').map_or("", |(prefix, _)| prefix);
+        let another_of_ours = external_id
+            .and_then(|id| id.strip_prefix(prefix))
+            .is_some_and(|rest| !ours && rest.starts_with(":contact:"));
+        if another_of_ours {
+            // Another LeadDesk contact became this one: it has the same address.
+            return Outcome::Queued(queue::shared_email().object(found.id.as_str()));
+        }
+        self.fill(write, fields, &found).await
+    }
+
+    async fn update(
+        &self,
+        write: &Write<ContactDraft>,
+        fields: &ContactFields,
+        known: &Written,
+    ) -> Outcome {
+        let id = ContactId::new(known.target.as_str());
+        let change = match known.how {
+            How::Created => whole_update(fields),
+            _ => match self.workspace.client.contacts().get(&id).await {
+                Ok(found) => return self.fill(write, fields, &found).await,
+                Err(error) if error.is_not_found() => return Outcome::Refused(deleted_since()),
+                Err(error) => return Outcome::Failed(failure_of(&error)),
+            },
+        };
+        match self.workspace.client.contacts().update(&id, &change).await {
+            Ok(_) => Outcome::Updated(known.target.clone()),
+            Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
+            Err(error) => outcome_of(&error),
+        }
+    }
+
+    /// Fills what is empty, or overwrites where the configuration says so. What stood there is
+    /// kept first, so that it can be put back.
+    async fn fill(
+        &self,
+        write: &Write<ContactDraft>,
+        fields: &ContactFields,
+        found: &Contact,
+    ) -> Outcome {
+        let id = TargetId::new(found.id.as_str());
+        let change = filling(fields, found, self.workspace.overwrite);
+        if change.is_empty() {
+            return Outcome::Unchanged(id);
+        }
+        if let Err(error) = write.remember(image(found)).await {
+            let failure = Failure::new(
+                migrate_core::FailureKind::NotDone,
+                format!("what stood in Intercom could not be kept: {error}"),
+            );
+            return Outcome::Failed(failure);
+        }
+        match self.workspace.client.contacts().update(&found.id, &change).await {
+            Ok(_) => Outcome::Updated(id),
+            Err(error) => outcome_of(&error),
+        }
+    }
+
+    async fn tag(&self, write: &Write<ContactDraft>, name: &str) -> Outcome {
+        let Some(contact) = write.resolved.root() else { return Outcome::Refused(no_root()) };
+        let contact = ContactId::new(contact.as_str());
+        let tag = match self.workspace.tags.get_or_create(name).await {
+            Ok((tag, _)) => tag,
+            Err(error) => return tag_failed(&error),
+        };
+        let target = TargetId::new(tag.as_str());
+        if !write.resolved.root_is_ours() {
+            // Somebody may have put it there: then rollback must leave it there.
+            match self.workspace.client.contacts().tags(&contact).await {
+                Ok(tags) if tags.iter().any(|known| known.id == tag) => {
+                    return Outcome::Unchanged(target);
+                }
+                Ok(_) => {}
+                Err(error) => return Outcome::Failed(failure_of(&error)),
+            }
+        }
+        match self.workspace.client.contacts().add_tag(&contact, &tag).await {
+            Ok(_) => Outcome::Created(target),
+            Err(error) => outcome_of(&error),
+        }
+    }
+
+    async fn note(&self, write: &Write<ContactDraft>, body: &str) -> Outcome {
+        let Some(contact) = write.resolved.root() else { return Outcome::Refused(no_root()) };
+        let contact = ContactId::new(contact.as_str());
+        let (body, admin) = (text::to_html(body), Some(&self.workspace.admin));
+        match self.workspace.client.contacts().add_note(&contact, &body, admin).await {
+            Ok(note) => Outcome::Created(TargetId::new(note.id.as_str())),
+            Err(error) => outcome_of(&error),
+        }
+    }
+
+    /// Looks for a lead by its source key, through search, which lags.
+    async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
+        let key = fields.external_id.as_str();
+        let query = intercom_client::Query::eq("external_id", key);
+        let mut found = self.workspace.client.contacts().search(query).items();
+        let mut ids = Vec::new();
+        while let Some(contact) = found.next().await {
+            ids.push(TargetId::new(contact?.id.as_str()));
+        }
+        Ok(answer(ids, Evidence::Search))
+    }
+
+    /// Looks for a note by its marker line, among the contact's notes, which are current.
+    async fn find_note(&self, doubt: &Doubt<ContactDraft>, wanted: &str) -> Result<Found, Error> {
+        let Some(contact) = doubt.resolved.root() else { return Ok(Found::CannotTell) };
+        let contact = ContactId::new(contact.as_str());
+        let mut notes = self.workspace.client.contacts().notes(&contact).items();
+        let mut ids = Vec::new();
+        while let Some(note) = notes.next().await {
+            let note = note?;
+            let id = TargetId::new(note.id.as_str());
+            let is_it = note.body.is_some_and(|body| text::same(body.reveal(), wanted));
+            if is_it && !doubt.taken.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(answer(ids, Evidence::Read))
+    }
+}
+
+#[async_trait]
+impl Sink<ContactDraft> for ContactSink {
+    async fn write(&self, batch: Vec<Write<ContactDraft>>) {
+        for write in batch {
+            let outcome = match &write.draft {
+                ContactDraft::Contact(fields) => self.contact(&write, fields).await,
+                ContactDraft::Tag(name) => self.tag(&write, name).await,
+                ContactDraft::Note { body, .. } => self.note(&write, body).await,
+            };
+            write.spend(outcome);
+        }
+    }
+
+    async fn find(&self, doubt: &Doubt<ContactDraft>) -> Result<Found, Failure> {
+        let found = match &doubt.draft {
+            ContactDraft::Contact(fields) => self.find_lead(fields).await,
+            ContactDraft::Note { body, .. } => self.find_note(doubt, body).await,
+            ContactDraft::Tag(_) => Ok(Found::CannotTell),
+        };
+        found.map_err(|error| failure_of(&error))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::one_by_one(self.workspace.in_flight)
+    }
+}
+
+/// What a list of matches says.
+pub(super) fn answer(mut ids: Vec<TargetId>, evidence: Evidence) -> Found {
+    match ids.len() {
+        0 => Found::No(evidence),
+        1 => Found::Yes(ids.remove(0)),
+        _ => Found::Twins(ids),
+    }
+}
+
+pub(super) fn no_root() -> migrate_core::Reason {
+    migrate_core::Reason::new("no_object", "the object this belongs to is not known")
+}
+
+fn is_new(created_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
+    created_at.is_some_and(|created_at| created_at + CLOCK_SKEW >= since)
+}
+
+fn role(fields: &ContactFields) -> Role {
+    Role::from(fields.role.as_str())
+}
+
+fn time(seconds: Option<i64>) -> Option<DateTime<Utc>> {
+    seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+}
+
+fn attributes(fields: &ContactFields) -> Attributes {
+    fields.attributes.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn new_contact(fields: &ContactFields) -> NewContact {
+    let mut new = NewContact::user(&fields.external_id).custom_attributes(attributes(fields));
+    new.role = Some(role(fields));
+    new.email = fields.email.clone().map(Into::into);
+    new.phone = fields.phone.clone().map(Into::into);
+    new.name = fields.name.clone().map(Into::into);
+    new.signed_up_at = time(fields.signed_up_at);
+    new
+}
+
+/// All fields that have a value. What the source has lost stays as it was in Intercom.
+fn whole_update(fields: &ContactFields) -> UpdateContact {
+    let mut change = UpdateContact::new().custom_attributes(attributes(fields));
+    change.email = fields.email.clone().map(Into::into);
+    if let Some(phone) = &fields.phone {
+        change = change.phone(phone.clone());
+    }
+    if let Some(name) = &fields.name {
+        change = change.name(name.clone());
+    }
+    if let Some(time) = time(fields.signed_up_at) {
+        change = change.signed_up_at(time);
+    }
+    change
+}
+
+/// What of a contact is to be changed: its empty fields, or all that differ. A foreign external
+/// id is never overwritten.
+fn filling(fields: &ContactFields, found: &Contact, overwrite: bool) -> UpdateContact {
+    let wanted = |known: Option<&str>, ours: &Option<String>| match (known, ours) {
+        (None | Some(""), Some(ours)) => Some(ours.clone()),
+        (Some(known), Some(ours)) if overwrite && known != ours => Some(ours.clone()),
+        _ => None,
+    };
+    let reveal = |field: &Option<intercom_client::Personal<String>>| {
+        field.as_ref().map(|value| value.reveal().clone())
+    };
+    let mut change = UpdateContact::new();
+    if found.external_id.is_none() {
+        change = change.external_id(&fields.external_id);
+    }
+    if let Some(email) = wanted(reveal(&found.email).as_deref(), &fields.email)
+        && found.email.as_ref().is_none_or(|known| !known.reveal().eq_ignore_ascii_case(&email))
+    {
+        change = change.email(email);
+    }
+    if let Some(phone) = wanted(reveal(&found.phone).as_deref(), &fields.phone) {
+        change = change.phone(phone);
+    }
+    if let Some(name) = wanted(reveal(&found.name).as_deref(), &fields.name) {
+        change = change.name(name);
+    }
+    if let Some(time) = time(fields.signed_up_at)
+        && (found.signed_up_at.is_none() || (overwrite && found.signed_up_at != Some(time)))
+    {
+        change = change.signed_up_at(time);
+    }
+    let missing = fields.attributes.iter().filter(|(name, value)| {
+        match found.custom_attributes.get(name.as_str()) {
+            None | Some(Value::Null) => true,
+            Some(Value::String(text)) if text.is_empty() => true,
+            Some(known) => overwrite && known != *value,
+        }
+    });
+    change.custom_attributes =
+        missing.map(|(name, value)| (name.clone(), value.clone())).collect();
+    change
+}
+
+/// What stands in Intercom now, in the fields this migration may write.
+fn image(found: &Contact) -> Value {
+    json!({
+        "external_id": found.external_id,
+        "email": found.email,
+        "phone": found.phone,
+        "name": found.name,
+        "signed_up_at": found.signed_up_at.map(|time| time.timestamp()),
+        "custom_attributes": &*found.custom_attributes,
+    })
+}

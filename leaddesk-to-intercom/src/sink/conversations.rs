@@ -1,0 +1,227 @@
+//! Conversations: opening, remarks, attributes, tags, close, in that order.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt;
+use intercom_client::{
+    AdminId, Attributes, ContactId, ConversationId, Error, NewConversation, Query, Reply,
+    UpdateConversation, text,
+};
+use migrate_core::{
+    Doubt, Evidence, Failure, Found, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
+};
+
+use crate::draft::{self, ConversationDraft};
+
+use super::Workspace;
+use super::contacts::{answer, no_root};
+use super::failure::{deleted_since, failure_of, outcome_of};
+use super::schema::tag_failed;
+
+/// Writes conversations.
+#[derive(Clone, Debug)]
+pub struct ConversationSink {
+    workspace: Workspace,
+}
+
+impl ConversationSink {
+    /// A sink of a workspace.
+    pub fn new(workspace: Workspace) -> Self {
+        Self { workspace }
+    }
+
+    async fn write_one(&self, write: &Write<ConversationDraft>) -> Outcome {
+        let written = match &write.draft {
+            ConversationDraft::Opening { contact, created_at, body, .. } => {
+                let Some(contact) = write.resolved.first(contact) else {
+                    return Outcome::Refused(no_root());
+                };
+                return match self.open(contact, *created_at, body).await {
+                    Ok(id) => Outcome::Created(id),
+                    Err(error) => outcome_of(&error),
+                };
+            }
+            other => match write.resolved.root() {
+                Some(root) => {
+                    let id = ConversationId::new(root.as_str());
+                    self.add(&id, other, &write.resolved).await
+                }
+                None => return Outcome::Refused(no_root()),
+            },
+        };
+        match written {
+            Ok(id) if write.known_as.is_some() => Outcome::Updated(id),
+            Ok(id) => Outcome::Created(id),
+            Err(WriteError::Outcome(outcome)) => outcome,
+            Err(WriteError::Intercom(error)) if error.is_not_found() => {
+                Outcome::Refused(deleted_since())
+            }
+            Err(WriteError::Intercom(error)) => outcome_of(&error),
+        }
+    }
+
+    async fn open(&self, contact: &TargetId, at: i64, body: &str) -> Result<TargetId, Error> {
+        let mut new = NewConversation::from_user(ContactId::new(contact.as_str()), body);
+        if let Some(at) = DateTime::from_timestamp(at, 0) {
+            new = new.created_at(at);
+        }
+        let made = self.workspace.client.conversations().create(&new).await?;
+        Ok(TargetId::new(made.conversation_id.as_str()))
+    }
+
+    /// Adds to a conversation that is open already.
+    async fn add(
+        &self,
+        id: &ConversationId,
+        draft: &ConversationDraft,
+        resolved: &Resolved,
+    ) -> Result<TargetId, WriteError> {
+        let conversations = self.workspace.client.conversations();
+        let whole = TargetId::new(id.as_str());
+        Ok(match draft {
+            ConversationDraft::Opening { .. } => whole,
+            ConversationDraft::Remark { note, agent, created_at, body } => {
+                let admin = self.speaker(agent, resolved);
+                let reply = match (*note, DateTime::from_timestamp(*created_at, 0)) {
+                    (true, Some(at)) => Reply::note(admin.clone(), body).created_at(at),
+                    (true, None) => Reply::note(admin.clone(), body),
+                    (false, Some(at)) => Reply::admin(admin.clone(), body).created_at(at),
+                    (false, None) => Reply::admin(admin.clone(), body),
+                };
+                let reply = reply.skip_notifications(true);
+                let now = conversations.reply(id, reply).await?;
+                let part = now.parts().iter().rev().find(|part| is_remark(part, &admin, body));
+                part.map_or(whole, |part| TargetId::new(part.id.as_str()))
+            }
+            ConversationDraft::Attributes(values) => {
+                let change = UpdateConversation::new().custom_attributes(attributes(values));
+                conversations.update(id, &change).await?;
+                whole
+            }
+            ConversationDraft::Tag(name) => {
+                let tag = self.workspace.tags.get_or_create(name).await;
+                let (tag, _) = tag.map_err(|error| WriteError::Outcome(tag_failed(&error)))?;
+                conversations.add_tag(id, &tag, &self.workspace.admin).await?;
+                TargetId::new(tag.as_str())
+            }
+            ConversationDraft::Close => {
+                conversations.close(id, &self.workspace.admin).await?;
+                whole
+            }
+        })
+    }
+
+    /// The teammate that an agent is, or the one who speaks for those who are none.
+    fn speaker(&self, agent: &[Name], resolved: &Resolved) -> AdminId {
+        match resolved.first(agent) {
+            Some(admin) => AdminId::new(admin.as_str()),
+            None => self.workspace.admin.clone(),
+        }
+    }
+
+    /// Looks for an opening by contact and day, then by the last line of its text. The search is
+    /// assumed to lag.
+    async fn find_opening(
+        &self,
+        doubt: &Doubt<ConversationDraft>,
+        contact: &[Name],
+        at: i64,
+        marker: &str,
+    ) -> Result<Found, Error> {
+        let Some(contact) = doubt.resolved.first(contact) else { return Ok(Found::CannotTell) };
+        let day = TimeDelta::days(1).num_seconds();
+        let query = Query::and([
+            Query::eq("contact_ids", contact.as_str()),
+            Query::gt("created_at", at - day),
+            Query::lt("created_at", at + day),
+        ]);
+        let mut found = self.workspace.client.conversations().search(query).items();
+        let mut ids = Vec::new();
+        while let Some(conversation) = found.next().await {
+            let conversation = conversation?;
+            let body = conversation.source.and_then(|source| source.body);
+            // The marker begins with a word, so no other number can end in it.
+            let plain = body.map(|body| text::plain(body.reveal()));
+            if plain.is_some_and(|plain| plain.trim_end().ends_with(marker)) {
+                ids.push(TargetId::new(conversation.id.as_str()));
+            }
+        }
+        Ok(answer(ids, Evidence::Search))
+    }
+
+    /// Looks for a remark among the conversation's parts, by author, time and text.
+    async fn find_remark(
+        &self,
+        doubt: &Doubt<ConversationDraft>,
+        agent: &[Name],
+        at: i64,
+        body: &str,
+    ) -> Result<Found, Error> {
+        let Some(root) = doubt.resolved.root() else { return Ok(Found::CannotTell) };
+        let id = ConversationId::new(root.as_str());
+        let conversation = self.workspace.client.conversations().get(&id).await?;
+        let admin = self.speaker(agent, &doubt.resolved);
+        let at: Option<DateTime<Utc>> = DateTime::from_timestamp(at, 0);
+        let ids: Vec<TargetId> = conversation
+            .parts()
+            .iter()
+            .filter(|part| part.created_at == at && is_remark(part, &admin, body))
+            .map(|part| TargetId::new(part.id.as_str()))
+            .filter(|id| !doubt.taken.contains(id))
+            .collect();
+        if ids.is_empty() && conversation.parts_are_cut() {
+            return Ok(Found::CannotTell);
+        }
+        Ok(answer(ids, Evidence::Read))
+    }
+}
+
+enum WriteError {
+    Intercom(Error),
+    Outcome(Outcome),
+}
+
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        Self::Intercom(error)
+    }
+}
+
+fn is_remark(part: &intercom_client::Part, admin: &AdminId, body: &str) -> bool {
+    let author = part.author.as_ref().and_then(|author| author.id.as_deref());
+    author == Some(admin.as_str())
+        && part.body.as_ref().is_some_and(|text| text::same(text.reveal(), body))
+}
+
+fn attributes(values: &draft::Attributes) -> Attributes {
+    values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[async_trait]
+impl Sink<ConversationDraft> for ConversationSink {
+    async fn write(&self, batch: Vec<Write<ConversationDraft>>) {
+        for write in batch {
+            let outcome = self.write_one(&write).await;
+            write.spend(outcome);
+        }
+    }
+
+    async fn find(&self, doubt: &Doubt<ConversationDraft>) -> Result<Found, Failure> {
+        let found = match &doubt.draft {
+            ConversationDraft::Opening { contact, created_at, marker, .. } => {
+                self.find_opening(doubt, contact, *created_at, marker).await
+            }
+            ConversationDraft::Remark { agent, created_at, body, .. } => {
+                self.find_remark(doubt, agent, *created_at, body).await
+            }
+            ConversationDraft::Attributes(_)
+            | ConversationDraft::Tag(_)
+            | ConversationDraft::Close => Ok(Found::CannotTell),
+        };
+        found.map_err(|error| failure_of(&error))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::one_by_one(self.workspace.in_flight)
+    }
+}

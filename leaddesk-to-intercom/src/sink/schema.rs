@@ -1,0 +1,252 @@
+//! Attributes and tags, made before anything is written that needs them.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use intercom_client::{
+    ConversationDataType, DataType, Error, Model, NewConversationAttribute, NewDataAttribute,
+};
+use migrate_core::ledger::How;
+use migrate_core::{
+    Doubt, Evidence, Failure, Found, Limits, Outcome, Reason, Sink, TargetId, Write,
+};
+use tokio::sync::Mutex;
+
+use crate::draft::{AttributeDefinition, SchemaDraft};
+
+use super::Workspace;
+use super::failure::{failure_of, outcome_of};
+use super::tags::TagError;
+
+/// Prepares a workspace: attributes are created or, where they exist with the right type, used.
+#[derive(Debug)]
+pub struct SchemaSink {
+    workspace: Workspace,
+    contact: Mutex<Option<Known>>,
+    conversation: Mutex<Option<Known>>,
+}
+
+/// Attributes by name, with id and type. Names are compared without case.
+type Known = HashMap<String, Attribute>;
+
+#[derive(Clone, Debug)]
+struct Attribute {
+    id: TargetId,
+    data_type: String,
+    archived: bool,
+    /// It belongs to companies, whose attributes share the names of those of people.
+    elsewhere: bool,
+    twins: usize,
+}
+
+impl SchemaSink {
+    /// A sink that reads the attributes that are there when it is first asked.
+    pub fn new(workspace: Workspace) -> Self {
+        Self { workspace, contact: Mutex::default(), conversation: Mutex::default() }
+    }
+
+    async fn contact_attribute(&self, wanted: &AttributeDefinition) -> Outcome {
+        let mut known = self.contact.lock().await;
+        if known.is_none() {
+            match self.contact_attributes().await {
+                Ok(read) => *known = Some(read),
+                Err(error) => return outcome_of(&error),
+            }
+        }
+        if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
+        {
+            return existing(found, wanted, "contacts");
+        }
+        let data_type = DataType::from(wanted.data_type.as_str());
+        let new = NewDataAttribute::contact(&wanted.name, data_type).description(&wanted.description);
+        match self.workspace.client.data_attributes().create(&new).await {
+            Ok(made) => match made.id {
+                Some(id) => Outcome::Created(TargetId::new(id.as_str())),
+                None => Outcome::Created(TargetId::new(&wanted.name)),
+            },
+            Err(error) => {
+                // A lost reply may have made it: the next try reads them again.
+                *known = None;
+                outcome_of(&error)
+            }
+        }
+    }
+
+    async fn conversation_attribute(&self, wanted: &AttributeDefinition) -> Outcome {
+        let mut known = self.conversation.lock().await;
+        if known.is_none() {
+            match self.conversation_attributes().await {
+                Ok(read) => *known = Some(read),
+                Err(error) => return outcome_of(&error),
+            }
+        }
+        if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
+        {
+            return existing(found, wanted, "conversations");
+        }
+        let data_type = ConversationDataType::from(wanted.data_type.as_str());
+        let new =
+            NewConversationAttribute::new(&wanted.name, data_type).description(&wanted.description);
+        match self.workspace.client.conversation_attributes().create(&new).await {
+            Ok(made) => Outcome::Created(TargetId::new(made.id.as_str())),
+            Err(error) => {
+                *known = None;
+                outcome_of(&error)
+            }
+        }
+    }
+
+    async fn contact_attributes(&self) -> Result<Known, Error> {
+        let mut known = Known::new();
+        for model in [Model::Contact, Model::Company] {
+            let elsewhere = matches!(model, Model::Company);
+            let listed = self.workspace.client.data_attributes().list(model, true).await?;
+            for attribute in listed.into_iter().filter(|found| found.custom != Some(false)) {
+                let id = attribute.id.as_ref().map_or(attribute.name.as_str(), |id| id.as_str());
+                let data_type = attribute.data_type.as_ref().map_or("", DataType::as_str);
+                insert(
+                    &mut known,
+                    &attribute.name,
+                    Attribute {
+                        id: TargetId::new(id),
+                        data_type: data_type.to_owned(),
+                        archived: attribute.archived == Some(true),
+                        elsewhere,
+                        twins: 0,
+                    },
+                );
+            }
+        }
+        Ok(known)
+    }
+
+    async fn conversation_attributes(&self) -> Result<Known, Error> {
+        let mut known = Known::new();
+        for attribute in self.workspace.client.conversation_attributes().list(true).await? {
+            let data_type = attribute.data_type.as_ref().map_or("", ConversationDataType::as_str);
+            insert(
+                &mut known,
+                &attribute.name,
+                Attribute {
+                    id: TargetId::new(attribute.id.as_str()),
+                    data_type: data_type.to_owned(),
+                    archived: attribute.archived == Some(true),
+                    elsewhere: false,
+                    twins: 0,
+                },
+            );
+        }
+        Ok(known)
+    }
+
+    async fn tag(&self, name: &str) -> Outcome {
+        match self.workspace.tags.get_or_create(name).await {
+            Ok((id, How::Created)) => Outcome::Created(TargetId::new(id.as_str())),
+            Ok((id, _)) => Outcome::Unchanged(TargetId::new(id.as_str())),
+            Err(error) => tag_failed(&error),
+        }
+    }
+}
+
+/// What a tag that could not be had means for the record.
+pub(super) fn tag_failed(error: &TagError) -> Outcome {
+    match error {
+        TagError::Intercom(error) => outcome_of(error),
+        TagError::Ledger(error) => Outcome::Failed(Failure::new(
+            migrate_core::FailureKind::NotDone,
+            format!("the tag could not be kept in the ledger: {error}"),
+        )),
+    }
+}
+
+/// An active attribute wins over an archived one of the same name; two active ones are twins.
+fn insert(known: &mut Known, name: &str, attribute: Attribute) {
+    match known.get_mut(&name.to_lowercase()) {
+        Some(_) if attribute.archived => {}
+        Some(other) if other.archived => *other = attribute,
+        Some(other) => other.twins += 1,
+        None => {
+            known.insert(name.to_lowercase(), attribute);
+        }
+    }
+}
+
+fn existing(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Outcome {
+    let name = &wanted.name;
+    let refused = |code: &str, message: String, remedy: String| {
+        let reason = Reason::new(code, message).field(name.clone()).object(found.id.as_str());
+        Outcome::Refused(reason.remedy("Intercom admin", remedy))
+    };
+    if found.elsewhere {
+        return refused(
+            "name_taken_by_company",
+            format!("`{name}` is an attribute of companies, whose names people cannot share"),
+            format!("give it another name under [names] ({name}), then redrive"),
+        );
+    }
+    if found.archived {
+        return refused(
+            "attribute_archived",
+            format!("the attribute `{name}` of {whose} is archived"),
+            format!("bring `{name}` back in Intercom's settings, then redrive"),
+        );
+    }
+    if found.twins > 0 {
+        return refused(
+            "attribute_twins",
+            format!("{whose} have {} attributes named `{name}`; Intercom refuses every write to such a name", found.twins + 1),
+            "archive all but one of them in Intercom's settings, then redrive".to_owned(),
+        );
+    }
+    if found.data_type != wanted.data_type {
+        return refused(
+            "attribute_type",
+            format!("the attribute `{name}` of {whose} is of type {}, not {}", found.data_type, wanted.data_type),
+            format!("give it another name under [names] ({name}); Intercom cannot change a type"),
+        );
+    }
+    Outcome::Unchanged(found.id.clone())
+}
+
+#[async_trait]
+impl Sink<SchemaDraft> for SchemaSink {
+    async fn write(&self, batch: Vec<Write<SchemaDraft>>) {
+        for write in batch {
+            let outcome = match (&write.known_as, &write.draft) {
+                // Type and name cannot be changed, and a description is not worth a write.
+                (Some(written), _) => Outcome::Unchanged(written.target.clone()),
+                (None, SchemaDraft::ContactAttribute(wanted)) => {
+                    self.contact_attribute(wanted).await
+                }
+                (None, SchemaDraft::ConversationAttribute(wanted)) => {
+                    self.conversation_attribute(wanted).await
+                }
+                (None, SchemaDraft::Tag(name)) => self.tag(name).await,
+            };
+            write.spend(outcome);
+        }
+    }
+
+    async fn find(&self, doubt: &Doubt<SchemaDraft>) -> Result<Found, Failure> {
+        let SchemaDraft::ConversationAttribute(wanted) = &doubt.draft else {
+            return Ok(Found::CannotTell);
+        };
+        let listed = self.workspace.client.conversation_attributes().list(false).await;
+        let mut found: Vec<TargetId> = listed
+            .map_err(|error| failure_of(&error))?
+            .into_iter()
+            .filter(|attribute| attribute.name == wanted.name)
+            .map(|attribute| TargetId::new(attribute.id.as_str()))
+            .collect();
+        *self.conversation.lock().await = None;
+        Ok(match found.len() {
+            0 => Found::No(Evidence::Read),
+            1 => Found::Yes(found.remove(0)),
+            _ => Found::Twins(found),
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::one_by_one(1)
+    }
+}

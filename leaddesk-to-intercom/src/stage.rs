@@ -1,0 +1,10 @@
+//! The names of the stages, which are for ever: ledgers and reports know them by these.
+
+/// Attributes and tags.
+pub const SCHEMA: &str = "schema";
+/// Agents and the teammates they are.
+pub const AGENTS: &str = "agents";
+/// Contacts.
+pub const CONTACTS: &str = "contacts";
+/// Calls, as conversations.
+pub const CALLS: &str = "calls";

@@ -1,0 +1,53 @@
+//! The writes of one entry, changed in step with what is about to be committed.
+
+use chrono::{DateTime, Utc};
+
+use crate::Key;
+use crate::ledger::{Change, Entry, Part, PartState, Written};
+use crate::sink::TargetId;
+
+/// What a write under this key became before, whatever is going on with it now.
+pub(super) fn written(entry: &Entry, key: &Key) -> Option<Written> {
+    match entry.part(key).map(|part| &part.state) {
+        Some(PartState::Done(written)) => Some(written.clone()),
+        Some(PartState::Intended { known, .. }) => known.clone(),
+        None => None,
+    }
+}
+
+/// What the other writes of a record became.
+pub(super) fn targets_but(entry: &Entry, key: &Key) -> Vec<TargetId> {
+    let others = entry.parts.iter().filter(|part| &part.key != key);
+    others.filter_map(|part| written(entry, &part.key)).map(|written| written.target).collect()
+}
+
+pub(super) fn set_part(entry: &mut Entry, key: &Key, state: PartState) {
+    match entry.parts.iter_mut().find(|part| &part.key == key) {
+        Some(part) => part.state = state,
+        None => entry.parts.push(Part { key: key.clone(), state }),
+    }
+}
+
+pub(super) fn intend(
+    entry: &mut Entry,
+    pending: &mut Vec<Change>,
+    key: &Key,
+    stage: &str,
+    at: DateTime<Utc>,
+) {
+    let known = written(entry, key);
+    set_part(entry, key, PartState::Intended { at, known });
+    pending.push(Change::Intent { key: key.clone(), stage: stage.to_owned(), at });
+}
+
+/// Takes back an intent, if there was one: its write surely did not take effect.
+pub(super) fn void(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key, guarded: bool) {
+    if !guarded {
+        return;
+    }
+    match written(entry, key) {
+        Some(written) => set_part(entry, key, PartState::Done(written)),
+        None => entry.parts.retain(|part| &part.key != key),
+    }
+    pending.push(Change::Void { key: key.clone() });
+}

@@ -1,0 +1,312 @@
+mod agreement;
+mod killed;
+
+use std::error::Error as _;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::DateTime;
+use futures::FutureExt as _;
+use futures::future::join_all;
+use tempfile::TempDir;
+
+use super::*;
+use crate::Fate;
+use crate::ledger::contract;
+
+fn binding() -> Binding {
+    Binding::new("desk:acme", "workspace:w1", "desk")
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    (folder, path)
+}
+
+fn key(n: impl fmt::Display) -> Key {
+    Key::new("contact", n)
+}
+
+fn settle(key: Key) -> Change {
+    Change::Settle {
+        key,
+        stage: "contacts".into(),
+        fate: Fate::Created,
+        fingerprint: None,
+        target: None,
+        reason: None,
+        notes: Vec::new(),
+        attempts: 0,
+        at: DateTime::UNIX_EPOCH,
+    }
+}
+
+async fn is_there(ledger: &SqliteLedger, key: Key) -> bool {
+    ledger.entries(&[key]).await.unwrap()[0].is_some()
+}
+
+/// Opening must fail so, with a message that names the file.
+#[track_caller]
+fn refused(path: &Path, kind: LedgerErrorKind, words: &str) {
+    for error in [
+        SqliteLedger::open(path, &binding()).unwrap_err(),
+        SqliteLedger::open_read_only(path).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), kind, "{error}");
+        let message = error.to_string();
+        assert!(message.contains(path.to_str().unwrap()), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = AtomicUsize::new(0);
+    let fresh = || -> Arc<dyn Ledger> {
+        let n = opened.fetch_add(1, Ordering::Relaxed);
+        let path = folder.path().join(format!("{n}.sqlite"));
+        Arc::new(SqliteLedger::open(path, &binding()).unwrap())
+    };
+    contract::check(fresh).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_when_it_is_opened_again() {
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    ledger.commit(vec![settle(key(1))]).await.unwrap();
+    // Handed over, and then no longer awaited.
+    assert!(ledger.commit(vec![settle(key(2))]).now_or_never().is_none());
+    drop(ledger);
+    assert!(!path.with_extension("sqlite-wal").exists(), "all is in the one file");
+
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    assert!(is_there(&ledger, key(1)).await);
+    assert!(is_there(&ledger, key(2)).await);
+}
+
+#[tokio::test]
+async fn only_one_run_has_it_open() {
+    let (_folder, path) = folder();
+    let first = SqliteLedger::open(&path, &binding()).unwrap();
+    let error = SqliteLedger::open(&path, &binding()).unwrap_err();
+    assert_eq!(error.kind(), LedgerErrorKind::Locked);
+    assert!(error.to_string().contains("wait for it to end"), "{error}");
+    first.commit(vec![settle(key(1))]).await.unwrap();
+    drop(first);
+    SqliteLedger::open(&path, &binding()).unwrap();
+}
+
+#[tokio::test]
+async fn others_may_read_during_a_run_and_after() {
+    let (_folder, path) = folder();
+    assert_eq!(
+        SqliteLedger::open_read_only(&path).unwrap_err().kind(),
+        LedgerErrorKind::Corrupt,
+        "there is none yet"
+    );
+    assert!(!path.exists());
+    let run = SqliteLedger::open(&path, &binding()).unwrap();
+    let onlooker = SqliteLedger::open_read_only(&path).unwrap();
+    run.commit(vec![settle(key(1))]).await.unwrap();
+    assert!(is_there(&onlooker, key(1)).await);
+    let error = onlooker.commit(vec![settle(key(2))]).await.unwrap_err();
+    assert_eq!(error.kind(), LedgerErrorKind::Locked);
+    drop(run);
+    assert!(is_there(&onlooker, key(1)).await);
+    drop(onlooker);
+    let onlooker = SqliteLedger::open_read_only(&path).unwrap();
+    assert!(is_there(&onlooker, key(1)).await);
+    drop(onlooker);
+    SqliteLedger::open(&path, &binding()).unwrap();
+}
+
+#[test]
+fn it_belongs_to_one_migration() {
+    let (_folder, path) = folder();
+    drop(SqliteLedger::open(&path, &binding()).unwrap());
+    for (other, name) in [
+        (Binding { source: "desk:other".into(), ..binding() }, "source"),
+        (Binding { destination: "workspace:w2".into(), ..binding() }, "destination"),
+        (Binding { key_prefix: "d".into(), ..binding() }, "key_prefix"),
+    ] {
+        let error = SqliteLedger::open(&path, &other).unwrap_err();
+        assert_eq!(error.kind(), LedgerErrorKind::Foreign);
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    SqliteLedger::open(&path, &binding()).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_may_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (folder, path) = folder();
+    let check = || {
+        let mut names = Vec::new();
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", file.file_name());
+            names.push(file.file_name().into_string().unwrap());
+        }
+        names.sort();
+        names
+    };
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    ledger.commit(vec![settle(key(1))]).await.unwrap();
+    let files = ["ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal", "ledger.sqlite.lock"];
+    assert_eq!(check(), files);
+    drop(ledger);
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    ledger.commit(vec![settle(key(2))]).await.unwrap();
+    assert_eq!(check(), files);
+}
+
+#[test]
+fn what_is_no_ledger_is_refused() {
+    for garbage in ["?!", "a list of things, not a database\n", &"garbage ".repeat(4000)] {
+        let (_folder, path) = folder();
+        fs::write(&path, garbage).unwrap();
+        refused(&path, LedgerErrorKind::Corrupt, "is not a ledger");
+        assert_eq!(fs::read_to_string(&path).unwrap(), garbage, "it is left as it was");
+    }
+    for setup in ["PRAGMA application_id = 7", "CREATE TABLE theirs (id INTEGER)"] {
+        let (_folder, path) = folder();
+        Connection::open(&path).unwrap().execute_batch(setup).unwrap();
+        let theirs = fs::read(&path).unwrap();
+        refused(&path, LedgerErrorKind::Corrupt, "another program");
+        assert_eq!(fs::read(&path).unwrap(), theirs, "it is left as it was");
+    }
+    let error = SqliteLedger::open("/no/such/folder/ledger.sqlite", &binding()).unwrap_err();
+    assert_eq!(error.kind(), LedgerErrorKind::Storage);
+    assert!(error.source().is_some());
+}
+
+#[tokio::test]
+async fn a_damaged_ledger_is_refused() {
+    let made = || async {
+        let (folder, path) = folder();
+        let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+        ledger.commit((0..5000).map(key).map(settle).collect()).await.unwrap();
+        (folder, path)
+    };
+    let (_folder, cut) = made().await;
+    let bytes = fs::metadata(&cut).unwrap().len();
+    fs::File::options().write(true).open(&cut).unwrap().set_len(bytes / 2).unwrap();
+    refused(&cut, LedgerErrorKind::Corrupt, "put back a copy");
+
+    let (_folder, emptied) = made().await;
+    Connection::open(&emptied).unwrap().execute_batch("DROP TABLE binding").unwrap();
+    let error = SqliteLedger::open(&emptied, &binding()).unwrap_err();
+    assert_eq!(error.kind(), LedgerErrorKind::Corrupt);
+
+    // What only shows later is told by the read that meets it.
+    let (_folder, spoilt) = made().await;
+    Connection::open(&spoilt).unwrap().execute_batch("UPDATE entry SET fate = 99").unwrap();
+    let ledger = SqliteLedger::open(&spoilt, &binding()).unwrap();
+    let error = ledger.entries(&[key(1)]).await.unwrap_err();
+    assert_eq!(error.kind(), LedgerErrorKind::Corrupt);
+    assert!(ledger.stage("contacts").await.is_ok());
+}
+
+#[test]
+fn a_newer_ledger_is_refused() {
+    let (_folder, path) = folder();
+    drop(SqliteLedger::open(&path, &binding()).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    refused(&path, LedgerErrorKind::Newer, "version 99");
+}
+
+/// A ledger whose writing connection has been tampered with.
+fn tampered(path: &Path, sql: &str) -> SqliteLedger {
+    let lock = file::lock(path).unwrap();
+    file::make(path).unwrap();
+    let writer = file::open_writer(path, &binding()).unwrap();
+    writer.execute_batch(sql).unwrap();
+    SqliteLedger::assemble(path, writer, lock).unwrap()
+}
+
+#[tokio::test]
+async fn one_bad_commit_does_not_spoil_its_neighbours() {
+    let (_folder, path) = folder();
+    let ledger = tampered(
+        &path,
+        "CREATE TRIGGER bad BEFORE INSERT ON entry WHEN new.key = 'contact:bad'
+         BEGIN SELECT raise(ABORT, 'bad'); END",
+    );
+    // All are handed over before the first is awaited, so that they share transactions.
+    let commits = (0..300).map(|n| {
+        let second = if n % 100 == 50 { key("bad") } else { key(format!("{n}b")) };
+        ledger.commit(vec![settle(key(n)), settle(second)])
+    });
+    let results = join_all(commits).await;
+    for (n, result) in results.iter().enumerate() {
+        let bad = n % 100 == 50;
+        assert_eq!(result.is_err(), bad, "{n}");
+        assert_eq!(is_there(&ledger, key(n)).await, !bad, "{n}");
+    }
+    ledger.commit(vec![settle(key("later"))]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_it_and_loses_nothing() {
+    let (_folder, path) = folder();
+    let ledger = tampered(&path, "PRAGMA max_page_count = 60");
+    let commits = (0..2000).map(|n| {
+        let wordy = Change::Discover { list: "l".into(), item: format!("{n}{}", "x".repeat(500)) };
+        ledger.commit(vec![settle(key(n)), wordy, settle(key(format!("{n}b")))])
+    });
+    let results = join_all(commits).await;
+    let written = results.iter().take_while(|result| result.is_ok()).count();
+    assert!(written < 2000);
+    for result in &results[written..] {
+        let error = result.as_ref().unwrap_err();
+        assert_eq!(error.kind(), LedgerErrorKind::Storage);
+        assert!(error.to_string().contains("make room"), "{error}");
+    }
+    // It stays so, even for what would fit.
+    let small = vec![Change::Meta { name: "a".into(), value: None }];
+    assert_eq!(ledger.commit(small).await.unwrap_err().kind(), LedgerErrorKind::Storage);
+    assert_eq!(ledger.scan("contacts", 0, 9000).await.unwrap().len(), 2 * written);
+    drop(ledger);
+
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    let rows = ledger.scan("contacts", 0, 9000).await.unwrap();
+    let expected: Vec<_> = (0..written).flat_map(|n| [key(n), key(format!("{n}b"))]).collect();
+    assert_eq!(rows.into_iter().map(|(_, entry)| entry.key).collect::<Vec<_>>(), expected);
+    ledger.commit(vec![settle(key("later"))]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_unparked_is_overwritten() {
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    let secret = "anna@example.com ".repeat(500);
+    let parked = Parked {
+        key: key(1),
+        stage: "contacts".into(),
+        lane: None,
+        why: Parking::Group,
+        since: DateTime::UNIX_EPOCH,
+        not_before: DateTime::UNIX_EPOCH,
+        looks: 0,
+        drafts: Value::from(secret),
+        notes: Vec::new(),
+    };
+    let holds =
+        |path: &Path| fs::read(path).unwrap().windows(16).any(|bytes| bytes == b"anna@example.com");
+    ledger.commit(vec![Change::Park(Box::new(parked))]).await.unwrap();
+    drop(ledger);
+    assert!(holds(&path));
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    ledger.commit(vec![Change::Unpark { key: key(1) }]).await.unwrap();
+    drop(ledger);
+    assert!(!holds(&path));
+}
