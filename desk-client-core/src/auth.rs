@@ -11,6 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::error::Error;
 
 /// Puts a credential on every attempt.
+///
+/// It is called while the attempt holds a permit, so an implementation that asks a service for a token does so through
+/// a limiter of its own: through the same one, calls that hold every permit would wait for a token that waits for a permit.
 #[async_trait]
 pub trait Authorize: Send + Sync {
     /// Adds headers or query pairs to the request.

@@ -47,6 +47,7 @@ impl Passing {
 pub struct Call {
     method: Method,
     template: String,
+    label: Option<String>,
     segments: Vec<String>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
@@ -65,6 +66,7 @@ impl Call {
         Self {
             method,
             template: template.into(),
+            label: None,
             segments: Vec::new(),
             query: Vec::new(),
             headers: HeaderMap::new(),
@@ -102,6 +104,20 @@ impl Call {
     #[must_use]
     pub fn segment(mut self, value: impl fmt::Display) -> Self {
         self.segments.push(value.to_string());
+        self
+    }
+
+    /// Sets the path template anew.
+    #[must_use]
+    pub fn at(mut self, template: impl Into<String>) -> Self {
+        self.template = template.into();
+        self
+    }
+
+    /// Names the call in logs and errors, where the path says too little. The name must hold no value.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.label = Some(name.into());
         self
     }
 
@@ -174,10 +190,10 @@ impl Call {
         &self.method
     }
 
-    /// The path with its holes, fit for logs.
+    /// The name of the call, or else its path with its holes: fit for logs.
     #[must_use]
     pub fn path_template(&self) -> &str {
-        &self.template
+        self.label.as_deref().unwrap_or(&self.template)
     }
 
     /// The values of the query pairs called `name`, for classifiers and transports that look at them.
@@ -202,7 +218,7 @@ impl Call {
         defaults: &HeaderMap,
     ) -> Result<http::Request<Bytes>, Error> {
         let fail =
-            |detail: &str| Error::settings(detail).with_call(&self.method, self.template.as_str());
+            |detail: &str| Error::settings(detail).with_call(&self.method, self.path_template());
         let url = self.url(base).map_err(fail)?;
         let body = match &self.body {
             None => Bytes::new(),
@@ -257,7 +273,7 @@ impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("method", &self.method)
-            .field("path", &self.template)
+            .field("path", &self.path_template())
             .field("repeat", &self.repeat)
             .finish_non_exhaustive()
     }
@@ -278,7 +294,7 @@ impl Reply {
         let (parts, body) = response.into_parts();
         Self {
             method: call.method.clone(),
-            template: call.template.clone(),
+            template: call.path_template().to_owned(),
             status: parts.status,
             headers: parts.headers,
             body,

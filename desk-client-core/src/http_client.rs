@@ -225,10 +225,19 @@ impl Http {
                 Err(failure) => *failure,
             };
             executed = executed.max(error.executed());
-            let error = error.with_call(call.method(), call.path_template()).with_attempts(attempt);
+            let error = error.with_attempts(attempt);
+            // The error of fetching a token keeps the name of that call.
+            let error = match error.path() {
+                Some(_) => error,
+                None => error.with_call(call.method(), call.path_template()),
+            };
             if let Some(refused) = refused.filter(|_| !renewed) {
                 renewed = true;
-                if authorize.renew(&refused).await? {
+                if authorize
+                    .renew(&refused)
+                    .await
+                    .map_err(|cause| cause.with_executed(executed))?
+                {
                     tracing::debug!("the credential was refused and renewed");
                     continue;
                 }
@@ -246,6 +255,11 @@ impl Http {
                         Class::Permanent => Retry::Never,
                         Class::Ambiguous if !call.is_repeatable() => Retry::MayHelp,
                         _ => Retry::Exhausted,
+                    };
+                    // A token that could not be fetched in several attempts stays given up.
+                    let verdict = match error.retry() {
+                        Retry::Exhausted => Retry::Exhausted,
+                        _ => verdict,
                     };
                     return Err(error.with_executed(executed).with_retry(verdict));
                 }
@@ -269,7 +283,10 @@ impl Http {
         let mut request = call.request(base_url, headers).map_err(Failure::permanent)?;
         let permit = limiter.acquire().await;
         // Minting a token is a call of its own and must not use up the time of this one.
-        authorize.authorize(&mut request).await.map_err(Failure::permanent)?;
+        authorize
+            .authorize(&mut request)
+            .await
+            .map_err(|cause| Failure::permanent(cause.with_executed(Executed::No)))?;
         let sent_headers = request.headers().clone();
         let permit = permit.sent();
         let answer = futures::select_biased! {

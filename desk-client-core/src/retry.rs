@@ -245,3 +245,39 @@ fn entropy() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_are_jittered_and_repeat_with_their_seed() {
+        let series = |seed| {
+            let delays =
+                Delays::exponential_seeded(Duration::from_secs(1), Duration::from_secs(8), seed);
+            delays.series().take(40).collect::<Vec<_>>()
+        };
+        assert_eq!(series(1), series(1));
+        assert_ne!(series(1), series(2));
+        for (index, delay) in series(3).into_iter().enumerate() {
+            let full = 2f64.powi(index.min(3) as i32);
+            assert!(
+                (full / 2.0..=full).contains(&delay.as_secs_f64()),
+                "{index}: {delay:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_series_that_ends_ends_the_retries() {
+        let delays = Delays::from_fn(|| [Duration::from_secs(3)].into_iter());
+        assert_eq!(
+            delays.series().collect::<Vec<_>>(),
+            [Duration::from_secs(3)]
+        );
+        assert_eq!(
+            Delays::constant(Duration::from_secs(2)).series().nth(9),
+            Some(Duration::from_secs(2))
+        );
+    }
+}
