@@ -4,7 +4,9 @@
 pub mod cli;
 pub mod config;
 pub mod draft;
+pub mod map;
 pub mod queue;
 pub mod sink;
+pub mod source;
 pub mod stage;
 pub mod value;
