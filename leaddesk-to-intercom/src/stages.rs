@@ -8,7 +8,9 @@ use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
-use crate::map::{AgentMapper, CALLS, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
+use crate::map::{
+    AgentMapper, CALLS, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema,
+};
 use crate::source::{Agent, Chain, Findings, Fixed, ListedContact, api, export};
 use crate::stage;
 
@@ -68,12 +70,8 @@ impl Stages<'_> {
     ) -> Result<Plan, SourceError> {
         let config = self.config;
         let definitions = schema(&config.names, tags.iter().map(String::as_str));
-        let schema = Pipeline::new(
-            stage::SCHEMA,
-            Fixed::new(definitions, PAGE),
-            SchemaMapper,
-            sinks.schema,
-        );
+        let schema =
+            Pipeline::new(stage::SCHEMA, Fixed::new(definitions, PAGE), SchemaMapper, sinks.schema);
         let agents = Pipeline::new(
             stage::AGENTS,
             self.agents().await?,
@@ -142,20 +140,20 @@ impl Stages<'_> {
             LeadDesk::Api(account) => account,
         };
         let concurrency = config.source.concurrency;
-        let (client, findings) = (&account.original, &self.findings);
+        let of = |ids| {
+            let (client, findings) = (account.original.clone(), self.findings.clone());
+            api::Calls::new(client, concurrency, ids, findings)
+        };
         if let Some(file) = &routes.ids_file {
             let file = config.resolve(file);
-            let calls = api::Calls::of_file(client.clone(), concurrency, file, findings.clone());
-            chain = chain.and("ids_file", calls);
+            chain = chain.and("ids_file", of(api::Ids::Listed(file)));
         }
         if let Some(range) = routes.id_range {
-            let calls = api::Calls::of_range(client.clone(), concurrency, range, findings.clone());
-            chain = chain.and("id_range", calls);
+            chain = chain.and("id_range", of(api::Ids::Range(range)));
         }
         if routes.last_call {
-            let (client, ledger) = (client.clone(), ledger.clone());
-            let calls = api::Calls::last(client, concurrency, ledger, CALLS, findings.clone());
-            chain = chain.and("last_call", calls);
+            let ids = api::Ids::Discovered(ledger.clone(), CALLS);
+            chain = chain.and("last_call", of(ids));
         }
         Ok(chain)
     }
@@ -192,8 +190,5 @@ const PAGE: usize = 100;
 
 /// A source that cannot be opened, as an error of the start. Its message names the remedy.
 pub(crate) fn source_refused(error: &SourceError) -> StartError {
-    StartError::new(
-        format!("{}.", chain(error)),
-        "Nothing was written.",
-    )
+    StartError::new(format!("{}.", chain(error)), "Nothing was written.")
 }
