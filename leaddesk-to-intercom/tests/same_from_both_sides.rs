@@ -1,5 +1,7 @@
 //! An account read through the API and from its export becomes the same drafts.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail at any step")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
