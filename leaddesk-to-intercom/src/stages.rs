@@ -9,9 +9,9 @@ use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
 use crate::map::{
-    AgentMapper, CALLS, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema,
+    AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema,
 };
-use crate::source::{Agent, Chain, Findings, Fixed, ListedContact, api, export};
+use crate::source::{self, Agent, Chain, Findings, Fixed, ListedContact, api, export};
 use crate::stage;
 
 /// The LeadDesk side: an account by API, or a folder of exports.
@@ -121,41 +121,12 @@ impl Stages<'_> {
         })
     }
 
-    /// The routes to calls, those first that know most of a call: what a later one brings again
-    /// is dropped.
     fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Chain<Call>, SourceError> {
-        let config = self.config;
-        let routes = &config.source.calls;
-        let mut chain = Chain::default();
-        if let Some(csv) = &routes.csv {
-            chain = chain.and("csv", export::calls(config, csv)?);
-        }
-        let account = match self.leaddesk {
-            LeadDesk::Export(folder) => {
-                return Ok(match folder.calls() {
-                    Some(calls) => chain.and("export", calls),
-                    None => chain,
-                });
-            }
-            LeadDesk::Api(account) => account,
+        let (folder, client) = match self.leaddesk {
+            LeadDesk::Api(account) => (None, Some(&account.original)),
+            LeadDesk::Export(folder) => (Some(folder), None),
         };
-        let concurrency = config.source.concurrency;
-        let of = |ids| {
-            let (client, findings) = (account.original.clone(), self.findings.clone());
-            api::Calls::new(client, concurrency, ids, findings)
-        };
-        if let Some(file) = &routes.ids_file {
-            let file = config.resolve(file);
-            chain = chain.and("ids_file", of(api::Ids::Listed(file)));
-        }
-        if let Some(range) = routes.id_range {
-            chain = chain.and("id_range", of(api::Ids::Range(range)));
-        }
-        if routes.last_call {
-            let ids = api::Ids::Discovered(ledger.clone(), CALLS);
-            chain = chain.and("last_call", of(ids));
-        }
-        Ok(chain)
+        source::calls(self.config, folder, client, ledger.clone(), &self.findings)
     }
 
     /// What is not there to be read, each with what that means.
