@@ -87,8 +87,7 @@ impl Authorize for QueryKey {
     async fn authorize(&self, request: &mut http::Request<Bytes>) -> Result<(), Error> {
         let failed = || Error::settings("the key cannot stand in a URL");
         let mut url = url::Url::parse(&request.uri().to_string()).map_err(|_| failed())?;
-        url.query_pairs_mut()
-            .append_pair(self.name, self.key.expose_secret());
+        url.query_pairs_mut().append_pair(self.name, self.key.expose_secret());
         *request.uri_mut() = url.as_str().parse().map_err(|_| failed())?;
         Ok(())
     }

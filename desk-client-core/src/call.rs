@@ -30,10 +30,7 @@ pub(crate) struct Passing {
 impl Passing {
     pub(crate) fn matches(&self, error: &Error) -> bool {
         error.status() == Some(self.status)
-            && self
-                .code
-                .as_deref()
-                .is_none_or(|code| error.code() == Some(code))
+            && self.code.as_deref().is_none_or(|code| error.code() == Some(code))
     }
 }
 
@@ -65,11 +62,7 @@ impl Call {
     /// [`repeat`](Self::repeat) says so.
     #[must_use]
     pub fn new(method: Method, template: impl Into<String>) -> Self {
-        let repeat = if method.is_idempotent() {
-            Repeat::Safe
-        } else {
-            Repeat::Never
-        };
+        let repeat = if method.is_idempotent() { Repeat::Safe } else { Repeat::Never };
         Self {
             method,
             template: template.into(),
@@ -147,23 +140,17 @@ impl Call {
     /// Sets the body to `value` as JSON. A value that cannot be written as JSON fails the call when it is sent.
     #[must_use]
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        self.headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        self.body = Some(
-            serde_json::to_vec(value)
-                .map(Bytes::from)
-                .map_err(|cause| cause.to_string()),
-        );
+        self.headers
+            .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.body =
+            Some(serde_json::to_vec(value).map(Bytes::from).map_err(|cause| cause.to_string()));
         self
     }
 
     /// Sets a body of another kind.
     #[must_use]
     pub fn body(mut self, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
-        self.headers
-            .insert(http::header::CONTENT_TYPE, content_type);
+        self.headers.insert(http::header::CONTENT_TYPE, content_type);
         self.body = Some(Ok(body.into()));
         self
     }
@@ -193,10 +180,7 @@ impl Call {
     /// Like [`passing`](Self::passing), for one code of the service only.
     #[must_use]
     pub fn passing_code(mut self, status: StatusCode, code: &str) -> Self {
-        self.passing.push(Passing {
-            status,
-            code: Some(code.to_owned()),
-        });
+        self.passing.push(Passing { status, code: Some(code.to_owned()) });
         self
     }
 
@@ -214,10 +198,7 @@ impl Call {
 
     /// The values of the query pairs called `name`, for classifiers and transports that look at them.
     pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.query
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether the call may be repeated.
@@ -246,10 +227,7 @@ impl Call {
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = url
-            .as_str()
-            .parse()
-            .map_err(|_| fail("the URL is not valid"))?;
+        *request.uri_mut() = url.as_str().parse().map_err(|_| fail("the URL is not valid"))?;
         *request.headers_mut() = defaults.clone();
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
@@ -262,9 +240,8 @@ impl Call {
         url.set_query(None);
         url.set_fragment(None);
         {
-            let mut path = url
-                .path_segments_mut()
-                .map_err(|()| "the base URL cannot have a path")?;
+            let mut path =
+                url.path_segments_mut().map_err(|()| "the base URL cannot have a path")?;
             path.pop_if_empty();
             let mut values = self.segments.iter();
             for part in self.template.trim_start_matches('/').split('/') {
@@ -422,17 +399,12 @@ mod tests {
 
     fn uri(call: &Call) -> String {
         let base = Url::parse("https://api.example.com/stable/").unwrap();
-        call.request(&base, &HeaderMap::new())
-            .unwrap()
-            .uri()
-            .to_string()
+        call.request(&base, &HeaderMap::new()).unwrap().uri().to_string()
     }
 
     #[test]
     fn segments_and_queries_are_encoded() {
-        let call = Call::get("/contacts/{id}/tags")
-            .segment("a/b ä?")
-            .query("phone", "+358 1&2");
+        let call = Call::get("/contacts/{id}/tags").segment("a/b ä?").query("phone", "+358 1&2");
         assert_eq!(
             uri(&call),
             "https://api.example.com/stable/contacts/a%2Fb%20%C3%A4%3F/tags?phone=%2B358+1%262"
@@ -464,9 +436,6 @@ mod tests {
         let body = br#"[{"age":"ada@example.com"}]"#;
         let cause = serde_json::from_slice::<Vec<Inner>>(body).unwrap_err();
         let text = json_failure::<Vec<Inner>>(body, &cause);
-        assert_eq!(
-            text,
-            "a value has another type than expected or is missing, at `[0].age`"
-        );
+        assert_eq!(text, "a value has another type than expected or is missing, at `[0].age`");
     }
 }

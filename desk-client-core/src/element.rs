@@ -19,11 +19,7 @@ pub struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "element {} is not as expected: {}",
-            self.index, self.reason
-        )
+        write!(f, "element {} is not as expected: {}", self.index, self.reason)
     }
 }
 
@@ -31,11 +27,7 @@ impl std::error::Error for Unreadable {}
 
 /// Reads each element on its own.
 pub fn elements<T: DeserializeOwned>(values: Vec<Value>) -> Vec<Result<T, Unreadable>> {
-    values
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| element(index, value))
-        .collect()
+    values.into_iter().enumerate().map(|(index, value)| element(index, value)).collect()
 }
 
 fn element<T: DeserializeOwned>(index: usize, value: Value) -> Result<T, Unreadable> {

@@ -25,11 +25,7 @@ impl<T, C> Page<T, C> {
     /// A page.
     #[must_use]
     pub fn new(items: Vec<T>, next: Option<C>) -> Self {
-        Self {
-            items,
-            next,
-            mark: None,
-        }
+        Self { items, next, mark: None }
     }
 
     /// Adds what tells this page from the one before.
@@ -70,12 +66,8 @@ where
         mark: Option<String>,
         fetch: F,
     }
-    let state = State {
-        seen: HashSet::from([digest(&first)]),
-        next: Some(first),
-        mark: None,
-        fetch,
-    };
+    let state =
+        State { seen: HashSet::from([digest(&first)]), next: Some(first), mark: None, fetch };
     stream::try_unfold(state, move |mut state| async move {
         let Some(cursor) = state.next.take() else {
             return Ok(None);
@@ -87,11 +79,7 @@ where
         if page.mark.is_some() && page.mark == state.mark {
             return Err(Error::new(ErrorKind::Paging).with_detail("the same page came twice"));
         }
-        if page
-            .next
-            .as_ref()
-            .is_some_and(|next| !state.seen.insert(digest(next)))
-        {
+        if page.next.as_ref().is_some_and(|next| !state.seen.insert(digest(next))) {
             return Err(Error::new(ErrorKind::Paging).with_detail("the same cursor came twice"));
         }
         state.mark.clone_from(&page.mark);
@@ -109,10 +97,7 @@ where
     T: Send + 'static,
     C: Send + 'static,
 {
-    pages
-        .map_ok(|page| stream::iter(page.items.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
+    pages.map_ok(|page| stream::iter(page.items.into_iter().map(Ok))).try_flatten().boxed()
 }
 
 /// Cursors are remembered by digest: eight bytes a page, whatever their length.
@@ -151,32 +136,18 @@ mod tests {
 
     #[test]
     fn circles_are_errors() {
-        let error = list(
-            vec![(vec![1], Some(1)), (vec![2], Some(0))],
-            EmptyPage::GoesOn,
-        )
-        .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the list contradicts itself: the same cursor came twice"
-        );
-        let error = list(
-            vec![(vec![1], Some(1)), (vec![1], Some(2))],
-            EmptyPage::GoesOn,
-        )
-        .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the list contradicts itself: the same page came twice"
-        );
+        let error =
+            list(vec![(vec![1], Some(1)), (vec![2], Some(0))], EmptyPage::GoesOn).unwrap_err();
+        assert_eq!(error.to_string(), "the list contradicts itself: the same cursor came twice");
+        let error =
+            list(vec![(vec![1], Some(1)), (vec![1], Some(2))], EmptyPage::GoesOn).unwrap_err();
+        assert_eq!(error.to_string(), "the list contradicts itself: the same page came twice");
     }
 
     #[test]
     fn an_error_is_the_last_element() {
         assert_eq!(
-            list(vec![(vec![1], Some(1))], EmptyPage::GoesOn)
-                .unwrap_err()
-                .kind(),
+            list(vec![(vec![1], Some(1))], EmptyPage::GoesOn).unwrap_err().kind(),
             ErrorKind::Server
         );
     }

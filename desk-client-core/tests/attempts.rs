@@ -17,21 +17,15 @@ use url::Url;
 fn client(script: &ScriptedTransport) -> Http {
     let mut policy = RetryPolicy::default();
     policy.max_attempts = 3;
-    Http::builder(
-        script.clone(),
-        Url::parse("https://api.example.com").unwrap(),
-    )
-    .retry(policy)
-    .build()
+    Http::builder(script.clone(), Url::parse("https://api.example.com").unwrap())
+        .retry(policy)
+        .build()
 }
 
 #[tokio::test(start_paused = true)]
 async fn reading_is_repeated_after_a_failure_of_any_kind() {
     let script = ScriptedTransport::new();
-    script
-        .fail(TransportError::timeout())
-        .reply(503, "")
-        .reply(200, "{}");
+    script.fail(TransportError::timeout()).reply(503, "").reply(200, "{}");
     client(&script).send(Call::get("/a")).await.unwrap();
     assert_eq!(script.requests().len(), 3);
 }
@@ -41,23 +35,14 @@ async fn a_write_is_not_repeated_when_it_may_have_been_carried_out() {
     for failure in [TransportError::timeout(), TransportError::interrupted()] {
         let script = ScriptedTransport::new();
         script.fail(failure).reply(200, "{}");
-        let error = client(&script)
-            .send(Call::post("/a").json(&1))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (error.executed(), error.retry()),
-            (Executed::Maybe, Retry::MayHelp)
-        );
+        let error = client(&script).send(Call::post("/a").json(&1)).await.unwrap_err();
+        assert_eq!((error.executed(), error.retry()), (Executed::Maybe, Retry::MayHelp));
         assert_eq!(script.requests().len(), 1);
     }
     let script = ScriptedTransport::new();
     script.reply(500, "").reply(200, "{}");
     let error = client(&script).send(Call::post("/a")).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.executed()),
-        (ErrorKind::Server, Executed::Maybe)
-    );
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Server, Executed::Maybe));
     assert_eq!(script.requests().len(), 1);
 }
 
@@ -78,10 +63,7 @@ async fn a_write_is_repeated_when_it_surely_was_not_carried_out() {
 async fn a_listed_refusal_passes_and_an_unlisted_one_does_not() {
     let script = ScriptedTransport::new();
     script.reply(404, "").reply(404, "").reply(200, "{}");
-    client(&script)
-        .send(Call::post("/a").passing(StatusCode::NOT_FOUND))
-        .await
-        .unwrap();
+    client(&script).send(Call::post("/a").passing(StatusCode::NOT_FOUND)).await.unwrap();
     let error = client(&script).send(Call::post("/b")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect, "the script is at its end");
     let script = ScriptedTransport::new();
@@ -97,14 +79,8 @@ async fn a_listed_refusal_passes_and_an_unlisted_one_does_not() {
 async fn an_earlier_doubt_is_not_forgotten() {
     let script = ScriptedTransport::new();
     script.fail(TransportError::timeout()).reply(404, "");
-    let error = client(&script)
-        .send(Call::delete("/a/{id}").segment(1))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.executed()),
-        (ErrorKind::NotFound, Executed::Maybe)
-    );
+    let error = client(&script).send(Call::delete("/a/{id}").segment(1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::NotFound, Executed::Maybe));
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,10 +91,7 @@ async fn retries_end_and_say_so() {
         (error.retry(), error.attempts(), error.executed()),
         (Retry::Exhausted, 3, Executed::No)
     );
-    assert_eq!(
-        error.to_string(),
-        "GET /a: could not connect, given up after 3 attempts"
-    );
+    assert_eq!(error.to_string(), "GET /a: could not connect, given up after 3 attempts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,10 +110,7 @@ async fn an_attempt_that_hangs_is_given_up() {
         .attempt_timeout(Duration::from_secs(9))
         .build();
     let error = http.send(Call::post("/a")).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.executed()),
-        (ErrorKind::Timeout, Executed::Maybe)
-    );
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,18 +127,10 @@ async fn a_refused_credential_is_renewed_once() {
     }
     let script = ScriptedTransport::new();
     script.reply(401, "").reply(401, "").reply(200, "");
-    let http = Http::builder(
-        script.clone(),
-        Url::parse("https://api.example.com").unwrap(),
-    )
-    .authorize(Never)
-    .build();
-    assert!(
-        http.send(Call::post("/a"))
-            .await
-            .unwrap_err()
-            .is_unauthorized()
-    );
+    let http = Http::builder(script.clone(), Url::parse("https://api.example.com").unwrap())
+        .authorize(Never)
+        .build();
+    assert!(http.send(Call::post("/a")).await.unwrap_err().is_unauthorized());
     assert_eq!(script.requests().len(), 2);
 }
 
@@ -217,12 +179,9 @@ async fn an_outage_is_not_answered_by_a_multiple_of_the_load() {
     let script = ScriptedTransport::new();
     let mut policy = RetryPolicy::default();
     policy.budget = Budget::new(30, 10);
-    let http = Http::builder(
-        script.clone(),
-        Url::parse("https://api.example.com").unwrap(),
-    )
-    .retry(policy)
-    .build();
+    let http = Http::builder(script.clone(), Url::parse("https://api.example.com").unwrap())
+        .retry(policy)
+        .build();
     for _ in 0..20 {
         let _ = http.send(Call::get("/a")).await;
     }
@@ -238,12 +197,9 @@ async fn delays_come_from_any_backoff_policy() {
     policy.delays = desk_client_core::Delays::backoff(|| {
         backoff::backoff::Constant::new(Duration::from_secs(4))
     });
-    let http = Http::builder(
-        script.clone(),
-        Url::parse("https://api.example.com").unwrap(),
-    )
-    .retry(policy)
-    .build();
+    let http = Http::builder(script.clone(), Url::parse("https://api.example.com").unwrap())
+        .retry(policy)
+        .build();
     let before = tokio::time::Instant::now();
     http.send(Call::get("/a")).await.unwrap();
     assert!(
@@ -251,11 +207,8 @@ async fn delays_come_from_any_backoff_policy() {
     );
     let mut policy = RetryPolicy::default();
     policy.delays = desk_client_core::Delays::backoff(|| backoff::backoff::Stop {});
-    let http = Http::builder(
-        script.clone(),
-        Url::parse("https://api.example.com").unwrap(),
-    )
-    .retry(policy)
-    .build();
+    let http = Http::builder(script.clone(), Url::parse("https://api.example.com").unwrap())
+        .retry(policy)
+        .build();
     assert_eq!(http.send(Call::get("/a")).await.unwrap_err().attempts(), 1);
 }

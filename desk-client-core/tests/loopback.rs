@@ -32,11 +32,7 @@ async fn a_call_goes_out_as_it_should() {
     let url = serve(Router::new().route(
         "/v1/people/{id}",
         get(|request: axum::extract::Request| async move {
-            format!(
-                "{} {}",
-                request.uri(),
-                request.headers()["authorization"].to_str().unwrap()
-            )
+            format!("{} {}", request.uri(), request.headers()["authorization"].to_str().unwrap())
         }),
     ))
     .await;
@@ -44,24 +40,16 @@ async fn a_call_goes_out_as_it_should() {
     let http = Http::builder(transport(&base), base)
         .authorize(Bearer::new(&"t0ken".into()).unwrap())
         .build();
-    let reply = http
-        .send(Call::get("/people/{id}").segment("ä/1").query("q", "a+b"))
-        .await
-        .unwrap();
-    assert_eq!(
-        reply.text().unwrap(),
-        "/v1/people/%C3%A4%2F1?q=a%2Bb Bearer t0ken"
-    );
+    let reply =
+        http.send(Call::get("/people/{id}").segment("ä/1").query("q", "a+b")).await.unwrap();
+    assert_eq!(reply.text().unwrap(), "/v1/people/%C3%A4%2F1?q=a%2Bb Bearer t0ken");
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed_and_long_replies_not_read() {
     let url = serve(
         Router::new()
-            .route(
-                "/redirect",
-                get(|| async { axum::response::Redirect::temporary("/long") }),
-            )
+            .route("/redirect", get(|| async { axum::response::Redirect::temporary("/long") }))
             .route("/long", get(|| async { "x".repeat(5000) })),
     )
     .await;
@@ -75,11 +63,7 @@ async fn redirects_are_not_followed_and_long_replies_not_read() {
 #[tokio::test]
 async fn failures_say_whether_the_request_was_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!(
-        "http://{}/?secret=1",
-        listener.local_addr().unwrap()
-    ))
-    .unwrap();
+    let url = Url::parse(&format!("http://{}/?secret=1", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
         for reply in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut"] {
             let (mut socket, _) = listener.accept().await.unwrap();
@@ -89,24 +73,14 @@ async fn failures_say_whether_the_request_was_sent() {
         }
     });
     let transport = transport(&url);
-    let request = || {
-        http::Request::post(url.as_str())
-            .body(bytes::Bytes::new())
-            .unwrap()
-    };
+    let request = || http::Request::post(url.as_str()).body(bytes::Bytes::new()).unwrap();
     for _ in 0..2 {
         let error = transport.send(request()).await.unwrap_err();
-        assert!(
-            !error.not_sent() && error.kind() == ErrorKind::Interrupted,
-            "{error:?}"
-        );
+        assert!(!error.not_sent() && error.kind() == ErrorKind::Interrupted, "{error:?}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
     let error = transport.send(request()).await.unwrap_err();
-    assert!(
-        error.not_sent() && error.kind() == ErrorKind::Connect,
-        "{error:?}"
-    );
+    assert!(error.not_sent() && error.kind() == ErrorKind::Connect, "{error:?}");
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }
 
@@ -118,35 +92,22 @@ async fn a_cut_reply_to_a_write_is_ambiguous() {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut buffer = [0; 4096];
         let _ = socket.read(&mut buffer).await.unwrap();
-        socket
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut")
-            .await
-            .unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut").await.unwrap();
     });
-    let error = Http::builder(transport(&url), url)
-        .build()
-        .send(Call::post("/a"))
-        .await
-        .unwrap_err();
+    let error =
+        Http::builder(transport(&url), url).build().send(Call::post("/a")).await.unwrap_err();
     assert_eq!(error.executed(), Executed::Maybe);
 }
 
 #[test]
 fn plain_http_is_for_loopback() {
     let settings = TransportSettings::default();
-    for good in [
-        "http://127.0.0.1:1",
-        "http://localhost",
-        "http://[::1]:8",
-        "https://api.example.com",
-    ] {
+    for good in
+        ["http://127.0.0.1:1", "http://localhost", "http://[::1]:8", "https://api.example.com"]
+    {
         ReqwestTransport::new(&Url::parse(good).unwrap(), &settings).unwrap();
     }
-    for bad in [
-        "http://api.example.com",
-        "ftp://localhost",
-        "http://localhost.example.com",
-    ] {
+    for bad in ["http://api.example.com", "ftp://localhost", "http://localhost.example.com"] {
         let error = ReqwestTransport::new(&Url::parse(bad).unwrap(), &settings).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Settings);
     }
@@ -183,11 +144,7 @@ async fn the_limiter_keeps_within_a_real_window() {
                 ("x-ratelimit-reset", ((window + 1) * 2).to_string()),
             ];
             (
-                if accepted {
-                    http::StatusCode::OK
-                } else {
-                    http::StatusCode::TOO_MANY_REQUESTS
-                },
+                if accepted { http::StatusCode::OK } else { http::StatusCode::TOO_MANY_REQUESTS },
                 headers,
             )
         }),
@@ -196,9 +153,7 @@ async fn the_limiter_keeps_within_a_real_window() {
     let mut settings = LimiterSettings::default();
     settings.reserve = 0.2;
     settings.window = Duration::from_secs(2);
-    let http = Http::builder(transport(&url), url)
-        .limiter(Limiter::new(settings))
-        .build();
+    let http = Http::builder(transport(&url), url).limiter(Limiter::new(settings)).build();
     let calls = (0..200).map(|_| http.send(Call::get("/")));
     for reply in futures::future::join_all(calls).await {
         reply.unwrap();

@@ -48,13 +48,7 @@ async fn failures_lower_the_rate_and_successes_raise_it_again() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_holds_everybody_for_as_long_as_it_says() {
     let limiter = limiter(|_| {});
-    call(
-        &limiter,
-        Outcome::Throttled {
-            retry_after: Some(Duration::from_secs(30)),
-        },
-    )
-    .await;
+    call(&limiter, Outcome::Throttled { retry_after: Some(Duration::from_secs(30)) }).await;
     let start = Instant::now();
     call(&limiter.clone(), Outcome::Success).await;
     assert!(start.elapsed() >= Duration::from_secs(30));
@@ -69,8 +63,7 @@ async fn a_few_calls_at_first_and_more_as_they_succeed() {
         held.push(permit.sent());
     }
     assert_eq!(held.len(), 4);
-    held.into_iter()
-        .for_each(|permit| permit.settle(Outcome::Success, None));
+    held.into_iter().for_each(|permit| permit.settle(Outcome::Success, None));
     let mut held = Vec::new();
     while let Ok(permit) = timeout(Duration::from_secs(1), limiter.acquire()).await {
         held.push(permit);
@@ -92,11 +85,7 @@ async fn permits_that_are_dropped_are_given_back() {
     sleep(Duration::from_millis(1)).await;
     waiting.abort();
     drop(held);
-    drop(
-        timeout(Duration::from_secs(1), limiter.acquire())
-            .await
-            .unwrap(),
-    );
+    drop(timeout(Duration::from_secs(1), limiter.acquire()).await.unwrap());
     assert_eq!(limiter.stats().calls, 1, "only one was sent");
 }
 

@@ -131,9 +131,8 @@ impl Classify for OriginalReplies {
         let body = reply.body();
         let code = error_code(body);
         if !reply.status().is_success() {
-            let kind = code
-                .and_then(kind_of_code)
-                .unwrap_or_else(|| ErrorKind::of_status(reply.status()));
+            let kind =
+                code.and_then(kind_of_code).unwrap_or_else(|| ErrorKind::of_status(reply.status()));
             return Some(with_code(CoreError::new(kind), code));
         }
         if let Some(code) = code {
@@ -175,9 +174,8 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
 }
 
 fn is_html(body: &[u8]) -> bool {
-    let start = String::from_utf8_lossy(&body[..body.len().min(256)])
-        .trim_start()
-        .to_ascii_lowercase();
+    let start =
+        String::from_utf8_lossy(&body[..body.len().min(256)]).trim_start().to_ascii_lowercase();
     start.starts_with("<!doctype") || start.starts_with("<html")
 }
 
@@ -203,8 +201,5 @@ fn failed_envelope(body: &[u8]) -> Option<CoreError> {
         .and_then(|code| code.as_str())
         .filter(|code| code.starts_with("ERR_"));
     let kind = code.and_then(kind_of_code).unwrap_or(ErrorKind::Other);
-    Some(with_code(
-        CoreError::new(kind).with_detail("the reply says that it failed"),
-        code,
-    ))
+    Some(with_code(CoreError::new(kind).with_detail("the reply says that it failed"), code))
 }

@@ -114,10 +114,9 @@ fn open<T: DeserializeOwned>(
     kind: Kind,
     settings: &ExportSettings,
 ) -> Result<Rows<T, File>, Error> {
-    let name = path.file_name().map_or_else(
-        || "file".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    );
+    let name = path
+        .file_name()
+        .map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());
     let file = File::open(path).map_err(|cause| {
         Error::new(ErrorKind::Settings, format!("{name} cannot be opened")).with_source(cause)
     })?;
@@ -179,9 +178,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             unusable("the heading cannot be read".to_owned()).with_source(cause)
         })?;
         if !found {
-            return Err(unusable(
-                "is empty; a heading with the column `id` is needed".to_owned(),
-            ));
+            return Err(unusable("is empty; a heading with the column `id` is needed".to_owned()));
         }
         let headings: Vec<String> = record
             .iter()
@@ -218,11 +215,8 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
         let mut target = csv::Position::new();
         target.set_byte(position.byte);
         self.reader.seek(target).map_err(|cause| {
-            Error::new(
-                ErrorKind::Settings,
-                format!("{}: cannot go on at a row", self.name),
-            )
-            .with_source(cause)
+            Error::new(ErrorKind::Settings, format!("{}: cannot go on at a row", self.name))
+                .with_source(cause)
         })?;
         // The reader takes the next row for number 0 now; the heading is behind it.
         self.skipped = position.record;
@@ -245,15 +239,8 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             }
         }
         let number = self.record.position().map_or(0, csv::Position::record) + self.skipped;
-        let next = Position {
-            byte: self.reader.position().byte(),
-            record: number + 1,
-        };
-        Some(Ok(Row {
-            record: number,
-            next,
-            body: self.body(number),
-        }))
+        let next = Position { byte: self.reader.position().byte(), record: number + 1 };
+        Some(Ok(Row { record: number, next, body: self.body(number) }))
     }
 
     fn body(&self, number: u64) -> Result<T, Unreadable> {
@@ -281,10 +268,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
         let mut read = crate::unreadable::elements(&self.name, vec![Value::Object(object)]);
         match read.pop() {
             Some(Ok(body)) => Ok(body),
-            Some(Err(error)) => Err(Unreadable {
-                record: number,
-                ..error
-            }),
+            Some(Err(error)) => Err(Unreadable { record: number, ..error }),
             None => Err(bad("the row is empty".to_owned())),
         }
     }
@@ -322,36 +306,25 @@ fn separator_of(start: &[u8]) -> u8 {
         }
     }
     // The last of equals wins a `max_by_key`, so the likeliest stands last.
-    counts
-        .iter()
-        .rev()
-        .max_by_key(|(_, count)| *count)
-        .map_or(b';', |(byte, _)| *byte)
+    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b';', |(byte, _)| *byte)
 }
 
 /// The rows of a calling list's export, which has no heading, in UTF-8.
 pub fn list_rows(file: &str, text: &[u8]) -> Vec<Result<ListRow, Unreadable>> {
-    let mut reader = ReaderBuilder::new()
-        .delimiter(b';')
-        .flexible(true)
-        .has_headers(false)
-        .from_reader(text);
+    let mut reader =
+        ReaderBuilder::new().delimiter(b';').flexible(true).has_headers(false).from_reader(text);
     let mut rows = Vec::new();
     for (record, number) in reader.byte_records().zip(1..) {
         let row = record
             .map_err(|_| Unreadable::new(file, number, "the row cannot be read"))
             .and_then(|record| {
-                let fields: Option<Vec<String>> = record
-                    .iter()
-                    .map(|field| Encoding::Utf8.decode(field))
-                    .collect();
+                let fields: Option<Vec<String>> =
+                    record.iter().map(|field| Encoding::Utf8.decode(field)).collect();
                 let fields =
                     fields.ok_or_else(|| Unreadable::new(file, number, "the row is not UTF-8"))?;
                 if fields.len() != LIST_COLUMNS {
-                    let reason = format!(
-                        "the row has {} fields instead of {LIST_COLUMNS}",
-                        fields.len()
-                    );
+                    let reason =
+                        format!("the row has {} fields instead of {LIST_COLUMNS}", fields.len());
                     return Err(Unreadable::new(file, number, reason));
                 }
                 ListRow::from_fields(&fields)

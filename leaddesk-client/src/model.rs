@@ -132,12 +132,7 @@ impl Contact {
     /// All numbers, each once, in the order in which they are sent.
     #[must_use]
     pub fn phones(&self) -> Vec<&Personal<String>> {
-        let single = [
-            &self.phone,
-            &self.sec_phone,
-            &self.thr_phone,
-            &self.fourth_phone,
-        ];
+        let single = [&self.phone, &self.sec_phone, &self.thr_phone, &self.fourth_phone];
         let mut phones: Vec<&Personal<String>> = Vec::new();
         for phone in single.into_iter().flatten().chain(&self.phonenumbers) {
             if !phones.contains(&phone) {
@@ -149,10 +144,7 @@ impl Contact {
 
     fn slot(&self, key: &str) -> PersonalText {
         let value = self.extra.reveal().get(key)?;
-        lenient::optional_text(value)
-            .ok()
-            .flatten()
-            .map(Personal::new)
+        lenient::optional_text(value).ok().flatten().map(Personal::new)
     }
 }
 

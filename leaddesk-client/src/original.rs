@@ -162,19 +162,13 @@ impl ContactFilter {
     /// All contacts of a calling list.
     #[must_use]
     pub fn in_list(id: CallingListId) -> Self {
-        Self {
-            calling_list_id: Some(id),
-            ..Self::default()
-        }
+        Self { calling_list_id: Some(id), ..Self::default() }
     }
 
     /// All contacts with a number.
     #[must_use]
     pub fn with_phone(phone: &str) -> Self {
-        Self {
-            phone: Some(phone.into()),
-            ..Self::default()
-        }
+        Self { phone: Some(phone.into()), ..Self::default() }
     }
 }
 
@@ -230,9 +224,7 @@ impl OriginalClient {
         &self,
         id: &CallingListId,
     ) -> Result<Vec<Result<ListRow, Unreadable>>, Error> {
-        let reply = self
-            .get("calling_list", "export", &[("id", id.as_str())])
-            .await?;
+        let reply = self.get("calling_list", "export", &[("id", id.as_str())]).await?;
         let file = format!(
             "calling_list {}",
             desk_client_core::safe_code(id.as_str()).unwrap_or_default()
@@ -257,11 +249,7 @@ impl OriginalClient {
         let list = filter.calling_list_id.as_ref().map(CallingListId::as_str);
         let text =
             |value: &'_ Option<Personal<String>>| value.as_ref().map(|text| text.reveal().clone());
-        let (phone, fname, lname) = (
-            text(&filter.phone),
-            text(&filter.fname),
-            text(&filter.lname),
-        );
+        let (phone, fname, lname) = (text(&filter.phone), text(&filter.fname), text(&filter.lname));
         let args: Vec<(&str, &str)> = [
             ("contact_list_id", list),
             ("phone", phone.as_deref()),
@@ -302,9 +290,7 @@ impl OriginalClient {
     /// # Errors
     /// As [`raw`](Self::raw), and `Decode`.
     pub async fn contact(&self, id: &ContactId) -> Result<Contact, Error> {
-        let reply = self
-            .get("contact", "get", &[("contact_id", id.as_str())])
-            .await?;
+        let reply = self.get("contact", "get", &[("contact_id", id.as_str())]).await?;
         let mut value: Value = reply.json()?;
         let outer_id = value.get("contact_id").cloned();
         let mut data = match value.get_mut("data") {
@@ -316,9 +302,7 @@ impl OriginalClient {
         }
         let contact: Contact = typed(&reply, data)?;
         if contact.id != *id {
-            return Err(reply
-                .unexpected("the reply is about another contact")
-                .into());
+            return Err(reply.unexpected("the reply is about another contact").into());
         }
         Ok(contact)
     }
@@ -328,9 +312,7 @@ impl OriginalClient {
     /// # Errors
     /// As [`raw`](Self::raw), and `Decode`.
     pub async fn call(&self, id: &CallId) -> Result<Call, Error> {
-        let reply = self
-            .get("call", "get", &[("call_ref_id", id.as_str())])
-            .await?;
+        let reply = self.get("call", "get", &[("call_ref_id", id.as_str())]).await?;
         let mut calls = calls_in(&reply)?;
         match (calls.pop(), calls.is_empty()) {
             (Some(call), true) if call.id == *id => Ok(call),
@@ -405,10 +387,7 @@ fn calls_in(reply: &Reply) -> Result<Vec<Call>, Error> {
         _ => value,
     };
     match value {
-        Value::Array(values) => values
-            .into_iter()
-            .map(|value| typed(reply, value))
-            .collect(),
+        Value::Array(values) => values.into_iter().map(|value| typed(reply, value)).collect(),
         one => Ok(vec![typed(reply, one)?]),
     }
 }

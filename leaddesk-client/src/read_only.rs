@@ -67,9 +67,7 @@ fn reads(query: &str) -> bool {
     let one = |name: &str| {
         let mut values = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| {
             // PHP, which LeadDesk speaks, reads `mod[]`, ` mod` and `mod%00` as `mod` or close to it.
-            key.trim_matches(|c: char| c.is_whitespace() || c == '\0')
-                .split(['[', '.'])
-                .next()
+            key.trim_matches(|c: char| c.is_whitespace() || c == '\0').split(['[', '.']).next()
                 == Some(name)
         });
         match (values.next(), values.next()) {
@@ -90,10 +88,7 @@ impl<T: Transport> Transport for ReadOnly<T> {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
         // A header can make some servers take a GET for another method.
-        let overridden = request
-            .headers()
-            .keys()
-            .any(|name| name.as_str().contains("method"));
+        let overridden = request.headers().keys().any(|name| name.as_str().contains("method"));
         if overridden || !self.allowed.lets_through(&request) {
             return Err(TransportError::refused(ErrorKind::ReadOnly));
         }
@@ -106,11 +101,7 @@ mod tests {
     use super::*;
 
     fn allows(allowed: Allowed, method: &str, uri: &str) -> bool {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(uri)
-            .body(Bytes::new())
-            .unwrap();
+        let request = http::Request::builder().method(method).uri(uri).body(Bytes::new()).unwrap();
         allowed.lets_through(&request)
     }
 
@@ -144,10 +135,7 @@ mod tests {
             "&mod=contact&cmd=get&%20cmd=delete",
             "&mod=contact&cmd=Delete",
         ] {
-            assert!(
-                !allows(Allowed::OriginalReads, "GET", &format!("{base}{query}")),
-                "{query}"
-            );
+            assert!(!allows(Allowed::OriginalReads, "GET", &format!("{base}{query}")), "{query}");
         }
     }
 

@@ -91,10 +91,7 @@ impl RestClientBuilder {
             .retry(self.settings.retry)
             .attempt_timeout(self.settings.timeout)
             .build();
-        RestClient {
-            http,
-            per_page: self.settings.per_page.max(1),
-        }
+        RestClient { http, per_page: self.settings.per_page.max(1) }
     }
 }
 
@@ -165,10 +162,8 @@ impl RestClient {
             #[serde(default)]
             agent: Option<Vec<Value>>,
         }
-        let held: Held = self
-            .http
-            .json(HttpCall::get("/gdpr/contact").query("phone", phone))
-            .await?;
+        let held: Held =
+            self.http.json(HttpCall::get("/gdpr/contact").query("phone", phone)).await?;
         let calls = held.calls.and_then(|calls| calls.agent).unwrap_or_default();
         Ok(crate::unreadable::elements("gdpr/contact", calls))
     }
@@ -228,37 +223,25 @@ impl RestClient {
             #[serde(default, deserialize_with = "lenient::optional_integer")]
             count: Option<i64>,
         }
-        let call = HttpCall::get(path)
-            .query("page", place.page)
-            .query("per_page", self.per_page);
+        let call = HttpCall::get(path).query("page", place.page).query("per_page", self.per_page);
         let Envelope { collection, meta } = self.http.json(call).await?;
-        let first = collection
-            .first()
-            .map(|first| first.get("id").unwrap_or(first).to_string());
+        let first = collection.first().map(|first| first.get("id").unwrap_or(first).to_string());
         if first.is_some() && first == place.first {
-            let count = meta
-                .and_then(|meta| meta.count)
-                .and_then(|count| u64::try_from(count).ok());
+            let count =
+                meta.and_then(|meta| meta.count).and_then(|count| u64::try_from(count).ok());
             if place.page == 2 && count == Some(place.seen) {
                 return Ok(Page::new(Vec::new(), None));
             }
-            return Err(CoreError::new(ErrorKind::Paging).with_detail(format!(
-                "{path} answers page {} like the one before",
-                place.page
-            )));
+            return Err(CoreError::new(ErrorKind::Paging)
+                .with_detail(format!("{path} answers page {} like the one before", place.page)));
         }
         let mut items = crate::unreadable::elements(path, collection);
-        for bad in items
-            .iter_mut()
-            .filter_map(|item: &mut Result<T, Unreadable>| item.as_mut().err())
+        for bad in
+            items.iter_mut().filter_map(|item: &mut Result<T, Unreadable>| item.as_mut().err())
         {
             bad.record += place.seen;
         }
-        let next = Place {
-            page: place.page + 1,
-            seen: place.seen + items.len() as u64,
-            first,
-        };
+        let next = Place { page: place.page + 1, seen: place.seen + items.len() as u64, first };
         Ok(Page::new(items, Some(next)))
     }
 }
@@ -275,11 +258,7 @@ struct Place {
 
 impl Default for Place {
     fn default() -> Self {
-        Self {
-            page: 1,
-            seen: 0,
-            first: None,
-        }
+        Self { page: 1, seen: 0, first: None }
     }
 }
 

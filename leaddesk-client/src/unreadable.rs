@@ -21,12 +21,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn new(file: &str, record: u64, reason: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            record,
-            id: None,
-            reason: reason.into(),
-        }
+        Self { file: file.to_owned(), record, id: None, reason: reason.into() }
     }
 }
 

@@ -11,12 +11,7 @@ fn rows(
     bytes: &[u8],
     settings: &ExportSettings,
 ) -> Result<Rows<Contact, Cursor<Vec<u8>>>, leaddesk_client::Error> {
-    Rows::new(
-        Cursor::new(bytes.to_vec()),
-        "contacts.csv",
-        Kind::Contacts,
-        settings,
-    )
+    Rows::new(Cursor::new(bytes.to_vec()), "contacts.csv", Kind::Contacts, settings)
 }
 
 fn read(bytes: &[u8], settings: &ExportSettings) -> Vec<Result<Contact, String>> {
@@ -37,10 +32,7 @@ fn separators_marks_and_line_breaks() {
         let contact = contacts[0].as_ref().unwrap();
         assert_eq!((contacts.len(), contact.id.as_str()), (1, "1"), "{text}");
         assert_eq!(contact.fname.as_ref().unwrap().reveal(), "Ada");
-        assert_eq!(
-            contact.comment.as_ref().unwrap().reveal(),
-            "two\nlines; and \"quotes\""
-        );
+        assert_eq!(contact.comment.as_ref().unwrap().reveal(), "two\nlines; and \"quotes\"");
     }
 }
 
@@ -62,10 +54,7 @@ fn a_file_gives_the_same_contact_as_the_api() {
 fn a_bad_row_is_named_and_the_rest_read() {
     let text = b"id;fname\n1;Ada\n2\n3;A;B\n;nobody\n5;\xE4\n6;Eve\n";
     let contacts = read(text, &ExportSettings::default());
-    let errors: Vec<_> = contacts
-        .iter()
-        .filter_map(|contact| contact.as_ref().err())
-        .collect();
+    let errors: Vec<_> = contacts.iter().filter_map(|contact| contact.as_ref().err()).collect();
     assert_eq!(
         errors,
         [
@@ -82,10 +71,8 @@ fn a_bad_row_is_named_and_the_rest_read() {
 fn windows_1252_is_read_where_it_is_set() {
     let mut settings = ExportSettings::default();
     settings.encoding = Encoding::Windows1252;
-    let contacts = read(
-        b"id;S\xE4hk\xF6posti;lname\n1;a@example.com;P\xE4\xE4kk\xF6nen \x96\n",
-        &settings,
-    );
+    let contacts =
+        read(b"id;S\xE4hk\xF6posti;lname\n1;a@example.com;P\xE4\xE4kk\xF6nen \x96\n", &settings);
     let contact = contacts[0].as_ref().unwrap();
     assert_eq!(contact.lname.as_ref().unwrap().reveal(), "Pääkkönen –");
     assert_eq!(contact.email.as_ref().unwrap().reveal(), "a@example.com");
@@ -95,25 +82,16 @@ fn windows_1252_is_read_where_it_is_set() {
 fn a_file_that_cannot_be_used_says_why() {
     for (text, expected) in [
         (&b""[..], "contacts.csv: is empty"),
-        (
-            b"fname;lname\n1;2\n",
-            "contacts.csv: has no key column `id`",
-        ),
+        (b"fname;lname\n1;2\n", "contacts.csv: has no key column `id`"),
         (b"\xFF\xFEi\0d\0", "contacts.csv: is UTF-16"),
-        (
-            b"id;S\xE4hk\xF6posti\n",
-            "contacts.csv: the heading is not UTF-8; set the encoding",
-        ),
+        (b"id;S\xE4hk\xF6posti\n", "contacts.csv: the heading is not UTF-8; set the encoding"),
     ] {
         let error = rows(text, &ExportSettings::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Settings);
         assert!(error.to_string().contains(expected), "{error}");
     }
     let error = export::contacts("/nowhere/contacts.csv", &ExportSettings::default()).unwrap_err();
-    assert!(
-        error.to_string().contains("contacts.csv cannot be opened"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("contacts.csv cannot be opened"), "{error}");
 }
 
 #[test]
@@ -130,17 +108,8 @@ fn a_quote_that_is_never_closed_does_not_fill_the_memory() {
 #[test]
 fn a_caller_may_add_headings() {
     let mut settings = ExportSettings::default();
-    settings
-        .aliases
-        .push(("Asiakasnumero".to_owned(), "id".to_owned()));
-    assert_eq!(
-        read(b"asiakasnumero;x\n9;y\n", &settings)[0]
-            .as_ref()
-            .unwrap()
-            .id
-            .as_str(),
-        "9"
-    );
+    settings.aliases.push(("Asiakasnumero".to_owned(), "id".to_owned()));
+    assert_eq!(read(b"asiakasnumero;x\n9;y\n", &settings)[0].as_ref().unwrap().id.as_str(), "9");
 }
 
 #[test]
@@ -150,24 +119,15 @@ fn a_pass_goes_on_where_another_stopped() {
     let path = folder.path().join("contacts.csv");
     std::fs::write(&path, text).unwrap();
     let settings = ExportSettings::default();
-    let all: Vec<_> = export::contacts(&path, &settings)
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+    let all: Vec<_> = export::contacts(&path, &settings).unwrap().map(Result::unwrap).collect();
     assert_eq!(all.len(), 4);
     for (index, row) in all.iter().enumerate() {
         let mut again = export::contacts(&path, &settings).unwrap();
-        again
-            .resume_at(Position::new(row.next.byte, row.next.record))
-            .unwrap();
-        let rest: Vec<_> = again
-            .map(Result::unwrap)
-            .map(|row| (row.record, row.next, row.body))
-            .collect();
-        let expected: Vec<_> = all[index + 1..]
-            .iter()
-            .map(|row| (row.record, row.next, row.body.clone()))
-            .collect();
+        again.resume_at(Position::new(row.next.byte, row.next.record)).unwrap();
+        let rest: Vec<_> =
+            again.map(Result::unwrap).map(|row| (row.record, row.next, row.body)).collect();
+        let expected: Vec<_> =
+            all[index + 1..].iter().map(|row| (row.record, row.next, row.body.clone())).collect();
         assert_eq!(rest, expected);
     }
 }
@@ -181,46 +141,19 @@ fn calls_users_and_campaigns() {
         path
     };
     let settings = ExportSettings::default();
-    let calls = write(
-        "calls.csv",
-        "Call ID;Kesto;Contact ID;Suunta;order_ids\n99;61;42;out;7\n",
-    );
-    let call = export::calls(calls, &settings)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .body
-        .unwrap();
+    let calls = write("calls.csv", "Call ID;Kesto;Contact ID;Suunta;order_ids\n99;61;42;out;7\n");
+    let call = export::calls(calls, &settings).unwrap().next().unwrap().unwrap().body.unwrap();
     assert_eq!(
-        (
-            call.talk_time,
-            call.direction.as_deref(),
-            call.order_ids.len()
-        ),
+        (call.talk_time, call.direction.as_deref(), call.order_ids.len()),
         (Some(61), Some("out"), 1)
     );
     let agents = write("agents.csv", "id,email,status\n5,a@example.com,active\n");
-    let agent = export::agents(agents, &settings)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .body
-        .unwrap();
+    let agent = export::agents(agents, &settings).unwrap().next().unwrap().unwrap().body.unwrap();
     assert_eq!(agent.primary_email.unwrap().reveal(), "a@example.com");
     let campaigns = write("campaigns.csv", "id,project,type,disabled\n3,Spring,x,1\n");
-    let campaign = export::campaigns(campaigns, &settings)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .body
-        .unwrap();
-    assert_eq!(
-        (campaign.name.as_deref(), campaign.disabled),
-        (Some("Spring"), Some(true))
-    );
+    let campaign =
+        export::campaigns(campaigns, &settings).unwrap().next().unwrap().unwrap().body.unwrap();
+    assert_eq!((campaign.name.as_deref(), campaign.disabled), (Some("Spring"), Some(true)));
 }
 
 proptest! {

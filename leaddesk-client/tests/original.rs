@@ -23,10 +23,7 @@ async fn answering(
     let body: Bytes = body.into();
     let router = Router::new().fallback(
         move |State(asked): State<Arc<Mutex<Vec<String>>>>, request: Request| async move {
-            asked
-                .lock()
-                .unwrap()
-                .push(format!("{} {}", request.method(), request.uri()));
+            asked.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
             (http::StatusCode::from_u16(status).unwrap(), body)
         },
     );
@@ -37,11 +34,8 @@ async fn answering(
     let mut settings = Settings::default();
     settings.requests_per_second = 1000.0;
     settings.retry = RetryPolicy::none();
-    let client = OriginalClient::builder(KEY.into())
-        .base_url(url)
-        .settings(settings)
-        .build()
-        .unwrap();
+    let client =
+        OriginalClient::builder(KEY.into()).base_url(url).settings(settings).build().unwrap();
     (client, asked)
 }
 
@@ -52,17 +46,11 @@ async fn calling_lists_keep_unknown_keys_and_survive_a_bad_element() {
     let (client, asked) = answering(201, body).await;
     let lists = client.calling_lists().await.unwrap();
     let spring = lists[0].as_ref().unwrap();
-    assert_eq!(
-        (spring.id.as_str(), spring.name.as_deref()),
-        ("7", Some("Spring"))
-    );
+    assert_eq!((spring.id.as_str(), spring.name.as_deref()), ("7", Some("Spring")));
     assert_eq!(spring.extra.reveal()["colour"], "red");
     assert_eq!(lists[1].as_ref().unwrap_err().record, 2);
     assert_eq!(lists[2].as_ref().unwrap().id, CallingListId::from(8));
-    assert_eq!(
-        asked.lock().unwrap()[0],
-        format!("GET /?mod=calling_list&cmd=list&auth={KEY}")
-    );
+    assert_eq!(asked.lock().unwrap()[0], format!("GET /?mod=calling_list&cmd=list&auth={KEY}"));
 }
 
 #[tokio::test]
@@ -74,17 +62,11 @@ async fn an_export_is_read_row_by_row() {
         "\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\";\"\"\n",
     );
     let (client, asked) = answering(200, body).await;
-    let rows = client
-        .export_calling_list(&CallingListId::from(7))
-        .await
-        .unwrap();
+    let rows = client.export_calling_list(&CallingListId::from(7)).await.unwrap();
     let row = rows[0].as_ref().unwrap();
     assert_eq!(row.contact_id.as_str(), "1");
     assert_eq!(row.lname.as_ref().unwrap().reveal(), "Test;er");
-    assert_eq!(
-        row.address.as_ref().unwrap().reveal(),
-        "Row 1\nsecond \"line\""
-    );
+    assert_eq!(row.address.as_ref().unwrap().reveal(), "Row 1\nsecond \"line\"");
     assert!(row.contact_updated_at.naive().is_some());
     assert!(row.last_call_at.naive().is_none() && !row.last_call_at.is_unreadable());
     assert_eq!(
@@ -97,50 +79,23 @@ async fn an_export_is_read_row_by_row() {
 
 #[tokio::test]
 async fn find_fails_loudly_when_ids_are_missing() {
-    let (client, asked) = answering(
-        200,
-        r#"{"success":true,"total_count":"2","contact_ids":[11,"12"]}"#,
-    )
-    .await;
-    let ids = client
-        .find_contacts(&ContactFilter::with_phone("+358 40"))
-        .await
-        .unwrap();
+    let (client, asked) =
+        answering(200, r#"{"success":true,"total_count":"2","contact_ids":[11,"12"]}"#).await;
+    let ids = client.find_contacts(&ContactFilter::with_phone("+358 40")).await.unwrap();
     assert_eq!(ids, [ContactId::new("11"), ContactId::from(12)]);
-    assert!(
-        asked.lock().unwrap()[0].contains("phone=%2B358+40"),
-        "{asked:?}"
-    );
+    assert!(asked.lock().unwrap()[0].contains("phone=%2B358+40"), "{asked:?}");
 
-    let (client, _) = answering(
-        200,
-        r#"{"success":true,"total_count":500,"contact_ids":[1,2]}"#,
-    )
-    .await;
-    let error = client
-        .find_contacts(&ContactFilter::in_list(CallingListId::from(7)))
-        .await
-        .unwrap_err();
+    let (client, _) =
+        answering(200, r#"{"success":true,"total_count":500,"contact_ids":[1,2]}"#).await;
+    let error =
+        client.find_contacts(&ContactFilter::in_list(CallingListId::from(7))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Paging);
 
-    let (client, _) = answering(
-        200,
-        r#"{"success":true,"total_count":0,"contact_ids":null}"#,
-    )
-    .await;
-    assert!(
-        client
-            .find_contacts(&ContactFilter::with_phone("1"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let (client, _) =
+        answering(200, r#"{"success":true,"total_count":0,"contact_ids":null}"#).await;
+    assert!(client.find_contacts(&ContactFilter::with_phone("1")).await.unwrap().is_empty());
     assert_eq!(
-        client
-            .find_contacts(&ContactFilter::default())
-            .await
-            .unwrap_err()
-            .kind(),
+        client.find_contacts(&ContactFilter::default()).await.unwrap_err().kind(),
         ErrorKind::Settings
     );
 }
@@ -158,11 +113,8 @@ async fn a_contact_comes_whole_and_hides_itself() {
     assert!(
         contact.lname.is_none() && contact.email.is_none() && contact.assigned_agent_id.is_none()
     );
-    let phones: Vec<_> = contact
-        .phones()
-        .into_iter()
-        .map(|phone| phone.reveal().as_str())
-        .collect();
+    let phones: Vec<_> =
+        contact.phones().into_iter().map(|phone| phone.reveal().as_str()).collect();
     assert_eq!(phones, ["+358401234", "+358405678", "+358409999"]);
     assert_eq!(contact.other_info(1).unwrap().reveal(), "gold");
     assert_eq!(contact.other_info(7).unwrap().reveal(), "seven");
@@ -173,10 +125,7 @@ async fn a_contact_comes_whole_and_hides_itself() {
             && contact.other_info(0).is_none()
     );
     assert_eq!(contact.last_call_id, Some(CallId::from(99)));
-    assert_eq!(
-        contact.created_at.naive().unwrap().to_string(),
-        "2024-05-01 10:00:00"
-    );
+    assert_eq!(contact.created_at.naive().unwrap().to_string(), "2024-05-01 10:00:00");
     assert!(contact.updated_at.naive().is_none());
     let debug = format!("{contact:?}");
     for secret in ["Ada", "358401234", "gold", "seven", "43"] {
@@ -184,11 +133,7 @@ async fn a_contact_comes_whole_and_hides_itself() {
     }
     assert!(asked.lock().unwrap()[0].contains("mod=contact&cmd=get&contact_id=42"));
     let error = client.contact(&ContactId::from(43)).await.unwrap_err();
-    assert_eq!(
-        error.kind(),
-        ErrorKind::Decode,
-        "an answer about somebody else is no answer"
-    );
+    assert_eq!(error.kind(), ErrorKind::Decode, "an answer about somebody else is no answer");
 }
 
 #[tokio::test]
@@ -196,17 +141,12 @@ async fn a_call_is_read_in_all_its_shapes() {
     let call = r#"{"id":"99","agent_id":"5","talk_time":"61","talk_start":"2024-05-01 10:00:00","number":"+3584",
         "campaign":"3","campaign_name":"Spring","contact_id":42,"comment":null,"call_ending_reason":"2",
         "call_ending_reason_name":"Deal","direction":"out","order_ids":[7,"8"],"customer_id":"1000"}"#;
-    for body in [
-        call.to_owned(),
-        format!("[{call}]"),
-        format!("{{\"success\":true,\"data\":{call}}}"),
-    ] {
+    for body in
+        [call.to_owned(), format!("[{call}]"), format!("{{\"success\":true,\"data\":{call}}}")]
+    {
         let (client, _) = answering(200, body).await;
         let call = client.call(&CallId::from(99)).await.unwrap();
-        assert_eq!(
-            (call.talk_time, call.direction.as_deref()),
-            (Some(61), Some("out"))
-        );
+        assert_eq!((call.talk_time, call.direction.as_deref()), (Some(61), Some("out")));
         assert_eq!(call.contact_id, Some(ContactId::from(42)));
         assert_eq!(call.order_ids, ["7", "8"]);
         assert_eq!(client.call_by_phone("+3584").await.unwrap(), [call]);
@@ -216,70 +156,32 @@ async fn a_call_is_read_in_all_its_shapes() {
 #[tokio::test]
 async fn an_agent_is_found() {
     let (client, asked) = answering(200, r#"{"id":5,"name":"Agent One"}"#).await;
-    assert_eq!(
-        client.find_agent("agent.one").await.unwrap().id,
-        AgentId::from(5)
-    );
+    assert_eq!(client.find_agent("agent.one").await.unwrap().id, AgentId::from(5));
     assert!(asked.lock().unwrap()[0].contains("mod=agent&cmd=find&username=agent.one"));
 }
 
 #[tokio::test]
 async fn failures_in_every_form_are_errors_without_the_key() {
     for (status, body, kind, code) in [
-        (
-            400,
-            "ERR_AUTHENTICATION",
-            ErrorKind::Unauthorized,
-            Some(codes::AUTHENTICATION),
-        ),
-        (
-            500,
-            "ERR_NOT_FOUND:agent",
-            ErrorKind::NotFound,
-            Some("ERR_NOT_FOUND:agent"),
-        ),
+        (400, "ERR_AUTHENTICATION", ErrorKind::Unauthorized, Some(codes::AUTHENTICATION)),
+        (500, "ERR_NOT_FOUND:agent", ErrorKind::NotFound, Some("ERR_NOT_FOUND:agent")),
         (
             400,
             "ERR_ARGUMENT_MISSING:phone\n",
             ErrorKind::Invalid,
             Some("ERR_ARGUMENT_MISSING:phone"),
         ),
-        (
-            400,
-            "ERR_SOMETHING_NEW",
-            ErrorKind::Invalid,
-            Some("ERR_SOMETHING_NEW"),
-        ),
-        (
-            500,
-            "ERR_UNDEFINED",
-            ErrorKind::Server,
-            Some(codes::UNDEFINED),
-        ),
-        (
-            200,
-            "ERR_NOT_FOUND",
-            ErrorKind::NotFound,
-            Some(codes::NOT_FOUND),
-        ),
+        (400, "ERR_SOMETHING_NEW", ErrorKind::Invalid, Some("ERR_SOMETHING_NEW")),
+        (500, "ERR_UNDEFINED", ErrorKind::Server, Some(codes::UNDEFINED)),
+        (200, "ERR_NOT_FOUND", ErrorKind::NotFound, Some(codes::NOT_FOUND)),
         (
             200,
             r#"{"success":false,"error":"ERR_NOT_FOUND"}"#,
             ErrorKind::NotFound,
             Some(codes::NOT_FOUND),
         ),
-        (
-            200,
-            r#"{"success":"0","message":"no"}"#,
-            ErrorKind::Other,
-            None,
-        ),
-        (
-            200,
-            "<!DOCTYPE html><html>log in</html>",
-            ErrorKind::Decode,
-            None,
-        ),
+        (200, r#"{"success":"0","message":"no"}"#, ErrorKind::Other, None),
+        (200, "<!DOCTYPE html><html>log in</html>", ErrorKind::Decode, None),
         (502, "<html>bad gateway</html>", ErrorKind::Server, None),
         (200, "", ErrorKind::Decode, None),
         (200, "[]", ErrorKind::Decode, None),
@@ -288,16 +190,9 @@ async fn failures_in_every_form_are_errors_without_the_key() {
     ] {
         let (client, _) = answering(status, body).await;
         let error = client.find_agent("x@example.com").await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.code()),
-            (kind, code),
-            "{status} {body}"
-        );
+        assert_eq!((error.kind(), error.code()), (kind, code), "{status} {body}");
         let shown = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
-        assert!(
-            !shown.contains(KEY) && !shown.contains("x@example.com"),
-            "{shown}"
-        );
+        assert!(!shown.contains(KEY) && !shown.contains("x@example.com"), "{shown}");
         assert!(error.to_string().starts_with("GET agent find: "), "{error}");
     }
 }
@@ -309,11 +204,8 @@ async fn the_key_is_not_in_errors_of_the_network() {
     drop(listener);
     let mut settings = Settings::default();
     settings.retry = RetryPolicy::none();
-    let client = OriginalClient::builder(KEY.into())
-        .base_url(url)
-        .settings(settings)
-        .build()
-        .unwrap();
+    let client =
+        OriginalClient::builder(KEY.into()).base_url(url).settings(settings).build().unwrap();
     let error = client.calling_lists().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     let mut shown = format!("{error} {error:?} {client:?}");
@@ -328,28 +220,14 @@ async fn the_key_is_not_in_errors_of_the_network() {
 #[tokio::test(start_paused = true)]
 async fn what_could_write_never_reaches_the_network() {
     let script = ScriptedTransport::new();
-    let client = OriginalClient::builder(KEY.into())
-        .build_with(script.clone())
-        .unwrap();
-    for (module, command) in [
-        ("contact", "delete"),
-        ("contact", "add"),
-        ("call", "create_callback"),
-        ("orders", "x"),
-    ] {
-        let error = client
-            .raw(module, command, &[("contact_id", "1")])
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (error.kind(), error.retry()),
-            (ErrorKind::ReadOnly, Retry::Never)
-        );
+    let client = OriginalClient::builder(KEY.into()).build_with(script.clone()).unwrap();
+    for (module, command) in
+        [("contact", "delete"), ("contact", "add"), ("call", "create_callback"), ("orders", "x")]
+    {
+        let error = client.raw(module, command, &[("contact_id", "1")]).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::ReadOnly, Retry::Never));
     }
-    let error = client
-        .raw("contact", "get", &[("cmd", "delete")])
-        .await
-        .unwrap_err();
+    let error = client.raw("contact", "get", &[("cmd", "delete")]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReadOnly);
     assert!(script.requests().is_empty());
 }
@@ -358,9 +236,7 @@ async fn what_could_write_never_reaches_the_network() {
 async fn a_passing_failure_is_tried_again() {
     let script = ScriptedTransport::new();
     script.reply(500, "ERR_UNDEFINED").reply(200, "{\"id\":5}");
-    let client = OriginalClient::builder(KEY.into())
-        .build_with(script.clone())
-        .unwrap();
+    let client = OriginalClient::builder(KEY.into()).build_with(script.clone()).unwrap();
     client.find_agent("a").await.unwrap();
     assert_eq!(script.requests().len(), 2);
     assert_eq!(client.calls_sent(), 2);

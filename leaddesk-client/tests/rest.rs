@@ -58,11 +58,7 @@ async fn users(
         .collect();
     // Never more than two to a page, whatever was asked for.
     let size = paging.per_page.min(2) as usize;
-    let page: Vec<&Value> = all
-        .iter()
-        .skip((paging.page as usize - 1) * size)
-        .take(size)
-        .collect();
+    let page: Vec<&Value> = all.iter().skip((paging.page as usize - 1) * size).take(size).collect();
     Ok(Json(json!({"collection": page, "_meta": {"count": 5}})))
 }
 
@@ -101,11 +97,7 @@ async fn lists_are_read_to_the_end_with_tokens_that_run_out() {
     let users: Vec<_> = pages.into_iter().flatten().collect();
     assert_eq!(users[0].as_ref().unwrap().id, AgentId::from(1));
     assert_eq!(users[2].as_ref().unwrap_err().record, 3);
-    assert_eq!(
-        service.minted.load(Ordering::Relaxed),
-        2,
-        "one renewal, at the third call"
-    );
+    assert_eq!(service.minted.load(Ordering::Relaxed), 2, "one renewal, at the third call");
 }
 
 #[tokio::test]
@@ -117,10 +109,7 @@ async fn wrong_credentials_are_one_clear_error() {
         .unwrap();
     let error = client.users().try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.is_unauthorized() && error.is_fatal());
-    assert_eq!(
-        error.to_string(),
-        "POST /oauth/access-token: the credential was refused (401)"
-    );
+    assert_eq!(error.to_string(), "POST /oauth/access-token: the credential was refused (401)");
     assert!(!format!("{error:?}").contains("wrong"));
     assert_eq!(service.minted.load(Ordering::Relaxed), 0);
 }
@@ -137,17 +126,8 @@ async fn the_history_of_a_number_is_read() {
     assert!(calls[1].is_err());
     let raw = client.raw("gdpr/contact", &[("phone", "1")]).await.unwrap();
     assert!(raw.starts_with(b"{\"calls\""));
-    assert!(
-        client
-            .raw("nothing/here", &[])
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
-    assert_eq!(
-        client.raw("../gdpr", &[]).await.unwrap_err().kind(),
-        ErrorKind::Settings
-    );
+    assert!(client.raw("nothing/here", &[]).await.unwrap_err().is_not_found());
+    assert_eq!(client.raw("../gdpr", &[]).await.unwrap_err().kind(), ErrorKind::Settings);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,14 +141,10 @@ async fn a_service_that_ignores_the_page_is_seen() {
             .reply(200, r#"{"access_token":"t"}"#)
             .reply(200, page(count.clone()))
             .reply(200, page(count));
-        let client = RestClient::builder(
-            "https://rest.example.com/stable",
-            "1",
-            "c".into(),
-            "s".into(),
-        )
-        .build_with(script.clone())
-        .unwrap();
+        let client =
+            RestClient::builder("https://rest.example.com/stable", "1", "c".into(), "s".into())
+                .build_with(script.clone())
+                .unwrap();
         match client.campaigns().try_collect::<Vec<_>>().await {
             Ok(pages) => assert!(complete && pages.len() == 1),
             Err(error) => assert!(!complete && error.kind() == ErrorKind::Paging, "{error}"),

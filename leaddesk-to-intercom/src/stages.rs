@@ -8,9 +8,7 @@ use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
-use crate::map::{
-    AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema,
-};
+use crate::map::{AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
 use crate::source::{self, Agent, Chain, Findings, Fixed, ListedContact, api, export};
 use crate::stage;
 

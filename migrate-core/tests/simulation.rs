@@ -29,7 +29,9 @@ async fn run_once(
     let plan = Plan::new()
         .stage(people_stage(people, world), &[])
         .stage(threads_stage(threads, world), &["people"]);
-    let patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
+    let mut patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
+    // A quarter of all writes fails: eight failures in a row, which make a record dead, do happen.
+    patience.max_looks = 40;
     let ledger: Arc<dyn Ledger> = ledger.clone();
     let observer = Arc::new(|_: &Event<'_>| {});
     let run = match Run::begin(ledger, observer, stop, patience).await {

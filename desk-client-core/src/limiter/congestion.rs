@@ -81,11 +81,7 @@ mod tests {
         assert_eq!(congestion.cap(), 64);
         congestion.failed(30.0);
         congestion.failed(30.01);
-        assert_eq!(
-            congestion.cap(),
-            44,
-            "two failures of one round trip count once"
-        );
+        assert_eq!(congestion.cap(), 44, "two failures of one round trip count once");
         for step in 0..200 {
             congestion.failed(31.0 + f64::from(step));
         }

@@ -138,10 +138,7 @@ impl Schedule {
         let interval = settings
             .workspace_per_minute
             .map_or(0.0, |calls| 60.0 / (f64::from(calls.max(1)) * share));
-        Self {
-            interval,
-            base: f64::NEG_INFINITY,
-        }
+        Self { interval, base: f64::NEG_INFINITY }
     }
 
     fn due(&self) -> f64 {
@@ -164,11 +161,7 @@ impl Limiter {
     #[must_use]
     pub fn with_clock(settings: LimiterSettings, clock: Arc<dyn Clock>) -> Self {
         let schedule = Mutex::new(Schedule::new(&settings));
-        Self::of(Arc::new(Workspace {
-            clock,
-            settings,
-            schedule,
-        }))
+        Self::of(Arc::new(Workspace { clock, settings, schedule }))
     }
 
     /// A limiter for another token of the same workspace: its own limit, and the workspace's shared with this one.
@@ -199,17 +192,13 @@ impl Limiter {
             let now = self.now();
             let wait = match self.poll(now) {
                 Verdict::Go => {
-                    return Permit {
-                        limiter: self.clone(),
-                        sent: None,
-                        settled: false,
-                    };
+                    return Permit { limiter: self.clone(), sent: None, settled: false };
                 }
                 Verdict::OnReply => None,
                 // A timer that fires a hair early must not spin.
-                Verdict::At(moment) => Some(Duration::from_secs_f64(
-                    (moment - now).clamp(0.0005, 3600.0),
-                )),
+                Verdict::At(moment) => {
+                    Some(Duration::from_secs_f64((moment - now).clamp(0.0005, 3600.0)))
+                }
             };
             match wait {
                 None => changed.await,
@@ -254,9 +243,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("Limiter").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
@@ -289,24 +276,14 @@ impl Permit {
         let now = self.limiter.now();
         let wall = token.workspace.clock.now().timestamp_micros() as f64 / 1e6;
         let sent = self.sent.unwrap_or(now);
-        lock(&token.pacer).settled(Settled {
-            now,
-            sent,
-            wall,
-            outcome,
-            rate,
-        });
+        lock(&token.pacer).settled(Settled { now, sent, wall, outcome, rate });
         token.changed.notify_one();
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let outcome = if self.sent.is_some() {
-            Outcome::Lost
-        } else {
-            Outcome::NotSent
-        };
+        let outcome = if self.sent.is_some() { Outcome::Lost } else { Outcome::NotSent };
         self.finish(outcome, None);
     }
 }

@@ -201,8 +201,7 @@ impl Pacer {
         match end.outcome {
             Outcome::Success => {
                 self.refusals_in_row = 0;
-                self.congestion
-                    .succeeded(end.now, end.now - end.sent, self.in_flight);
+                self.congestion.succeeded(end.now, end.now - end.sent, self.in_flight);
                 self.change_rate(1.02);
             }
             Outcome::Failed | Outcome::Lost => {
@@ -227,19 +226,16 @@ impl Pacer {
         self.stats.throttled += 1;
         // Calls that were under way when the first one was refused tell nothing new.
         let first = end.sent >= self.paused_until;
-        let reset = self
-            .window
-            .filter(|_| end.rate.is_some())
-            .map(|window| self.begins_again(&window));
+        let reset =
+            self.window.filter(|_| end.rate.is_some()).map(|window| self.begins_again(&window));
         // A reset that seems to be over already comes from clocks that disagree, and is no help.
         let asked = match (reset.filter(|reset| *reset > end.now), retry_after) {
             (Some(reset), _) => reset,
             (None, Some(wait)) if wait > 0.0 => end.now + wait,
             _ => end.now + f64::from(1u32 << self.refusals_in_row.min(6)),
         };
-        self.paused_until = self
-            .paused_until
-            .max(asked.min(end.now + self.settings.max_pause.as_secs_f64()));
+        self.paused_until =
+            self.paused_until.max(asked.min(end.now + self.settings.max_pause.as_secs_f64()));
         if let Some(window) = &mut self.window {
             window.remaining = 0.0;
         }
@@ -266,22 +262,11 @@ impl Pacer {
         };
         let reset = self.reset_of(rate, server_now, remaining);
         if rate.date.is_none() {
-            self.clock
-                .undated(end.sent, end.now, reset - self.length, reset, end.wall);
+            self.clock.undated(end.sent, end.now, reset - self.length, reset, end.wall);
         }
-        self.count(
-            reset,
-            rate.limit,
-            matches!(end.outcome, Outcome::Throttled { .. }),
-        );
+        self.count(reset, rate.limit, matches!(end.outcome, Outcome::Throttled { .. }));
         let own = self.in_flight as f64 + 1.0;
-        let fresh = Window {
-            own,
-            limit,
-            remaining,
-            reset,
-            assumed: None,
-        };
+        let fresh = Window { own, limit, remaining, reset, assumed: None };
         let Some(window) = self.window else {
             self.length = self.length.max(reset - self.clock.time(end.now));
             self.window = Some(fresh);
@@ -297,11 +282,7 @@ impl Pacer {
         } else if reset == window.reset {
             // Replies overtake one another: within a window the smallest count is the latest.
             let remaining = remaining.min(window.remaining);
-            self.window = Some(Window {
-                remaining,
-                own: window.own,
-                ..fresh
-            });
+            self.window = Some(Window { remaining, own: window.own, ..fresh });
         } else if window.assumed.is_some_and(|rolled| end.sent >= rolled) {
             // We were early: the service still counted this call in the window that we took to be over.
             if reset + self.length < window.reset {

@@ -18,12 +18,7 @@ const DRIFT: f64 = 1e-4;
 
 impl Default for ServerClock {
     fn default() -> Self {
-        Self {
-            least: f64::NEG_INFINITY,
-            most: f64::INFINITY,
-            updated: 0.0,
-            wall: None,
-        }
+        Self { least: f64::NEG_INFINITY, most: f64::INFINITY, updated: 0.0, wall: None }
     }
 }
 
@@ -54,10 +49,7 @@ impl ServerClock {
     }
 
     fn bounds(&self) -> (f64, f64) {
-        match self
-            .wall
-            .filter(|wall| (self.least..=self.most).contains(wall))
-        {
+        match self.wall.filter(|wall| (self.least..=self.most).contains(wall)) {
             Some(wall) => (wall, wall),
             None => (self.least, self.most),
         }
@@ -93,11 +85,7 @@ mod tests {
             clock.dated(sent, sent + 0.04, (sent + 0.02 + offset).floor());
         }
         assert!(clock.least <= offset && offset <= clock.most);
-        assert!(
-            clock.most - clock.least < 0.08,
-            "{}",
-            clock.most - clock.least
-        );
+        assert!(clock.most - clock.least < 0.08, "{}", clock.most - clock.least);
         assert!((clock.time(100.0) - 100.0 - offset).abs() < 0.05);
     }
 

@@ -113,14 +113,8 @@ impl Default for Setup {
 
 #[derive(Debug, PartialEq)]
 enum Event {
-    Arrives {
-        sent: f64,
-    },
-    Answered {
-        sent: f64,
-        accepted: bool,
-        rate: RateHeaders,
-    },
+    Arrives { sent: f64 },
+    Answered { sent: f64, accepted: bool, rate: RateHeaders },
     Wake,
 }
 
@@ -129,9 +123,8 @@ fn run(setup: &Setup) -> Measured {
     const EPOCH: f64 = 1_800_000_003.7;
     let mut random = setup.seed;
     let mut unit = move || {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) as f64 / (1u64 << 31) as f64
     };
     let mut service = Service {
@@ -173,36 +166,17 @@ fn run(setup: &Setup) -> Measured {
             Some(Event::Arrives { sent }) => {
                 let (accepted, rate) = service.call(now);
                 let back = setup.latency / 2.0 + unit() * setup.jitter;
-                push(
-                    &mut heap,
-                    &mut events,
-                    now + back,
-                    Event::Answered {
-                        sent,
-                        accepted,
-                        rate,
-                    },
-                );
+                push(&mut heap, &mut events, now + back, Event::Answered { sent, accepted, rate });
                 continue;
             }
-            Some(Event::Answered {
-                sent,
-                accepted,
-                rate,
-            }) => {
+            Some(Event::Answered { sent, accepted, rate }) => {
                 refused += u64::from(!accepted);
                 let outcome = if accepted {
                     Outcome::Success
                 } else {
                     Outcome::Throttled { retry_after: None }
                 };
-                pacer.settled(Settled {
-                    now,
-                    sent,
-                    wall: now + EPOCH,
-                    outcome,
-                    rate: Some(rate),
-                });
+                pacer.settled(Settled { now, sent, wall: now + EPOCH, outcome, rate: Some(rate) });
             }
             Some(Event::Wake) if now + 1e-9 < timer => continue,
             Some(Event::Wake) | None => timer = f64::INFINITY,
@@ -216,12 +190,7 @@ fn run(setup: &Setup) -> Measured {
                 Verdict::Go => {
                     pacer.granted(now);
                     let out = setup.latency / 2.0 + unit() * setup.jitter;
-                    push(
-                        &mut heap,
-                        &mut events,
-                        now + out,
-                        Event::Arrives { sent: now },
-                    );
+                    push(&mut heap, &mut events, now + out, Event::Arrives { sent: now });
                 }
                 Verdict::At(moment) => {
                     let at = moment.max(now) + unit() * setup.timer + 1e-6;
@@ -256,10 +225,7 @@ fn an_idle_window_is_used_up_without_a_refusal() {
 #[test]
 fn small_limits_are_used_too() {
     for limit in [10, 83, 166, 500] {
-        let measured = run(&Setup {
-            limit,
-            ..Setup::default()
-        });
+        let measured = run(&Setup { limit, ..Setup::default() });
         println!("limit {limit}: {measured:?}");
         assert_eq!(measured.refused, 0);
         assert!(
@@ -272,10 +238,7 @@ fn small_limits_are_used_too() {
 #[test]
 fn other_clients_are_not_pushed_out() {
     for (share, allowed) in [(0.12, 0.001), (0.36, 0.01)] {
-        let setup = Setup {
-            background: 166.6 * share,
-            ..Setup::default()
-        };
+        let setup = Setup { background: 166.6 * share, ..Setup::default() };
         let measured = run(&setup);
         let others = f64::from(measured.background_refused) / f64::from(measured.background_calls);
         println!("background {share}: {measured:?}, others refused {others:.5}");
@@ -287,11 +250,7 @@ fn other_clients_are_not_pushed_out() {
 
 #[test]
 fn without_dates_the_own_clock_serves() {
-    let measured = run(&Setup {
-        dated: false,
-        skew: 0.0,
-        ..Setup::default()
-    });
+    let measured = run(&Setup { dated: false, skew: 0.0, ..Setup::default() });
     println!("undated: {measured:?}");
     assert_eq!(measured.refused, 0);
     assert!(measured.utilisation >= 0.97, "{measured:?}");
@@ -300,16 +259,9 @@ fn without_dates_the_own_clock_serves() {
 #[test]
 fn a_wrong_clock_without_dates_does_no_harm() {
     for skew in [-40.0, -4.0, 4.0, 40.0] {
-        let measured = run(&Setup {
-            dated: false,
-            skew,
-            ..Setup::default()
-        });
+        let measured = run(&Setup { dated: false, skew, ..Setup::default() });
         println!("undated, clock off by {skew}: {measured:?}");
-        assert!(
-            measured.refused <= measured.calls / 50,
-            "{skew}: {measured:?}"
-        );
+        assert!(measured.refused <= measured.calls / 50, "{skew}: {measured:?}");
         assert!(measured.utilisation >= 0.98, "{skew}: {measured:?}");
     }
 }

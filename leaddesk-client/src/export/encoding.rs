@@ -54,9 +54,7 @@ mod tests {
     #[test]
     fn windows_1252() {
         assert_eq!(
-            Encoding::Windows1252
-                .decode(b"P\xE4\xE4 \x80 \x96")
-                .as_deref(),
+            Encoding::Windows1252.decode(b"P\xE4\xE4 \x80 \x96").as_deref(),
             Some("Pää € –")
         );
         assert_eq!(Encoding::Windows1252.decode(b"\x81"), None);

@@ -15,10 +15,7 @@ pub(super) struct Guarded<R> {
 
 impl<R> Guarded<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self {
-            inner,
-            left: LONGEST,
-        }
+        Self { inner, left: LONGEST }
     }
 
     /// A new row begins.
@@ -31,9 +28,7 @@ impl<R: Read> Read for Guarded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = buffer.len().min(self.left);
         if length == 0 && !buffer.is_empty() {
-            return Err(io::Error::other(
-                "a row is longer than 16 MiB; is a quote never closed?",
-            ));
+            return Err(io::Error::other("a row is longer than 16 MiB; is a quote never closed?"));
         }
         let read = self.inner.read(&mut buffer[..length])?;
         self.left -= read;

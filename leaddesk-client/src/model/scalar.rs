@@ -76,10 +76,7 @@ where
     T: From<String>,
 {
     let text = lenient::optional_text(deserializer)?;
-    Ok(text
-        .map(|text| text.trim().to_owned())
-        .filter(|text| text != "0")
-        .map(T::from))
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| text != "0").map(T::from))
 }
 
 macro_rules! from_text {
@@ -108,23 +105,16 @@ impl LocalTime {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let trimmed = text.trim();
-        let moment = [
-            "%Y-%m-%d %H:%M:%S%.f",
-            "%Y-%m-%dT%H:%M:%S%.f",
-            "%Y-%m-%d %H:%M",
-            "%Y-%m-%dT%H:%M",
-        ]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(trimmed, format).ok())
-        .or_else(|| {
-            chrono::NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
-                .ok()?
-                .and_hms_opt(0, 0, 0)
-        });
-        Self {
-            text: trimmed.to_owned(),
-            moment,
-        }
+        let moment =
+            ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
+                .iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(trimmed, format).ok())
+                .or_else(|| {
+                    chrono::NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
+                        .ok()?
+                        .and_hms_opt(0, 0, 0)
+                });
+        Self { text: trimmed.to_owned(), moment }
     }
 
     /// What was sent.
@@ -164,9 +154,7 @@ impl Serialize for LocalTime {
 
 impl<'de> Deserialize<'de> for LocalTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(lenient::optional_text(deserializer)?
-            .map(|text| Self::new(&text))
-            .unwrap_or_default())
+        Ok(lenient::optional_text(deserializer)?.map(|text| Self::new(&text)).unwrap_or_default())
     }
 }
 
@@ -206,8 +194,5 @@ pub type Extra = Personal<Map<String, Value>>;
 pub(super) fn text_list<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<String>, D::Error> {
-    Ok(personal_list(deserializer)?
-        .into_iter()
-        .map(Personal::into_inner)
-        .collect())
+    Ok(personal_list(deserializer)?.into_iter().map(Personal::into_inner).collect())
 }

@@ -1,5 +1,6 @@
 //! The moving part: many units under way at once, while pages are read and settled pages committed.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,7 @@ use crate::sink::Sink;
 use super::RunError;
 use super::lanes::{Lanes, Turn};
 use super::unit::Unit;
-use super::window::Window;
+use super::window::{ClosedPage, Window};
 
 /// Moves the units of one stage.
 pub(super) struct Flow<'a, D: Draft> {
@@ -28,6 +29,8 @@ pub(super) struct Flow<'a, D: Draft> {
     /// Set when a failure stops the run: units under way end at the next step.
     halted: AtomicBool,
     held_lanes: Mutex<Vec<String>>,
+    /// Keys of pages that are not committed whole: what the ledger does not know as seen yet.
+    open_keys: Mutex<HashSet<Key>>,
 }
 
 /// Units to move, and the page they came from, if they came from one.
@@ -68,13 +71,20 @@ const OPEN_PER_WRITE: usize = 16;
 
 impl<'a, D: Draft> Flow<'a, D> {
     pub(super) fn new(stage: &'a str, run: &'a Run, sink: &'a dyn Sink<D>) -> Self {
-        let (halted, held_lanes) = Default::default();
-        Self { stage, run, sink, halted, held_lanes }
+        let (halted, held_lanes, open_keys) = Default::default();
+        Self { stage, run, sink, halted, held_lanes, open_keys }
     }
 
     /// Lets everything of a lane wait, since a record of it waits.
     pub(super) fn hold_lane(&self, lane: String) {
         self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    /// Those of these keys that are in pages not committed whole. To be asked before the ledger is:
+    /// a page leaves this set only after the ledger knows its keys as seen.
+    pub(super) fn open_among(&self, keys: &[Key]) -> HashSet<Key> {
+        let open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().filter(|key| open.contains(key)).cloned().collect()
     }
 
     /// Moves everything the stream brings. Returns when all of it is settled or parked and every
@@ -104,17 +114,7 @@ impl<'a, D: Draft> Flow<'a, D> {
                 let pages: Vec<_> = std::iter::from_fn(|| window.close()).collect();
                 if !pages.is_empty() {
                     closing = true;
-                    let stage = self.stage.to_owned();
-                    let changes = pages
-                        .into_iter()
-                        .map(|page| Change::Page {
-                            stage: stage.clone(),
-                            pass,
-                            keys: page.keys,
-                            next: page.next,
-                        })
-                        .collect();
-                    jobs.push(self.close(changes).boxed());
+                    jobs.push(self.close(pages, pass).boxed());
                 }
             }
             if jobs.is_empty() && (loads_done || failure.is_some()) {
@@ -134,7 +134,7 @@ impl<'a, D: Draft> Flow<'a, D> {
                         if let Some(page) = &load.page {
                             pass = page.pass;
                         }
-                        admit(load, &mut window, &mut lanes);
+                        self.admit(load, &mut window, &mut lanes);
                     }
                 },
                 Some(job) = jobs.next() => match job {
@@ -188,28 +188,36 @@ impl<'a, D: Draft> Flow<'a, D> {
         }
     }
 
-    async fn close(&self, changes: Vec<Change>) -> Job {
-        Job::Closed(self.run.ledger.commit(changes).await.map_err(RunError::from))
+    async fn close(&self, pages: Vec<ClosedPage>, pass: u32) -> Job {
+        let keys: Vec<Key> = pages.iter().flat_map(|page| page.keys.iter().cloned()).collect();
+        let stage = self.stage;
+        let changes = pages.into_iter().map(|page| Change::Page {
+            stage: stage.to_owned(),
+            pass,
+            keys: page.keys,
+            next: page.next,
+        });
+        let result = self.run.ledger.commit(changes.collect()).await;
+        let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &keys {
+            open.remove(key);
+        }
+        Job::Closed(result.map_err(RunError::from))
+    }
+
+    /// Puts what has come in line.
+    fn admit(&self, load: Load<D>, window: &mut Window, lanes: &mut Lanes<Item<D>>) {
+        let page = load.page.map(|OpenedPage { keys, next, .. }| {
+            let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            open.extend(keys.iter().cloned());
+            window.open(keys, next, load.units.len())
+        });
+        for (unit, entry) in load.units {
+            lanes.push(unit.lane.clone(), Item { page, unit, entry });
+        }
     }
 
     pub(super) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Relaxed) || self.run.stop.is_stopped()
-    }
-}
-
-fn admit<D: Draft>(load: Load<D>, window: &mut Window, lanes: &mut Lanes<Item<D>>) {
-    let Load { page, units } = load;
-    let Some(OpenedPage { mut keys, next, .. }) = page else {
-        for (unit, entry) in units {
-            lanes.push(unit.lane.clone(), Item { page: None, unit, entry });
-        }
-        return;
-    };
-    // The same key in a page that is still open: it is being dealt with.
-    keys.retain(|key| !window.holds(key));
-    let units: Vec<_> = units.into_iter().filter(|(unit, _)| !window.holds(&unit.root)).collect();
-    let page = Some(window.open(keys, next, units.len()));
-    for (unit, entry) in units {
-        lanes.push(unit.lane.clone(), Item { page, unit, entry });
     }
 }

@@ -35,8 +35,13 @@ struct Incoming<D> {
 
 impl<M> Intake<'_, M> {
     /// Takes in one page. What needs no write is settled when this returns, and all aliases of
-    /// the page's records are in the ledger, so that the next page finds them.
-    pub(super) async fn page<In, D>(&self, page: Page<In>) -> Result<Load<D>, RunError>
+    /// the page's records are in the ledger, so that the next page finds them. `open_among` says
+    /// which keys are being dealt with in pages before this one.
+    pub(super) async fn page<In, D>(
+        &self,
+        page: Page<In>,
+        open_among: impl FnOnce(&[Key]) -> HashSet<Key>,
+    ) -> Result<Load<D>, RunError>
     where
         D: Draft,
         M: Mapper<In, Out = D>,
@@ -45,15 +50,15 @@ impl<M> Intake<'_, M> {
         self.run.observer.observe(&Event::Read { stage: self.stage, records: count });
         let incoming = self.map(page.items);
         let keys: Vec<Key> = incoming.iter().map(|record| record.key.clone()).collect();
+        let mut met = open_among(&keys);
         let entries = self.run.ledger.entries(&keys).await?;
-        let mut once = HashSet::new();
         let mut new_keys = Vec::with_capacity(keys.len());
         let mut changes = Vec::new();
         let mut units = Vec::new();
         let mut counts = Vec::new();
         for (mut record, entry) in incoming.into_iter().zip(entries) {
             let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
-            if again || !once.insert(record.key.clone()) {
+            if again || !met.insert(record.key.clone()) {
                 // Met by another way already in this pass.
                 continue;
             }

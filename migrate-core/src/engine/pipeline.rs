@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 
+use crate::Key;
 use crate::draft::{Draft, Grouping};
 use crate::fate::Fate;
 use crate::ledger::{Change, Parking, StageState};
@@ -81,8 +82,10 @@ where
             .source
             .read(state.cursor.clone())
             .map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
-        let intake = &intake;
-        flow.pump(pages.and_then(move |page| async move { intake.page(page).await })).await?;
+        let (intake, flow) = (&intake, &flow);
+        let open_among = |keys: &[Key]| flow.open_among(keys);
+        let loads = pages.and_then(move |page| async move { intake.page(page, open_among).await });
+        flow.pump(loads).await?;
         run.ledger.commit(vec![Change::Read { stage: self.name.clone() }]).await?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The pages that are open: the cursor moves past a page only when it and all before it are done.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::Key;
 use crate::record::Cursor;
@@ -10,7 +10,6 @@ use crate::record::Cursor;
 pub(super) struct Window {
     pages: VecDeque<OpenPage>,
     first: u64,
-    keys: HashSet<Key>,
     open: usize,
 }
 
@@ -31,15 +30,9 @@ pub(super) struct ClosedPage {
 impl Window {
     /// Opens a page with `open` records still to be settled; `keys` are all its new keys.
     pub(super) fn open(&mut self, keys: Vec<Key>, next: Option<Cursor>, open: usize) -> u64 {
-        self.keys.extend(keys.iter().cloned());
         self.open += open;
         self.pages.push_back(OpenPage { keys, next, open });
         self.first + self.pages.len() as u64 - 1
-    }
-
-    /// Is this key in a page that is still open?
-    pub(super) fn holds(&self, key: &Key) -> bool {
-        self.keys.contains(key)
     }
 
     /// Records that are not settled.
@@ -68,9 +61,6 @@ impl Window {
         }
         let page = self.pages.pop_front()?;
         self.first += 1;
-        for key in &page.keys {
-            self.keys.remove(key);
-        }
         Some(ClosedPage { keys: page.keys, next: page.next })
     }
 }
@@ -88,12 +78,10 @@ mod tests {
         window.settle(second);
         window.settle(first);
         assert_eq!(window.close(), None, "one record of the first page is open");
-        assert!(window.holds(&key(3)));
         window.settle(first);
         assert_eq!(window.close().and_then(|page| page.next), Some(Cursor::new("a")));
         assert_eq!(window.close().and_then(|page| page.next), Some(Cursor::new("b")));
         assert_eq!(window.close(), None);
-        assert!(!window.holds(&key(3)));
         let third = window.open(vec![key(4)], None, 1);
         window.settle(third);
         assert_eq!(window.close().map(|page| page.keys), Some(vec![key(4)]));

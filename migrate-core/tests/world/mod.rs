@@ -133,7 +133,12 @@ impl<T: Row> Source for Rows<T> {
 
     fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
         let start: usize = from.map_or(0, |cursor| cursor.as_str().parse().expect("a number"));
-        let rows = self.rows.clone();
+        // Every fifth row comes a second time, six rows later, as if by another way.
+        let mut rows = self.rows.to_vec();
+        for at in (0..rows.len()).step_by(5).rev() {
+            rows.insert(rows.len().min(at + 6), rows[at].clone());
+        }
+        let rows = Arc::new(rows);
         futures::stream::iter((start..rows.len()).step_by(7))
             .then(move |at| {
                 let rows = rows.clone();
