@@ -60,8 +60,7 @@ pub(super) fn fill(
         let comment = if silent.hit() {
             rng.chance(0.5).then(String::new)
         } else if long_comment.hit() {
-            rng.pick(COMMENTS)
-                .map(|comment| format!("{comment} ").repeat(90).trim_end().to_owned())
+            rng.pick(COMMENTS).map(|comment| format!("{comment} ").repeat(90).trim_end().to_owned())
         } else if odd_comment.hit() {
             rng.pick(ODD_COMMENTS).map(|comment| (*comment).to_owned())
         } else {
@@ -96,11 +95,7 @@ pub(super) fn fill(
         account.calls.push(call);
         id += 1 + u64::from(holes.hit());
     }
-    for contact in account
-        .contacts
-        .iter_mut()
-        .filter(|contact| contact.last_call_id.is_some())
-    {
+    for contact in account.contacts.iter_mut().filter(|contact| contact.last_call_id.is_some()) {
         if no_last_call.hit() {
             contact.last_call_id = None;
         }
@@ -122,21 +117,14 @@ fn call(
         true => [OUTCOMES[0], OUTCOMES[1], OUTCOMES[4], OUTCOMES[6]][rng.below(4) as usize],
         false => [OUTCOMES[2], OUTCOMES[3], OUTCOMES[5]][rng.below(3) as usize],
     };
-    let number = contact
-        .phonenumbers
-        .first()
-        .map(|phone| format!("+{}", comparable(phone, "FI")));
+    let number = contact.phonenumbers.first().map(|phone| format!("+{}", comparable(phone, "FI")));
     let mut call = SourceCall {
         id,
         agent_id: agent.map(|agent| agent.id),
         agent_username: agent.map(|agent| agent.username.clone()),
         agent_group_id: Some(11 + id % 3),
         agent_group_name: Some(format!("Team {}", 1 + id % 3)),
-        talk_time: if answered {
-            5 + rng.below(900) as u32
-        } else {
-            0
-        },
+        talk_time: if answered { 5 + rng.below(900) as u32 } else { 0 },
         number,
         campaign: campaign.map(|campaign| campaign.id),
         campaign_name: campaign.map(|campaign| campaign.name.clone()),
@@ -149,11 +137,7 @@ fn call(
         direction: if rng.chance(0.85) { "out" } else { "in" }.into(),
         call_type: Some(1),
         call_type_name: Some("semi".into()),
-        order_ids: if reason == 1 {
-            vec![id * 2]
-        } else {
-            Vec::new()
-        },
+        order_ids: if reason == 1 { vec![id * 2] } else { Vec::new() },
         ..SourceCall::default()
     };
     set_times(&mut call, begun);
@@ -165,16 +149,8 @@ fn set_times(call: &mut SourceCall, begun: NaiveDateTime) {
     call.created_at = Some(text(begun - Duration::seconds(12)));
     // Nobody answered: there was no talk, only the row.
     let talked = call.talk_time > 0;
-    call.talk_start = Some(if talked {
-        text(begun)
-    } else {
-        ZERO_TIME.to_owned()
-    });
-    call.talk_end = Some(if talked {
-        text(ended)
-    } else {
-        ZERO_TIME.to_owned()
-    });
+    call.talk_start = Some(if talked { text(begun) } else { ZERO_TIME.to_owned() });
+    call.talk_end = Some(if talked { text(ended) } else { ZERO_TIME.to_owned() });
     call.handling_stop = Some(text(ended + Duration::seconds(25)));
 }
 

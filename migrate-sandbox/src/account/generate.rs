@@ -76,10 +76,7 @@ fn agents(spec: &AccountSpec, rng: &mut Rng) -> Vec<SourceAgent> {
                 id: 301 + n as u64,
                 name: format!("{first} {last}"),
                 employment: if inactive { "inactive" } else { "active" }.into(),
-                office: rng
-                    .pick(OFFICES)
-                    .filter(|_| n % 5 != 4)
-                    .map(|office| (*office).to_owned()),
+                office: rng.pick(OFFICES).filter(|_| n % 5 != 4).map(|office| (*office).to_owned()),
                 role: if n % 8 == 0 { "Teamleader" } else { "Agent" }.into(),
                 primary_email: (!inactive || n % 2 == 0).then(|| format!("{username}@example.com")),
                 username,
@@ -96,12 +93,7 @@ fn campaigns() -> Vec<SourceCampaign> {
         .map(|(name, id)| SourceCampaign {
             id,
             name: (*name).to_owned(),
-            kind: if *name == "Inbound support" {
-                "inbound"
-            } else {
-                "outbound"
-            }
-            .into(),
+            kind: if *name == "Inbound support" { "inbound" } else { "outbound" }.into(),
             disabled: id % 4 == 0,
         })
         .collect()
@@ -251,31 +243,20 @@ fn contact(
         plain_first
     };
     let domain = ["example.com", "example.org", "example.net"][(rng.below(3)) as usize];
-    let email = format!(
-        "{}.{}{}@{domain}",
-        ascii(plain_first),
-        ascii(last),
-        serial + 1
-    );
+    let email = format!("{}.{}{}@{domain}", ascii(plain_first), ascii(last), serial + 1);
     let mut phonenumbers = vec![notation(&numbers.next(), rng)];
     if rng.chance(0.15) {
         phonenumbers.push(notation(&numbers.next(), rng));
     }
     let (city, postal) = rng.pick(CITIES).copied().unwrap_or_default();
-    let company = rng
-        .chance(0.2)
-        .then(|| rng.pick(COMPANIES).map(|name| (*name).to_owned()))
-        .flatten();
+    let company =
+        rng.chance(0.2).then(|| rng.pick(COMPANIES).map(|name| (*name).to_owned())).flatten();
     let created = moment(rng, 2019, 2024);
     let updated =
         created + Duration::days(rng.below(600) as i64) + Duration::minutes(rng.below(500) as i64);
     let list = &account.lists[(rng.below(account.lists.len() as u64)) as usize];
     // Some rows have null where the others have an empty string.
-    let nothing = if shares.null_fields.hit() {
-        None
-    } else {
-        Some(String::new())
-    };
+    let nothing = if shares.null_fields.hit() { None } else { Some(String::new()) };
     let or_nothing = |value: Option<String>| value.or_else(|| nothing.clone());
     SourceContact {
         id,
@@ -289,18 +270,12 @@ fn contact(
         year_of_birth: or_nothing(rng.chance(0.3).then(|| (1940 + rng.below(65)).to_string())),
         company_id: company.as_ref().map(|_| 7_000 + rng.below(5)),
         vatin: or_nothing(
-            company
-                .as_ref()
-                .map(|_| format!("FI{:08}", 10_000_000 + rng.below(9_999_999))),
+            company.as_ref().map(|_| format!("FI{:08}", 10_000_000 + rng.below(9_999_999))),
         ),
         office: or_nothing(company),
         phonenumbers,
         address: or_nothing(rng.chance(0.8).then(|| {
-            format!(
-                "{} {}",
-                rng.pick(STREETS).copied().unwrap_or_default(),
-                1 + rng.below(90)
-            )
+            format!("{} {}", rng.pick(STREETS).copied().unwrap_or_default(), 1 + rng.below(90))
         })),
         postal: or_nothing(Some(postal.to_owned())),
         city: or_nothing(Some(city.to_owned())),
@@ -315,11 +290,7 @@ fn contact(
             .flatten(),
         last_reason: None,
         last_call_id: None,
-        created_at: Some(if shares.zero_date.hit() {
-            ZERO_TIME.to_owned()
-        } else {
-            text(created)
-        }),
+        created_at: Some(if shares.zero_date.hit() { ZERO_TIME.to_owned() } else { text(created) }),
         updated_at: Some(text(updated)),
         finalised: rng.chance(0.5),
     }
@@ -327,11 +298,7 @@ fn contact(
 
 /// The same person in another list: what the lists know of the person differs.
 fn twin(of: &SourceContact, id: u64, account: &Account, rng: &mut Rng) -> SourceContact {
-    let lists = account
-        .lists
-        .iter()
-        .map(|list| list.id)
-        .filter(|list| *list != of.calling_list_id);
+    let lists = account.lists.iter().map(|list| list.id).filter(|list| *list != of.calling_list_id);
     let lists: Vec<u64> = lists.collect();
     let mut twin = SourceContact {
         id,
@@ -372,23 +339,12 @@ fn other_info(list: u64, rng: &mut Rng) -> BTreeMap<u8, OtherInfo> {
     ]
     .into_iter()
     .zip(1..)
-    .map(|((label, value), slot)| {
-        (
-            slot,
-            OtherInfo {
-                label: label.to_owned(),
-                value,
-            },
-        )
-    })
+    .map(|((label, value), slot)| (slot, OtherInfo { label: label.to_owned(), value }))
     .collect();
     if rng.chance(0.1) {
         slots.insert(
             20,
-            OtherInfo {
-                label: "Remark".into(),
-                value: "Key account: handle with care".into(),
-            },
+            OtherInfo { label: "Remark".into(), value: "Key account: handle with care".into() },
         );
     }
     if rng.chance(0.3) {

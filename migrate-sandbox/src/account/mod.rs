@@ -49,10 +49,7 @@ pub struct Account {
 
 /// A contact as `contact get` gives it. `None` is sent as `null`, `Some("")` as `""`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are LeadDesk's, under LeadDesk's names"
-)]
+#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceContact {
     pub id: u64,
     pub calling_list_id: u64,
@@ -101,10 +98,7 @@ pub struct OtherInfo {
 
 /// A call as `call get` gives it. `None` is sent as `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are LeadDesk's, under LeadDesk's names"
-)]
+#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceCall {
     pub id: u64,
     pub agent_id: Option<u64>,
@@ -140,10 +134,7 @@ pub struct SourceCall {
 
 /// An agent, as REST's `/users` gives it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are LeadDesk's, under LeadDesk's names"
-)]
+#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceAgent {
     pub id: u64,
     pub name: String,
@@ -160,10 +151,7 @@ pub struct SourceAgent {
 
 /// A campaign, as REST's `/campaigns` gives it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are LeadDesk's, under LeadDesk's names"
-)]
+#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceCampaign {
     pub id: u64,
     pub name: String,

@@ -45,10 +45,7 @@ pub(crate) struct Share {
 
 impl Share {
     pub(crate) fn new(share: f64, rng: &mut Rng) -> Self {
-        Self {
-            share,
-            filled: rng.unit(),
-        }
+        Self { share, filled: rng.unit() }
     }
 
     pub(crate) fn hit(&mut self) -> bool {
@@ -75,7 +72,5 @@ pub(crate) fn turn<K: Copy>(kinds: &mut [(Share, K)]) -> Option<K> {
     for (share, _) in kinds.iter_mut() {
         share.advance();
     }
-    kinds
-        .iter_mut()
-        .find_map(|(share, kind)| share.take().then_some(*kind))
+    kinds.iter_mut().find_map(|(share, kind)| share.take().then_some(*kind))
 }

@@ -27,9 +27,7 @@ impl Paging {
     ) -> Result<Self, Failure> {
         let per_page = match per_page {
             None => default,
-            Some(text) => text
-                .parse()
-                .map_err(|_| Failure::invalid("per_page is invalid"))?,
+            Some(text) => text.parse().map_err(|_| Failure::invalid("per_page is invalid"))?,
         };
         Self::new(per_page, starting_after)
     }
@@ -37,9 +35,7 @@ impl Paging {
     /// The page of this number, counted from 1: some lists are paged so, and end with an empty page.
     pub(super) fn at_page(mut self, page: Option<&str>) -> Result<Self, Failure> {
         if let Some(page) = page {
-            let page: usize = page
-                .parse()
-                .map_err(|_| Failure::invalid("page is invalid"))?;
+            let page: usize = page.parse().map_err(|_| Failure::invalid("page is invalid"))?;
             self.skipped = page.saturating_sub(1);
         }
         Ok(self)
@@ -54,15 +50,12 @@ impl Paging {
         };
         let per_page = match pagination.get("per_page") {
             None | Some(Value::Null) => default,
-            Some(value) => value
-                .as_u64()
-                .ok_or_else(|| Failure::invalid("per_page must be an integer"))?
-                as usize,
+            Some(value) => {
+                value.as_u64().ok_or_else(|| Failure::invalid("per_page must be an integer"))?
+                    as usize
+            }
         };
-        Self::new(
-            per_page,
-            pagination.get("starting_after").and_then(Value::as_str),
-        )
+        Self::new(per_page, pagination.get("starting_after").and_then(Value::as_str))
     }
 
     fn new(per_page: usize, starting_after: Option<&str>) -> Result<Self, Failure> {
@@ -79,11 +72,7 @@ impl Paging {
         let after = cursor.map(|cursor| {
             decoded(cursor).ok_or_else(|| Failure::invalid("starting_after is invalid"))
         });
-        Ok(Self {
-            per_page,
-            after: after.transpose()?,
-            skipped: 0,
-        })
+        Ok(Self { per_page, after: after.transpose()?, skipped: 0 })
     }
 
     /// The objects of this page out of all of them, which must be sorted by position, and `pages`.

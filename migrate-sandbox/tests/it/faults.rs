@@ -7,15 +7,9 @@ use serde_json::{Value, json};
 use super::{Desk, plain};
 
 fn always(fault: impl FnOnce(&mut ServiceFaults)) -> Faults {
-    let mut intercom = ServiceFaults {
-        requests: Struck::Writes,
-        ..ServiceFaults::default()
-    };
+    let mut intercom = ServiceFaults { requests: Struck::Writes, ..ServiceFaults::default() };
     fault(&mut intercom);
-    Faults {
-        intercom,
-        ..Faults::default()
-    }
+    Faults { intercom, ..Faults::default() }
 }
 
 async fn desk(fault: impl FnOnce(&mut ServiceFaults)) -> Desk {
@@ -24,9 +18,7 @@ async fn desk(fault: impl FnOnce(&mut ServiceFaults)) -> Desk {
 
 /// Creates a contact and says what the client saw and how many there are now.
 async fn create(desk: &Desk) -> (Result<u16, reqwest::Error>, usize) {
-    let request = desk
-        .request(Method::POST, "/contacts")
-        .json(&json!({"external_id": "a"}));
+    let request = desk.request(Method::POST, "/contacts").json(&json!({"external_id": "a"}));
     let seen = match request.send().await {
         Ok(reply) => {
             let status = reply.status().as_u16();
@@ -38,12 +30,7 @@ async fn create(desk: &Desk) -> (Result<u16, reqwest::Error>, usize) {
 }
 
 fn struck(desk: &Desk, kind: FaultKind) -> u64 {
-    desk.sandbox
-        .counters()
-        .faults
-        .get(&kind)
-        .copied()
-        .unwrap_or(0)
+    desk.sandbox.counters().faults.get(&kind).copied().unwrap_or(0)
 }
 
 #[tokio::test]
@@ -69,11 +56,7 @@ async fn a_lost_reply_closes_the_connection_after_the_effect() {
     assert_eq!(desk.get("/me").await.0, 200);
     let (seen, contacts) = create(&desk).await;
     assert!(seen.unwrap_err().is_request());
-    assert_eq!(
-        (contacts, struck(&desk, FaultKind::LostReply)),
-        (1, 1),
-        "sent once, done once"
-    );
+    assert_eq!((contacts, struck(&desk, FaultKind::LostReply)), (1, 1), "sent once, done once");
     assert_eq!(desk.get("/me").await.0, 200, "other connections go on");
 }
 
@@ -106,11 +89,7 @@ async fn a_late_effect_is_checked_when_it_comes() {
     let (seen, _) = create(&desk).await;
     assert_eq!(seen.unwrap(), 200);
     tokio::time::sleep(late * 2).await;
-    assert_eq!(
-        desk.sandbox.workspace().contacts.len(),
-        1,
-        "the late twin is refused"
-    );
+    assert_eq!(desk.sandbox.workspace().contacts.len(), 1, "the late twin is refused");
 }
 
 #[tokio::test]
@@ -131,9 +110,7 @@ async fn a_refusal_has_no_effect_and_says_when_to_come_back() {
 #[tokio::test]
 async fn a_truncated_reply_breaks_off_in_the_body() {
     let desk = desk(|faults| faults.truncated = 1.0).await;
-    let request = desk
-        .request(Method::POST, "/contacts")
-        .json(&json!({"external_id": "a"}));
+    let request = desk.request(Method::POST, "/contacts").json(&json!({"external_id": "a"}));
     let reply = request.send().await.unwrap();
     assert_eq!(reply.status(), 200);
     assert!(reply.json::<Value>().await.is_err());
@@ -158,29 +135,15 @@ async fn faults_of_writes_spare_reading_and_faults_of_leaddesk_spare_intercom() 
     assert_eq!(desk.get("/me").await.0, 200);
     assert_eq!(desk.post("/contacts/search", json!({})).await.0, 400);
 
-    let leaddesk = ServiceFaults {
-        error_before: 1.0,
-        ..ServiceFaults::default()
-    };
-    desk.sandbox.set_faults(Faults {
-        leaddesk,
-        ..Faults::default()
-    });
+    let leaddesk = ServiceFaults { error_before: 1.0, ..ServiceFaults::default() };
+    desk.sandbox.set_faults(Faults { leaddesk, ..Faults::default() });
     assert_eq!(create(&desk).await.0.unwrap(), 200);
     let endpoints = desk.sandbox.endpoints();
     let url = format!(
         "{}/?mod=calling_list&cmd=list&auth={}",
         endpoints.leaddesk_original, endpoints.leaddesk_key
     );
-    assert!(
-        desk.http
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .is_server_error()
-    );
+    assert!(desk.http.get(url).send().await.unwrap().status().is_server_error());
 }
 
 #[tokio::test]
@@ -192,17 +155,9 @@ async fn mixed_faults_strike_about_as_often_as_asked_for() {
     })
     .await;
     for _ in 0..600 {
-        let _ = desk
-            .request(Method::POST, "/tags")
-            .json(&json!({"name": "x"}))
-            .send()
-            .await;
+        let _ = desk.request(Method::POST, "/tags").json(&json!({"name": "x"})).send().await;
     }
-    for kind in [
-        FaultKind::ErrorBefore,
-        FaultKind::LostReply,
-        FaultKind::Refused,
-    ] {
+    for kind in [FaultKind::ErrorBefore, FaultKind::LostReply, FaultKind::Refused] {
         let times = struck(&desk, kind);
         assert!((30..=90).contains(&times), "{kind:?} struck {times} times");
     }

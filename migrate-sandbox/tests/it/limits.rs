@@ -35,11 +35,7 @@ async fn a_window_of_ten_seconds_grants_a_sixth_of_the_minute() {
         Duration::from_secs(reset).saturating_sub(now()) + Duration::from_millis(20),
     )
     .await;
-    assert_eq!(
-        get().await.unwrap().status(),
-        200,
-        "the next window is fresh"
-    );
+    assert_eq!(get().await.unwrap().status(), 200, "the next window is fresh");
 }
 
 #[tokio::test]
@@ -51,17 +47,7 @@ async fn calls_are_counted_by_path_and_writes_apart() {
     desk.post("/contacts/search", serde_json::json!({})).await;
     let counters = desk.sandbox.counters();
     assert_eq!(counters.intercom["POST /contacts"], 1);
-    assert_eq!(
-        counters.intercom["GET /contacts/find_by_external_id/{external_id}"],
-        2
-    );
+    assert_eq!(counters.intercom["GET /contacts/find_by_external_id/{external_id}"], 2);
     assert_eq!(counters.intercom["POST /contacts/search"], 1);
-    assert_eq!(
-        (
-            counters.intercom_writes,
-            counters.writes(),
-            counters.intercom_calls()
-        ),
-        (1, 1, 4)
-    );
+    assert_eq!((counters.intercom_writes, counters.writes(), counters.intercom_calls()), (1, 1, 4));
 }

@@ -1,8 +1,5 @@
 //! Everything over real HTTP, by a client that knows nothing of the sandbox.
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which clippy does not take for tests"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod account;
 mod attributes;
@@ -32,10 +29,7 @@ fn plain() -> Builder {
 
 impl Desk {
     async fn start(builder: Builder) -> Self {
-        Self {
-            sandbox: builder.start().await.unwrap(),
-            http: Client::new(),
-        }
+        Self { sandbox: builder.start().await.unwrap(), http: Client::new() }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -5,19 +5,14 @@ use serde_json::Value;
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_migrate-sandbox"));
-    command
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// The one line it prints when it is ready.
 fn line(child: &mut Child) -> Value {
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     serde_json::from_str(&line).unwrap()
 }
 
@@ -29,16 +24,8 @@ async fn it_says_where_it_listens_and_ends_well_at_sigterm() {
     std::fs::write(&faults, "[leaddesk]\nerror_before = 1.0\n").unwrap();
     let export = dir.path().join("export");
     let (faults, export) = (faults.to_str().unwrap(), export.to_str().unwrap());
-    let arguments = [
-        "--contacts",
-        "30",
-        "--search-lag",
-        "0.5",
-        "--faults",
-        faults,
-        "--export",
-        export,
-    ];
+    let arguments =
+        ["--contacts", "30", "--search-lag", "0.5", "--faults", faults, "--export", export];
     let mut child = program(&arguments).spawn().unwrap();
     let line = line(&mut child);
     assert_eq!(line["time_zone"], "Europe/Helsinki");
@@ -59,13 +46,7 @@ async fn it_says_where_it_listens_and_ends_well_at_sigterm() {
     );
     assert!(std::path::Path::new(export).join("contacts.csv").exists());
     let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert!(child.wait().unwrap().success());
 }
 

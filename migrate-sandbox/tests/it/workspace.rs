@@ -21,30 +21,15 @@ async fn written(backwards: bool) -> Workspace {
         people.reverse();
     }
     for person in people {
-        let contact = desk
-            .new_user(person, &format!("{person}@example.com"))
-            .await;
-        let conversation = desk
-            .new_conversation(&contact, "hello", 1_600_000_000)
-            .await;
-        let (_, tag) = desk
-            .post("/tags", json!({"name": format!("tag-{person}")}))
-            .await;
-        desk.post(
-            &format!("/contacts/{contact}/tags"),
-            json!({"id": tag["id"]}),
-        )
-        .await;
+        let contact = desk.new_user(person, &format!("{person}@example.com")).await;
+        let conversation = desk.new_conversation(&contact, "hello", 1_600_000_000).await;
+        let (_, tag) = desk.post("/tags", json!({"name": format!("tag-{person}")})).await;
+        desk.post(&format!("/contacts/{contact}/tags"), json!({"id": tag["id"]})).await;
         let note = json!({"message_type": "note", "type": "admin", "admin_id": desk.admin(), "body": "n", "created_at": 1_600_000_001});
-        desk.post(&format!("/conversations/{conversation}/reply"), note)
-            .await;
+        desk.post(&format!("/conversations/{conversation}/reply"), note).await;
         let close = json!({"message_type": "close", "type": "admin", "admin_id": desk.admin()});
         for _ in 0..(1 + usize::from(backwards)) {
-            desk.post(
-                &format!("/conversations/{conversation}/parts"),
-                close.clone(),
-            )
-            .await;
+            desk.post(&format!("/conversations/{conversation}/parts"), close.clone()).await;
         }
     }
     desk.sandbox.workspace()
@@ -66,18 +51,9 @@ async fn the_digest_shows_twins_losses_and_changes() {
         other.digest()
     };
     let original = workspace.digest();
-    assert_ne!(
-        original,
-        changed(|it| it.conversations.push(it.conversations[0].clone()))
-    );
-    assert_ne!(
-        original,
-        changed(|it| it.conversations[0].state = "open".into())
-    );
-    assert_ne!(
-        original,
-        changed(|it| it.conversations[0].parts[0].created_at += 1)
-    );
+    assert_ne!(original, changed(|it| it.conversations.push(it.conversations[0].clone())));
+    assert_ne!(original, changed(|it| it.conversations[0].state = "open".into()));
+    assert_ne!(original, changed(|it| it.conversations[0].parts[0].created_at += 1));
     assert_ne!(
         original,
         changed(|it| {
@@ -85,10 +61,7 @@ async fn the_digest_shows_twins_losses_and_changes() {
             it.conversations[0].parts.insert(0, twin);
         })
     );
-    assert_ne!(
-        original,
-        changed(|it| it.contacts[0].name = Some("x".into()))
-    );
+    assert_ne!(original, changed(|it| it.contacts[0].name = Some("x".into())));
     assert_ne!(original, changed(|it| it.contacts[1].tags.clear()));
     assert_eq!(original, changed(|it| it.contacts[1].updated_at += 5));
 }
@@ -112,50 +85,25 @@ async fn both_sides_can_be_changed_behind_the_migrations_back() {
             ..DataAttribute::default()
         });
     });
-    assert_eq!(
-        desk.get(&format!("/conversations/{conversation}")).await.0,
-        404
-    );
+    assert_eq!(desk.get(&format!("/conversations/{conversation}")).await.0, 404);
     let query = json!({"query": {"field": "contact_ids", "operator": "=", "value": mine}});
-    assert_eq!(
-        desk.post("/conversations/search", query).await.1["total_count"],
-        0
-    );
-    let (status, _) = desk
-        .post("/contacts", json!({"email": "known@example.com"}))
-        .await;
+    assert_eq!(desk.post("/conversations/search", query).await.1["total_count"], 0);
+    let (status, _) = desk.post("/contacts", json!({"email": "known@example.com"})).await;
     assert_eq!(status, 409);
     let workspace = desk.sandbox.workspace();
     assert_eq!(workspace.contact(&mine).unwrap().created_by, CreatedBy::Api);
-    let known = workspace
-        .contacts_by_email("KNOWN@example.com")
-        .next()
-        .unwrap();
-    assert_eq!(
-        (known.created_by, known.id.len()),
-        (CreatedBy::Customer, 24)
-    );
+    let known = workspace.contacts_by_email("KNOWN@example.com").next().unwrap();
+    assert_eq!((known.created_by, known.id.len()), (CreatedBy::Customer, 24));
     assert!(workspace.data_attributes[0].id > 0);
 
-    desk.sandbox
-        .edit_account(|account| account.contacts[0].fname = Some("Changed".into()));
+    desk.sandbox.edit_account(|account| account.contacts[0].fname = Some("Changed".into()));
     let endpoints = desk.sandbox.endpoints();
     let id = desk.sandbox.account().contacts[0].id;
     let url = format!(
         "{}/?mod=contact&cmd=get&contact_id={id}&auth={}",
         endpoints.leaddesk_original, endpoints.leaddesk_key
     );
-    assert!(
-        desk.http
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
-            .contains("\"Changed\"")
-    );
+    assert!(desk.http.get(url).send().await.unwrap().text().await.unwrap().contains("\"Changed\""));
 }
 
 #[tokio::test]
@@ -166,16 +114,10 @@ async fn the_workspace_fits_the_account() {
     assert_eq!(workspace.contacts.len(), account.existing.len());
     for agent in &account.agents {
         let email = agent.primary_email.clone().unwrap_or_default();
-        assert_eq!(
-            workspace.admins.iter().any(|admin| admin.email == email),
-            agent.has_teammate
-        );
+        assert_eq!(workspace.admins.iter().any(|admin| admin.email == email), agent.has_teammate);
     }
     let endpoints = serde_json::to_value(desk.sandbox.endpoints()).unwrap();
-    assert_eq!(
-        endpoints["call_ids"],
-        json!([account.call_ids().0, account.call_ids().1])
-    );
+    assert_eq!(endpoints["call_ids"], json!([account.call_ids().0, account.call_ids().1]));
     assert_eq!(endpoints["fallback_admin"], "ops@example.com");
     assert_eq!(endpoints.as_object().unwrap().len(), 13);
 }
