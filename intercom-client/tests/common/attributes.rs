@@ -26,11 +26,7 @@ fn data_attributes() -> Vec<Example> {
                   "data_type": "string", "options": [{ "value": "x" }] }] }),
             |client| {
                 Box::pin(async move {
-                    let list = client
-                        .data_attributes()
-                        .list(Model::Contact, true)
-                        .await
-                        .unwrap();
+                    let list = client.data_attributes().list(Model::Contact, true).await.unwrap();
                     assert_eq!(list[0].id, Some(DataAttributeId::new("34")));
                     assert_eq!(list[0].options, ["Deal", "No deal"]);
                     assert!(list[1].id.is_none());
@@ -74,11 +70,7 @@ fn data_attributes() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let change = UpdateDataAttribute::new().archived(true).description("Old");
-                    client
-                        .data_attributes()
-                        .update(&34.into(), &change)
-                        .await
-                        .unwrap();
+                    client.data_attributes().update(&34.into(), &change).await.unwrap();
                 })
             },
         ),
@@ -90,11 +82,7 @@ fn data_attributes() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let change = UpdateDataAttribute::new().options(["Deal", "Later"]);
-                    client
-                        .data_attributes()
-                        .update(&34.into(), &change)
-                        .await
-                        .unwrap();
+                    client.data_attributes().update(&34.into(), &change).await.unwrap();
                 })
             },
         ),
@@ -128,11 +116,7 @@ fn conversation_attributes() -> Vec<Example> {
             attribute.clone(),
             |client| {
                 Box::pin(async move {
-                    let read = client
-                        .conversation_attributes()
-                        .get(&7.into())
-                        .await
-                        .unwrap();
+                    let read = client.conversation_attributes().get(&7.into()).await.unwrap();
                     assert_eq!(read.data_type, Some(ConversationDataType::List));
                 })
             },
@@ -178,11 +162,7 @@ fn conversation_attributes() -> Vec<Example> {
                         .name("Way")
                         .description("In or out")
                         .required(false);
-                    client
-                        .conversation_attributes()
-                        .update(&7.into(), &change)
-                        .await
-                        .unwrap();
+                    client.conversation_attributes().update(&7.into(), &change).await.unwrap();
                 })
             },
         ),
@@ -193,11 +173,7 @@ fn conversation_attributes() -> Vec<Example> {
             attribute.clone(),
             |client| {
                 Box::pin(async move {
-                    client
-                        .conversation_attributes()
-                        .archive(&7.into())
-                        .await
-                        .unwrap();
+                    client.conversation_attributes().archive(&7.into()).await.unwrap();
                 })
             },
         ),
@@ -208,11 +184,7 @@ fn conversation_attributes() -> Vec<Example> {
             attribute.clone(),
             |client| {
                 Box::pin(async move {
-                    client
-                        .conversation_attributes()
-                        .add_option(&7.into(), "both")
-                        .await
-                        .unwrap();
+                    client.conversation_attributes().add_option(&7.into(), "both").await.unwrap();
                 })
             },
         ),
@@ -240,11 +212,7 @@ fn conversation_attributes() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let (id, option) = (7.into(), "5e8a".into());
-                    client
-                        .conversation_attributes()
-                        .archive_option(&id, &option)
-                        .await
-                        .unwrap();
+                    client.conversation_attributes().archive_option(&id, &option).await.unwrap();
                 })
             },
         ),

@@ -75,11 +75,7 @@ fn writing() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let reply = Reply::contact(ANNA, "Thanks").created_at(time(1_600_000_000));
-                    let all = client
-                        .conversations()
-                        .reply(&"499".into(), reply)
-                        .await
-                        .unwrap();
+                    let all = client.conversations().reply(&"499".into(), reply).await.unwrap();
                     assert_eq!(all.parts().len(), 2);
                 })
             },
@@ -97,11 +93,7 @@ fn writing() -> Vec<Example> {
                         .created_at(time(1_600_000_000))
                         .attachment_urls(["https://example.com/a.png"])
                         .skip_notifications(true);
-                    client
-                        .conversations()
-                        .reply(&"499".into(), reply)
-                        .await
-                        .unwrap();
+                    client.conversations().reply(&"499".into(), reply).await.unwrap();
                 })
             },
         ),
@@ -113,11 +105,7 @@ fn writing() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let note = Reply::note("991", "Yes");
-                    client
-                        .conversations()
-                        .reply(&"499".into(), note)
-                        .await
-                        .unwrap();
+                    client.conversations().reply(&"499".into(), note).await.unwrap();
                 })
             },
         ),
@@ -141,24 +129,10 @@ fn reading() -> Vec<Example> {
                     assert_eq!(read.tags[0].id, TagId::new("93"));
                     assert_eq!(read.custom_attributes["Direction"], "in");
                     let source = read.source.as_ref().unwrap();
-                    assert!(
-                        source
-                            .author
-                            .as_ref()
-                            .unwrap()
-                            .kind
-                            .as_ref()
-                            .unwrap()
-                            .is_contact()
-                    );
-                    let [comment, event] = read.parts() else {
-                        panic!("two parts")
-                    };
+                    assert!(source.author.as_ref().unwrap().kind.as_ref().unwrap().is_contact());
+                    let [comment, event] = read.parts() else { panic!("two parts") };
                     assert_eq!(comment.part_type, Some(PartType::Comment));
-                    assert!(text::same(
-                        comment.body.as_ref().unwrap().reveal(),
-                        "Fine & good"
-                    ));
+                    assert!(text::same(comment.body.as_ref().unwrap().reveal(), "Fine & good"));
                     assert_eq!(comment.author.as_ref().unwrap().id.as_deref(), Some("991"));
                     let new = PartType::Other("brand_new_event".to_owned());
                     assert_eq!(event.part_type, Some(new));
@@ -166,14 +140,8 @@ fn reading() -> Vec<Example> {
                     assert_eq!(read.part_count(), Some(2));
                     assert!(!read.parts_are_cut());
                     let shown = format!("{read:?}");
-                    assert!(
-                        !shown.contains("Hello") && !shown.contains("Fine"),
-                        "{shown}"
-                    );
-                    assert!(
-                        !shown.contains("Anna") && !shown.contains("ops@"),
-                        "{shown}"
-                    );
+                    assert!(!shown.contains("Hello") && !shown.contains("Fine"), "{shown}");
+                    assert!(!shown.contains("Anna") && !shown.contains("ops@"), "{shown}");
                 })
             },
         ),
@@ -197,13 +165,7 @@ fn reading() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     assert_eq!(
-                        client
-                            .conversations()
-                            .list(Some(150))
-                            .all()
-                            .await
-                            .unwrap()
-                            .len(),
+                        client.conversations().list(Some(150)).all().await.unwrap().len(),
                         1
                     );
                 })
@@ -225,16 +187,7 @@ fn reading() -> Vec<Example> {
                         Query::gt("created_at", 1_600_000_000),
                     ]);
                     let search = Search::new(query).per_page(150);
-                    assert_eq!(
-                        client
-                            .conversations()
-                            .search(search)
-                            .all()
-                            .await
-                            .unwrap()
-                            .len(),
-                        1
-                    );
+                    assert_eq!(client.conversations().search(search).all().await.unwrap().len(), 1);
                 })
             },
         ),
@@ -278,11 +231,7 @@ fn events() -> Vec<Example> {
             conversation("499"),
             |client| {
                 Box::pin(async move {
-                    client
-                        .conversations()
-                        .close(&499.into(), &"991".into())
-                        .await
-                        .unwrap();
+                    client.conversations().close(&499.into(), &"991".into()).await.unwrap();
                 })
             },
         ),
@@ -293,11 +242,7 @@ fn events() -> Vec<Example> {
             conversation("499"),
             |client| {
                 Box::pin(async move {
-                    client
-                        .conversations()
-                        .open(&499.into(), &"991".into())
-                        .await
-                        .unwrap();
+                    client.conversations().open(&499.into(), &"991".into()).await.unwrap();
                 })
             },
         ),
@@ -309,11 +254,7 @@ fn events() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let until = time(1_900_000_000);
-                    client
-                        .conversations()
-                        .snooze(&499.into(), &"991".into(), until)
-                        .await
-                        .unwrap();
+                    client.conversations().snooze(&499.into(), &"991".into(), until).await.unwrap();
                 })
             },
         ),
@@ -342,11 +283,7 @@ fn events() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let team = TeamId::new("5");
-                    client
-                        .conversations()
-                        .assign(&499.into(), &"991".into(), team)
-                        .await
-                        .unwrap();
+                    client.conversations().assign(&499.into(), &"991".into(), team).await.unwrap();
                 })
             },
         ),
@@ -391,11 +328,7 @@ fn changes() -> Vec<Example> {
                         .title("Call")
                         .read(true)
                         .custom_attributes(attributes);
-                    client
-                        .conversations()
-                        .update(&499.into(), &change)
-                        .await
-                        .unwrap();
+                    client.conversations().update(&499.into(), &change).await.unwrap();
                 })
             },
         ),
@@ -407,11 +340,7 @@ fn changes() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let (id, tag, admin) = (499.into(), 93.into(), 991.into());
-                    client
-                        .conversations()
-                        .add_tag(&id, &tag, &admin)
-                        .await
-                        .unwrap();
+                    client.conversations().add_tag(&id, &tag, &admin).await.unwrap();
                 })
             },
         ),
@@ -423,11 +352,7 @@ fn changes() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let (id, tag, admin) = (499.into(), 93.into(), 991.into());
-                    client
-                        .conversations()
-                        .remove_tag(&id, &tag, &admin)
-                        .await
-                        .unwrap();
+                    client.conversations().remove_tag(&id, &tag, &admin).await.unwrap();
                 })
             },
         ),

@@ -39,27 +39,15 @@ pub(crate) fn example(
     reply: Value,
     call: fn(IntercomClient) -> BoxFuture<'static, ()>,
 ) -> Example {
-    Example {
-        name,
-        exchanges: vec![Exchange {
-            request,
-            body,
-            reply,
-        }],
-        call,
-    }
+    Example { name, exchanges: vec![Exchange { request, body, reply }], call }
 }
 
 /// Every operation.
 pub(crate) fn examples() -> Vec<Example> {
-    [
-        people::examples(),
-        conversations::examples(),
-        attributes::examples(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [people::examples(), conversations::examples(), attributes::examples()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A client whose requests go to the script.

@@ -47,10 +47,7 @@ fn people() -> Vec<Example> {
                 Box::pin(async move {
                     let admins = client.admins().list().await.unwrap();
                     assert_eq!(admins.len(), 2);
-                    assert_eq!(
-                        admins[0].email.as_ref().unwrap().reveal(),
-                        "ops@example.com"
-                    );
+                    assert_eq!(admins[0].email.as_ref().unwrap().reveal(), "ops@example.com");
                 })
             },
         ),
@@ -87,10 +84,7 @@ fn people() -> Vec<Example> {
             json!({ "type": "team", "id": 5, "name": "Sales", "admin_ids": [] }),
             |client| {
                 Box::pin(async move {
-                    assert_eq!(
-                        client.teams().get(&5.into()).await.unwrap().id,
-                        TeamId::new("5")
-                    );
+                    assert_eq!(client.teams().get(&5.into()).await.unwrap().id, TeamId::new("5"));
                 })
             },
         ),
@@ -131,10 +125,7 @@ fn contacts() -> Vec<Example> {
                     assert_eq!(made.tags[0].id, TagId::new("93"));
                     assert!(made.extra.contains_key("brand_new_key"));
                     let shown = format!("{made:?} {new:?}");
-                    assert!(
-                        !shown.contains("anna") && !shown.contains("Anna"),
-                        "{shown}"
-                    );
+                    assert!(!shown.contains("anna") && !shown.contains("Anna"), "{shown}");
                     assert!(!shown.contains("35840"), "{shown}");
                 })
             },
@@ -182,10 +173,7 @@ fn contacts() -> Vec<Example> {
             contact(ANNA),
             |client| {
                 Box::pin(async move {
-                    let found = client
-                        .contacts()
-                        .find_by_external_id("desk:contact/42 ?")
-                        .await;
+                    let found = client.contacts().find_by_external_id("desk:contact/42 ?").await;
                     assert_eq!(found.unwrap().unwrap().id, ContactId::new(ANNA));
                 })
             },
@@ -213,11 +201,7 @@ fn contacts() -> Vec<Example> {
                         .unsubscribed_from_emails(true)
                         .custom_attributes(Attributes::new().with("level", Value::Null));
                     assert!(!change.is_empty() && UpdateContact::new().is_empty());
-                    client
-                        .contacts()
-                        .update(&ANNA.into(), &change)
-                        .await
-                        .unwrap();
+                    client.contacts().update(&ANNA.into(), &change).await.unwrap();
                 })
             },
         ),
@@ -286,13 +270,9 @@ fn contacts() -> Vec<Example> {
                             Query::gt("created_at", 1_600_000_000),
                         ]),
                     ]);
-                    let search = Search::new(query)
-                        .per_page(150)
-                        .sort("created_at", Order::Ascending);
-                    assert_eq!(
-                        client.contacts().search(search).all().await.unwrap().len(),
-                        2
-                    );
+                    let search =
+                        Search::new(query).per_page(150).sort("created_at", Order::Ascending);
+                    assert_eq!(client.contacts().search(search).all().await.unwrap().len(), 2);
                 })
             },
         },
@@ -362,11 +342,7 @@ fn contact_tags_and_notes() -> Vec<Example> {
             tag.clone(),
             |client| {
                 Box::pin(async move {
-                    let tag = client
-                        .contacts()
-                        .add_tag(&ANNA.into(), &"93".into())
-                        .await
-                        .unwrap();
+                    let tag = client.contacts().add_tag(&ANNA.into(), &"93".into()).await.unwrap();
                     assert!(tag.applied_at.is_some());
                 })
             },
@@ -378,11 +354,7 @@ fn contact_tags_and_notes() -> Vec<Example> {
             tag.clone(),
             |client| {
                 Box::pin(async move {
-                    client
-                        .contacts()
-                        .remove_tag(&ANNA.into(), &"93".into())
-                        .await
-                        .unwrap();
+                    client.contacts().remove_tag(&ANNA.into(), &"93".into()).await.unwrap();
                 })
             },
         ),
@@ -395,10 +367,7 @@ fn contact_tags_and_notes() -> Vec<Example> {
             |client| {
                 Box::pin(async move {
                     let notes = client.contacts().notes(&ANNA.into()).all().await.unwrap();
-                    assert!(text::same(
-                        notes[0].body.as_ref().unwrap().reveal(),
-                        "Hello"
-                    ));
+                    assert!(text::same(notes[0].body.as_ref().unwrap().reveal(), "Hello"));
                     assert_eq!(notes[0].author.as_ref().unwrap().id, AdminId::new("991"));
                 })
             },
@@ -454,11 +423,7 @@ fn tags() -> Vec<Example> {
             bulk.clone(),
             |client| {
                 Box::pin(async move {
-                    let done = client
-                        .tags()
-                        .tag_users("Call", &[ANNA.into()])
-                        .await
-                        .unwrap();
+                    let done = client.tags().tag_users("Call", &[ANNA.into()]).await.unwrap();
                     assert_eq!(done.users[0].tagged, Some(true));
                     assert_eq!(done.tag.id, TagId::new("93"));
                 })
@@ -471,24 +436,14 @@ fn tags() -> Vec<Example> {
             bulk,
             |client| {
                 Box::pin(async move {
-                    client
-                        .tags()
-                        .untag_users("Call", &[ANNA.into()])
-                        .await
-                        .unwrap();
+                    client.tags().untag_users("Call", &[ANNA.into()]).await.unwrap();
                 })
             },
         ),
-        example(
-            "tags().delete",
-            "DELETE /tags/93",
-            Value::Null,
-            Value::Null,
-            |client| {
-                Box::pin(async move {
-                    client.tags().delete(&"93".into()).await.unwrap();
-                })
-            },
-        ),
+        example("tags().delete", "DELETE /tags/93", Value::Null, Value::Null, |client| {
+            Box::pin(async move {
+                client.tags().delete(&"93".into()).await.unwrap();
+            })
+        }),
     ]
 }

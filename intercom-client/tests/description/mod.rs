@@ -228,10 +228,12 @@ fn join(a: Known, b: Known) -> Known {
     Some(a?.into_iter().chain(b?).collect())
 }
 
-/// Says of faults found under a reference which schema it leads to, unless an inner one was blamed already.
+/// Says of faults found under a reference, or in what extends one, which schema it leads to, unless an inner one was
+/// blamed already.
 fn attribute(schema: &Value, place: &str, faults: &mut [Fault]) {
-    let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next())
-    else {
+    let extended = schema["allOf"].get(0).unwrap_or(schema);
+    let reference = schema["$ref"].as_str().or_else(|| extended["$ref"].as_str());
+    let Some(name) = reference.and_then(|reference| reference.rsplit('/').next()) else {
         return;
     };
     for fault in faults.iter_mut().filter(|fault| fault.schema.is_none()) {

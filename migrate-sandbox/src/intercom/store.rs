@@ -165,9 +165,10 @@ impl Store {
         format!("{CONTACT_ID_PREFIX:08x}{:016x}", self.next_id())
     }
 
+    /// In the form of a UUID.
     pub(super) fn request_id(&mut self) -> String {
         self.requests += 1;
-        format!("sandbox-{:08x}", self.requests)
+        format!("5a4db0c5-0000-4000-8000-{:012x}", self.requests)
     }
 
     pub(super) fn now() -> i64 {
