@@ -8,8 +8,8 @@
 
 mod common;
 mod description;
-
-use std::path::PathBuf;
+#[path = "description/requests.rs"]
+mod requests;
 
 use common::{examples, scripted};
 use description::{Description, Problem};
@@ -43,24 +43,13 @@ const EXCEPTIONS: [(&str, &str, &str); 10] = [
     ),
 ];
 
-/// The description, or `None` and a word about it.
-fn description() -> Option<Description> {
-    let Some(path) = std::env::var_os("INTERCOM_OPENAPI").map(PathBuf::from) else {
-        println!("skipped: INTERCOM_OPENAPI is not set");
-        return None;
-    };
-    let path = if path.extension().is_some_and(|kind| kind == "json") {
-        path
-    } else {
-        path.with_extension("json")
-    };
-    let text = std::fs::read_to_string(&path).expect("INTERCOM_OPENAPI names a readable file");
-    Some(Description::new(serde_json::from_str(&text).expect("it is JSON")))
+fn is(problem: &Problem, operation: &str, place: &str) -> bool {
+    problem.operation == operation && problem.fault.place == place
 }
 
 #[tokio::test]
 async fn every_request_is_as_described() {
-    let Some(description) = description() else {
+    let Some(description) = Description::from_env() else {
         return;
     };
     let mut problems: Vec<Problem> = Vec::new();
@@ -86,11 +75,11 @@ async fn every_request_is_as_described() {
 
     let unknown: Vec<&Problem> = problems
         .iter()
-        .filter(|problem| !EXCEPTIONS.iter().any(|exception| problem.is(exception.0, exception.1)))
+        .filter(|problem| !EXCEPTIONS.iter().any(|exception| is(problem, exception.0, exception.1)))
         .collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
     for (operation, place, _) in EXCEPTIONS {
-        let needed = problems.iter().any(|problem| problem.is(operation, place));
+        let needed = problems.iter().any(|problem| is(problem, operation, place));
         assert!(needed, "the exception for {operation} {place} is not needed any more");
     }
 }
@@ -98,7 +87,7 @@ async fn every_request_is_as_described() {
 /// The description is read deeply enough to refuse what the service does not know.
 #[test]
 fn what_is_not_described_is_found() {
-    let Some(description) = description() else {
+    let Some(description) = Description::from_env() else {
         return;
     };
     let reply = json!({ "message_type": "comment", "type": "user", "body": "x",
@@ -126,7 +115,7 @@ fn what_is_not_described_is_found() {
 
 #[test]
 fn the_checker_finds_what_is_wrong() {
-    let description = Description::new(json!({
+    let description = Description(json!({
         "paths": {
             "/things/{id}": { "put": {
                 "parameters": [
@@ -150,7 +139,7 @@ fn the_checker_finds_what_is_wrong() {
     let check = |method: &str, uri: &str, body: Option<Value>| {
         let problems =
             description.check(&method.parse().unwrap(), &uri.parse().unwrap(), body.as_ref());
-        problems.iter().map(|problem| problem.place.clone()).collect::<Vec<_>>()
+        problems.iter().map(|problem| problem.fault.place.clone()).collect::<Vec<_>>()
     };
     let put = |body: Value| check("PUT", "/things/1", Some(body));
     assert!(put(json!({ "name": null, "size": 1 })).is_empty());

@@ -33,6 +33,10 @@ pub struct Faults {
     pub leaddesk: ServiceFaults,
     /// Faults of Intercom.
     pub intercom: ServiceFaults,
+    /// How long `POST /conversations` answers 404 for a contact made by a call. The vendor warns that this happens
+    /// briefly and does not say for how long; not at all by default.
+    #[serde(rename = "new_contact_unknown_for_ms", with = "milliseconds")]
+    pub new_contact_unknown_for: Duration,
 }
 
 /// The faults of one service. Probabilities are between 0 and 1 and should add up to 1 at most; `slow` stands apart.

@@ -6,6 +6,7 @@ mod counters;
 mod digest;
 mod exchange;
 mod faults;
+mod hidden;
 mod intercom;
 mod leaddesk;
 mod sandbox;

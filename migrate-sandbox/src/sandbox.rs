@@ -142,6 +142,8 @@ impl Builder {
             fallback_admin: FALLBACK_ADMIN.to_owned(),
             call_ids: self.account.call_ids(),
         };
+        let mut store = Store::new(self.workspace, self.search_lag);
+        store.unknown_for = self.faults.new_contact_unknown_for;
         let shared = Shared::new(Services {
             index: AccountIndex::of(&self.account),
             account: self.account,
@@ -153,7 +155,7 @@ impl Builder {
             },
             tokens: Tokens::new(self.token_lifetime),
             intercom_token: endpoints.intercom_token.clone(),
-            store: Store::new(self.workspace, self.search_lag),
+            store,
             limit: RateLimit::new(self.quota),
             rng: Rng::new(self.faults.seed),
             faults: self.faults,
@@ -224,6 +226,7 @@ impl Sandbox {
     pub fn set_faults(&self, faults: Faults) {
         let mut services = self.shared.lock();
         services.rng = Rng::new(faults.seed);
+        services.store.unknown_for = faults.new_contact_unknown_for;
         services.faults = faults;
     }
 

@@ -36,8 +36,15 @@ pub(crate) struct Services {
     pub(crate) counters: Counters,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<Services>>);
+
+/// The indexes within hold people's data.
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
 
 impl Shared {
     pub(crate) fn new(services: Services) -> Self {

@@ -7,7 +7,7 @@ use crate::account::Account;
 
 /// Everything an Intercom workspace holds, as a snapshot that tests can read and, through
 /// [`Sandbox::edit`](crate::Sandbox::edit), change.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Workspace {
     /// What `/me` gives as `app.id_code`.
@@ -48,7 +48,7 @@ pub enum CreatedBy {
 }
 
 /// A contact.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Contact {
     /// 24 hexadecimal digits; left empty in an edit, it is given.
     pub id: String,
@@ -98,7 +98,7 @@ pub struct AppliedTag {
 }
 
 /// A note on a contact.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Note {
     /// Its id.
     pub id: String,
@@ -111,7 +111,7 @@ pub struct Note {
 }
 
 /// A conversation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Conversation {
     /// A number as text; left empty in an edit, it is given.
     pub id: String,
@@ -148,7 +148,7 @@ pub struct Conversation {
 }
 
 /// The opening of a conversation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Source {
     /// Id of the message.
     pub id: String,
@@ -170,7 +170,7 @@ pub struct Author {
 }
 
 /// A part of a conversation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Part {
     /// Its id.
     pub id: String,
@@ -278,7 +278,7 @@ pub struct AttributeOption {
 }
 
 /// A teammate.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Admin {
     /// A number.
     pub id: u64,

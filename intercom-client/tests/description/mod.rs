@@ -1,64 +1,60 @@
-//! A small checker of requests against an OpenAPI 3.0 description: path, method, parameters, and
-//! bodies by `$ref`, `nullable`, `allOf`, `oneOf`, `anyOf`, types, required and unknown properties.
+//! A small checker against an OpenAPI 3.0 description: schemas by `$ref`, `nullable`, `allOf`, `oneOf`, `anyOf`,
+//! types, required and unknown properties. `requests.rs` checks what is sent with it; the sandbox's tests include
+//! this file to check what is answered.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 /// A description.
-pub(crate) struct Description(Value);
+pub(crate) struct Description(pub(crate) Value);
 
-/// Something about a request that is not as described.
+/// Something about a request or reply that is not as described.
 #[derive(Debug)]
 pub(crate) struct Problem {
     /// Method and path template.
     pub(crate) operation: String,
-    /// Where in the request.
+    /// What is at fault.
+    pub(crate) fault: Fault,
+}
+
+/// Something about a value that is not as described.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// Where in the request or reply.
     pub(crate) place: String,
+    /// The innermost named schema that says otherwise, and where in it.
+    pub(crate) schema: Option<String>,
     /// What is wrong, shown when a test fails.
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "read by Debug only")]
     pub(crate) what: String,
 }
 
-impl Problem {
-    pub(crate) fn is(&self, operation: &str, place: &str) -> bool {
-        self.operation == operation && self.place == place
+impl Fault {
+    pub(crate) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { place: place.into(), schema: None, what: what.into() }
     }
 }
-
-/// Place and sentence of each fault in a value.
-type Faults = Vec<(String, String)>;
 
 /// The properties of an object that a schema speaks of; `None` if it allows any.
 type Known = Option<BTreeSet<String>>;
 
 impl Description {
-    pub(crate) fn new(root: Value) -> Self {
-        Self(root)
-    }
-
-    /// What is wrong with a request.
-    pub(crate) fn check(
-        &self,
-        method: &http::Method,
-        uri: &http::Uri,
-        body: Option<&Value>,
-    ) -> Vec<Problem> {
-        let Some((template, item)) = self.path_item(uri.path()) else {
-            return vec![problem(&format!("{method} {}", uri.path()), "path", "no such path")];
+    /// The file that `INTERCOM_OPENAPI` names, or `None` and a word about it.
+    pub(crate) fn from_env() -> Option<Self> {
+        let Some(path) = std::env::var_os("INTERCOM_OPENAPI").map(PathBuf::from) else {
+            println!("skipped: INTERCOM_OPENAPI is not set");
+            return None;
         };
-        let name = format!("{method} {template}");
-        let Some(operation) = item.get(method.as_str().to_ascii_lowercase()) else {
-            return vec![problem(&name, "method", "no such method")];
-        };
-        let mut faults = self.path_faults(operation, template, uri.path());
-        faults.extend(self.query_faults(operation, uri));
-        faults.extend(self.body_faults(operation, body));
-        faults.iter().map(|(place, what)| problem(&name, place, what)).collect()
+        let is_json = path.extension().is_some_and(|kind| kind == "json");
+        let path = if is_json { path } else { path.with_extension("json") };
+        let text = std::fs::read_to_string(&path).expect("INTERCOM_OPENAPI names a readable file");
+        Some(Self(serde_json::from_str(&text).expect("it is JSON")))
     }
 
     /// The path with the fewest holes that matches.
-    fn path_item(&self, path: &str) -> Option<(&str, &Value)> {
+    pub(crate) fn path_item(&self, path: &str) -> Option<(&str, &Value)> {
         let paths = self.0["paths"].as_object()?.iter();
         let matching = paths.filter(|(template, _)| {
             template.split('/').count() == path.split('/').count()
@@ -68,77 +64,7 @@ impl Description {
         best.map(|(template, item)| (template.as_str(), item))
     }
 
-    fn path_faults(&self, operation: &Value, template: &str, path: &str) -> Faults {
-        let pairs = template.split('/').zip(path.split('/'));
-        let holes = pairs.filter(|(hole, _)| is_hole(hole));
-        let mut faults = Faults::new();
-        for (hole, value) in holes {
-            let name = hole.trim_matches(['{', '}']);
-            let parameter = self.parameters(operation, "path").find(|p| p["name"] == name);
-            faults.extend(self.parameter_faults(parameter, &format!("path.{name}"), value));
-        }
-        faults
-    }
-
-    fn query_faults(&self, operation: &Value, uri: &http::Uri) -> Faults {
-        let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        let query: Vec<(String, String)> = query.into_owned().collect();
-        let mut faults = Faults::new();
-        for (name, value) in &query {
-            let parameter = self.parameters(operation, "query").find(|p| p["name"] == *name);
-            faults.extend(self.parameter_faults(parameter, &format!("query.{name}"), value));
-        }
-        for required in self.parameters(operation, "query").filter(|p| p["required"] == true) {
-            if !query.iter().any(|(name, _)| required["name"] == *name) {
-                faults.push((format!("query.{}", required["name"]), "it is missing".to_owned()));
-            }
-        }
-        faults
-    }
-
-    fn parameters<'a>(
-        &'a self,
-        operation: &'a Value,
-        place: &'static str,
-    ) -> impl Iterator<Item = &'a Value> {
-        let all = operation["parameters"].as_array().into_iter().flatten();
-        all.map(|parameter| self.resolve(parameter)).filter(move |p| p["in"] == place)
-    }
-
-    fn parameter_faults(&self, parameter: Option<&Value>, place: &str, text: &str) -> Faults {
-        let Some(parameter) = parameter else {
-            return vec![(place.to_owned(), "it is not described".to_owned())];
-        };
-        let schema = self.resolve(&parameter["schema"]);
-        // Parameters are texts; those described as numbers or booleans must read as such.
-        let value = match schema["type"].as_str() {
-            Some("integer" | "boolean") => serde_json::from_str(text).unwrap_or(Value::Null),
-            _ => Value::from(text),
-        };
-        self.faults(schema, &value, place)
-    }
-
-    fn body_faults(&self, operation: &Value, body: Option<&Value>) -> Faults {
-        let fault = |what: &str| vec![("body".to_owned(), what.to_owned())];
-        let described = operation.get("requestBody").map(|body| self.resolve(body));
-        match (described, body) {
-            (None, None) => Faults::new(),
-            (None, Some(_)) => fault("no body is described"),
-            (Some(described), None) if described["required"] == true => fault("it is missing"),
-            // A body that has required properties is required, whatever the flag says.
-            (Some(described), None) => {
-                let schema = &described["content"]["application/json"]["schema"];
-                let empty = self.faults(schema, &Value::Object(Map::new()), "body");
-                if empty.is_empty() { empty } else { fault("it is missing") }
-            }
-            (Some(described), Some(body)) => {
-                let schema = &described["content"]["application/json"]["schema"];
-                self.faults(schema, body, "body")
-            }
-        }
-    }
-
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+    pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {
             Some(reference) => {
                 let pointer = reference.trim_start_matches('#');
@@ -149,30 +75,38 @@ impl Description {
     }
 
     /// Faults of a value, properties that nobody speaks of included.
-    fn faults(&self, schema: &Value, value: &Value, place: &str) -> Faults {
+    pub(crate) fn faults(&self, schema: &Value, value: &Value, place: &str) -> Vec<Fault> {
         let (mut faults, known) = self.examine(schema, value, place);
         if let (Some(object), Some(known)) = (value.as_object(), known) {
             let unknown = object.keys().filter(|name| !known.contains(*name));
             faults.extend(
-                unknown.map(|name| (format!("{place}.{name}"), "it is not described".to_owned())),
+                unknown.map(|name| Fault::new(format!("{place}.{name}"), "it is not described")),
             );
         }
+        attribute(schema, place, &mut faults);
         faults
     }
 
     /// Faults of a value, and the properties that the schema speaks of.
-    fn examine(&self, schema: &Value, value: &Value, place: &str) -> (Faults, Known) {
-        let schema = self.resolve(schema);
-        let fault = |what: String| (vec![(place.to_owned(), what)], None);
+    fn examine(&self, schema: &Value, value: &Value, place: &str) -> (Vec<Fault>, Known) {
+        let (mut faults, known) = self.examine_resolved(schema, value, place);
+        attribute(schema, place, &mut faults);
+        (faults, known)
+    }
+
+    fn examine_resolved(&self, given: &Value, value: &Value, place: &str) -> (Vec<Fault>, Known) {
+        let schema = self.resolve(given);
+        let fault = |what: String| (vec![Fault::new(place, what)], None);
         if value.is_null() {
             let untyped = schema.as_object().is_none_or(Map::is_empty);
-            let allowed = schema["nullable"] == true || untyped;
-            return if allowed { (Faults::new(), None) } else { fault("null".to_owned()) };
+            // Beside a reference `nullable` says nothing by the letter, but the vendor means it.
+            let allowed = schema["nullable"] == true || given["nullable"] == true || untyped;
+            return if allowed { (Vec::new(), None) } else { fault("null".to_owned()) };
         }
         if let Some(what) = scalar_fault(schema, value) {
             return fault(what);
         }
-        let mut faults = Faults::new();
+        let mut faults = Vec::new();
         let mut known = self.examine_object(schema, value, place, &mut faults);
         if let (Some(items), Some(list)) = (schema.get("items"), value.as_array()) {
             for (index, item) in list.iter().enumerate() {
@@ -184,6 +118,11 @@ impl Description {
             faults.extend(more);
             known = join(known, names);
         }
+        if let Some(form) = discriminated(schema, value) {
+            let (more, names) = self.examine(&form, value, place);
+            faults.extend(more);
+            return (faults, join(known, names));
+        }
         for kind in ["oneOf", "anyOf"] {
             let Some(branches) = schema[kind].as_array() else {
                 continue;
@@ -192,11 +131,11 @@ impl Description {
             let (fit, unfit): (Vec<_>, Vec<_>) =
                 examined.partition(|(faults, _)| faults.is_empty());
             if fit.is_empty() {
-                let why: Vec<Faults> = unfit.into_iter().map(|(faults, _)| faults).collect();
+                let why: Vec<Vec<Fault>> = unfit.into_iter().map(|(faults, _)| faults).collect();
                 return fault(format!("it fits no form of {kind}: {why:?}"));
             }
             if kind == "oneOf" && fit.len() > 1 {
-                faults.push((place.to_owned(), format!("it fits {} forms of oneOf", fit.len())));
+                faults.push(Fault::new(place, format!("it fits {} forms of oneOf", fit.len())));
             }
             for (_, names) in fit {
                 known = join(known, names);
@@ -210,12 +149,12 @@ impl Description {
         schema: &Value,
         value: &Value,
         place: &str,
-        faults: &mut Faults,
+        faults: &mut Vec<Fault>,
     ) -> Known {
         let object = value.as_object()?;
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !object.contains_key(name) {
-                faults.push((place.to_owned(), format!("`{name}` is missing")));
+                faults.push(Fault::new(place, format!("`{name}` is missing")));
             }
         }
         let described = schema["properties"].as_object();
@@ -281,7 +220,7 @@ fn scalar_fault(schema: &Value, value: &Value) -> Option<String> {
     (short || long || !form).then(|| "its length or format is another".to_owned())
 }
 
-fn is_hole(part: &str) -> bool {
+pub(crate) fn is_hole(part: &str) -> bool {
     part.starts_with('{') && part.ends_with('}')
 }
 
@@ -289,7 +228,30 @@ fn join(a: Known, b: Known) -> Known {
     Some(a?.into_iter().chain(b?).collect())
 }
 
-fn problem(operation: &str, place: &str, what: &str) -> Problem {
-    let (operation, place) = (operation.to_owned(), place.to_owned());
-    Problem { operation, place, what: what.to_owned() }
+/// Says of faults found under a reference, or in what extends one, which schema it leads to, unless an inner one was
+/// blamed already.
+fn attribute(schema: &Value, place: &str, faults: &mut [Fault]) {
+    let extended = schema["allOf"].get(0).unwrap_or(schema);
+    let reference = schema["$ref"].as_str().or_else(|| extended["$ref"].as_str());
+    let Some(name) = reference.and_then(|reference| reference.rsplit('/').next()) else {
+        return;
+    };
+    for fault in faults.iter_mut().filter(|fault| fault.schema.is_none()) {
+        let within = fault.place.strip_prefix(place).unwrap_or_default();
+        fault.schema = Some(format!("{name}{}", unnumbered(within)));
+    }
+}
+
+/// A place with `*` for the index of any element of a list.
+pub(crate) fn unnumbered(place: &str) -> String {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    let parts = place.split('.').map(|part| if number(part) { "*" } else { part });
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// The one form that a `discriminator` names for this value, as a reference.
+fn discriminated(schema: &Value, value: &Value) -> Option<Value> {
+    let discriminator = schema.get("discriminator")?;
+    let name = value.get(discriminator["propertyName"].as_str()?)?.as_str()?;
+    Some(serde_json::json!({ "$ref": discriminator["mapping"].get(name)? }))
 }

@@ -24,7 +24,7 @@ pub use spec::AccountSpec;
 pub const ZERO_TIME: &str = "0000-00-00 00:00:00";
 
 /// A LeadDesk account, and what the Intercom workspace already knows of its people.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Account {
     /// The contacts, by ascending id.
@@ -48,7 +48,7 @@ pub struct Account {
 }
 
 /// A contact as `contact get` gives it. `None` is sent as `null`, `Some("")` as `""`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceContact {
     pub id: u64,
@@ -88,7 +88,7 @@ pub struct SourceContact {
 }
 
 /// One of the 35 free slots of a contact.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct OtherInfo {
     /// `other_i_name_N`.
     pub label: String,
@@ -97,7 +97,7 @@ pub struct OtherInfo {
 }
 
 /// A call as `call get` gives it. `None` is sent as `null`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceCall {
     pub id: u64,
@@ -133,7 +133,7 @@ pub struct SourceCall {
 }
 
 /// An agent, as REST's `/users` gives it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
 pub struct SourceAgent {
     pub id: u64,
@@ -170,7 +170,7 @@ pub struct SourceList {
 }
 
 /// A person whom Intercom knew before the migration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 pub struct ExistingContact {
     /// The e-mail the person has in both systems.
     pub email: String,

@@ -7,6 +7,7 @@ use crate::workspace::{CreatedBy, DataAttribute};
 
 const MOST_CHARACTERS: usize = 255;
 const MOST_ATTRIBUTES: usize = 250;
+const FEWEST_OPTIONS: usize = 2;
 
 impl Store {
     /// The contact attribute of this name that accepts values.
@@ -129,12 +130,8 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let data_type = match (data_type, &options) {
         ("string" | "integer" | "float" | "boolean" | "datetime" | "date", None) => data_type,
         // A list reads back as a string with options.
-        ("options" | "string", Some(options)) if options.len() >= 2 => "string",
-        ("options" | "string", _) => {
-            return Err(Failure::invalid(
-                "The Data Attribute options field must have at least two options",
-            ));
-        }
+        ("options" | "string", Some(options)) if options.len() >= FEWEST_OPTIONS => "string",
+        ("options" | "string", _) => return Err(too_few_options()),
         _ => return Err(Failure::invalid("Data Type isn't an option")),
     };
     if let Some(twin) = store.data_attributes.iter().find(|own| own.name.eq_ignore_ascii_case(name))
@@ -176,6 +173,9 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
 pub(super) fn update(store: &mut Store, call: &Call<'_>) -> Outcome {
     let body = call.body()?;
     let options = options(&body)?;
+    if options.as_ref().is_some_and(|options| options.len() < FEWEST_OPTIONS) {
+        return Err(too_few_options());
+    }
     let found = store.data_attributes.iter_mut().find(|own| own.id.to_string() == call.segment(1));
     let none =
         || Failure::new(404, "field_not_found", "We couldn't find that data attribute to update");
@@ -194,6 +194,10 @@ pub(super) fn update(store: &mut Store, call: &Call<'_>) -> Outcome {
     }
     attribute.updated_at = Store::now();
     Ok(render::data_attribute(attribute))
+}
+
+fn too_few_options() -> Failure {
+    Failure::invalid("The Data Attribute options field must have at least two options")
 }
 
 /// `options:[{value}]`.

@@ -31,6 +31,7 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     apply(store, &mut contact, &body)?;
     refuse_twin(store, &contact)?;
     contact.id = store.next_contact_id();
+    store.made_contact(&contact.id);
     let shown = render::contact(&contact, store, call.version);
     store.put_contact(contact);
     Ok(shown)

@@ -21,6 +21,9 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let id = from.get("id").and_then(Value::as_str).ok_or_else(|| missing("from.id"))?;
     let text = required_text(&body)?;
     let contact = store.contact(id).cloned().ok_or_else(Failure::no_contact)?;
+    if !store.is_known(id) {
+        return Err(Failure::no_contact());
+    }
     if !(kind == "contact" || kind == contact.role) {
         return match kind {
             "user" | "lead" => Err(Failure::no_contact()),

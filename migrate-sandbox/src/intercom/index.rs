@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::workspace::{Contact, Conversation};
 
-/// An object that search can find by equality of a term without looking at every object.
+/// An object that search can find by a term or by its time without looking at every object.
 pub(super) trait Indexed {
+    /// UNIX seconds of its creation.
+    fn created_at(&self) -> i64;
+
     /// Field and value.
     fn terms(&self) -> Vec<(String, String)>;
 }
@@ -19,11 +22,27 @@ pub(crate) struct SearchIndex<K, T> {
     pending: VecDeque<(Instant, K, Option<Arc<T>>)>,
     objects: BTreeMap<K, Arc<T>>,
     by_term: HashMap<(String, String), BTreeSet<K>>,
+    by_time: BTreeSet<(i64, K)>,
 }
 
-impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
+/// What narrows a search down before each object is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Narrow {
+    /// Fields and values of which a result has at least one.
+    pub(super) terms: Option<Vec<(String, String)>>,
+    /// The least and the greatest `created_at` of a result.
+    pub(super) created_at: Option<(i64, i64)>,
+}
+
+impl<K: Ord + Clone + Default, T: Indexed> SearchIndex<K, T> {
     pub(super) fn new(lag: Duration) -> Self {
-        Self { lag, pending: VecDeque::new(), objects: BTreeMap::new(), by_term: HashMap::new() }
+        Self {
+            lag,
+            pending: VecDeque::new(),
+            objects: BTreeMap::new(),
+            by_term: HashMap::new(),
+            by_time: BTreeSet::new(),
+        }
     }
 
     /// Notes a change (`None`: the object is gone), to be seen after the lag.
@@ -40,19 +59,22 @@ impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
         }
     }
 
-    /// The objects search sees now that have this term; all objects without one.
-    pub(super) fn candidates(&mut self, term: Option<&(String, String)>) -> Vec<(K, Arc<T>)> {
+    /// The objects search sees now, as far as they can be narrowed down, by key.
+    pub(super) fn candidates(&mut self, narrow: &Narrow) -> Vec<(K, Arc<T>)> {
         self.catch_up();
-        match term {
-            None => {
-                self.objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
+        let with = |key: &K| Some((key.clone(), Arc::clone(self.objects.get(key)?)));
+        let keys: BTreeSet<&K> = match (&narrow.terms, narrow.created_at) {
+            (Some(terms), _) => {
+                terms.iter().filter_map(|term| self.by_term.get(term)).flatten().collect()
             }
-            Some(term) => {
-                let keys = self.by_term.get(term).into_iter().flatten();
-                keys.filter_map(|key| Some((key.clone(), Arc::clone(self.objects.get(key)?))))
-                    .collect()
+            (None, Some((from, to))) => {
+                // The least key there is stands before every other of the same second.
+                let later = self.by_time.range((from, K::default())..);
+                later.take_while(|(at, _)| *at <= to).map(|(_, key)| key).collect()
             }
-        }
+            (None, None) => self.objects.keys().collect(),
+        };
+        keys.into_iter().filter_map(with).collect()
     }
 
     fn catch_up(&mut self) {
@@ -74,17 +96,23 @@ impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
                     }
                 }
             }
+            self.by_time.remove(&(old.created_at(), key.clone()));
         }
         if let Some(object) = object {
             for term in object.terms() {
                 self.by_term.entry(term).or_default().insert(key.clone());
             }
+            self.by_time.insert((object.created_at(), key.clone()));
             self.objects.insert(key, object);
         }
     }
 }
 
 impl Indexed for Contact {
+    fn created_at(&self) -> i64 {
+        self.created_at
+    }
+
     fn terms(&self) -> Vec<(String, String)> {
         let fields =
             [("email", &self.email), ("phone", &self.phone), ("external_id", &self.external_id)];
@@ -103,6 +131,10 @@ impl Indexed for Contact {
 }
 
 impl Indexed for Conversation {
+    fn created_at(&self) -> i64 {
+        self.created_at
+    }
+
     fn terms(&self) -> Vec<(String, String)> {
         let mut terms = vec![
             ("id".to_owned(), self.id.clone()),

@@ -104,7 +104,8 @@ fn route(exchange: &Exchange) -> Option<Route> {
     match (method, exchange.segments().as_slice()) {
         ("GET", ["me"]) => at("/me", people::me),
         ("GET", ["admins"]) => at("/admins", people::admins),
-        ("GET", ["admins", _]) => at("/admins/{id}", people::admin),
+        // `/admins/activity_logs` and the like are other operations.
+        ("GET", ["admins", id]) if id.parse::<u64>().is_ok() => at("/admins/{id}", people::admin),
         ("GET", ["teams"]) => at("/teams", people::teams),
         ("GET", ["teams", _]) => at("/teams/{id}", people::team),
 

@@ -12,7 +12,10 @@ use crate::workspace::{Author, Contact, Conversation, Part};
 /// `POST /conversations/{id}/reply`: the answer is the whole conversation, its newest part last.
 pub(super) fn reply(store: &mut Store, call: &Call<'_>) -> Outcome {
     let body = call.body()?;
-    let mut conversation = existing(store, call)?;
+    let mut conversation = match call.segment(1) {
+        "last" => last(store, &body)?,
+        _ => existing(store, call)?,
+    };
     let text = required_text(&body)?;
     let now = Store::now();
     let created_at = created_at(&body)?.unwrap_or(now);
@@ -152,6 +155,14 @@ fn assign(
     }
     *assigned = id;
     Ok(())
+}
+
+/// The latest conversation of the contact named in the body.
+fn last(store: &Store, body: &Map<String, Value>) -> Result<Conversation, Failure> {
+    let contact = replying(store, body)?;
+    let mut latest = store.conversations.values().rev();
+    let found = latest.find(|it| it.contacts.contains(&contact.id));
+    found.map(|it| Conversation::clone(it)).ok_or_else(Failure::no_resource)
 }
 
 /// The contact who replies: exactly one of three ways to name it.

@@ -69,16 +69,47 @@ impl Query {
         }
     }
 
-    /// A field and value that every result must have, if one of these fields is asked for by equality.
-    pub(super) fn term(&self, indexed: &dyn Fn(&str) -> bool) -> Option<(String, String)> {
+    /// Fields and values of which every result must have one, if such fields are asked for by equality.
+    pub(super) fn terms(&self, indexed: &dyn Fn(&str) -> bool) -> Option<Vec<(String, String)>> {
         match self {
-            Self::Filter(filter)
-                if filter.operator == Operator::Equal && indexed(&filter.field) =>
-            {
-                Some((filter.field.clone(), filter.value.as_str()?.to_lowercase()))
+            Self::Filter(filter) if indexed(&filter.field) => {
+                let values = match filter.operator {
+                    Operator::Equal => std::slice::from_ref(&filter.value),
+                    Operator::In => filter.value.as_array()?,
+                    _ => return None,
+                };
+                // An empty value asks for the field to be empty, which no term can find.
+                let text = |value: &Value| {
+                    value.as_str().filter(|it| !it.is_empty()).map(str::to_lowercase)
+                };
+                values.iter().map(|value| Some((filter.field.clone(), text(value)?))).collect()
             }
-            Self::And(inner) => inner.iter().find_map(|query| query.term(indexed)),
-            _ => None,
+            Self::Filter(_) => None,
+            Self::And(inner) => inner.iter().find_map(|query| query.terms(indexed)),
+            Self::Or(inner) => {
+                let each: Option<Vec<_>> = inner.iter().map(|query| query.terms(indexed)).collect();
+                Some(each?.concat())
+            }
+        }
+    }
+
+    /// The least and the greatest number of this field that any result can have.
+    pub(super) fn range(&self, field: &str) -> (i64, i64) {
+        const ALL: (i64, i64) = (i64::MIN, i64::MAX);
+        match self {
+            Self::Filter(filter) if filter.field == field => {
+                match (filter.operator, number(&filter.value)) {
+                    (Operator::Equal, Some(at)) => (at, at),
+                    (Operator::Greater, Some(at)) => (at, i64::MAX),
+                    (Operator::Less, Some(at)) => (i64::MIN, at),
+                    _ => ALL,
+                }
+            }
+            Self::And(inner) => inner.iter().fold(ALL, |(from, to), query| {
+                let (least, greatest) = query.range(field);
+                (from.max(least), to.min(greatest))
+            }),
+            _ => ALL,
         }
     }
 }

@@ -131,6 +131,11 @@ pub(super) fn note(note: &Note, contact: &str, store: &Store) -> Value {
 
 pub(super) fn data_attribute(attribute: &DataAttribute) -> Value {
     let options = &attribute.options;
+    let data_type = match attribute.data_type.as_str() {
+        // Up to 2.16 an attribute created as `datetime` is told as a `date`.
+        "datetime" => "date",
+        other => other,
+    };
     let mut shown = json!({
         "type": "data_attribute",
         "id": attribute.id,
@@ -139,7 +144,7 @@ pub(super) fn data_attribute(attribute: &DataAttribute) -> Value {
         "full_name": format!("custom_attributes.{}", attribute.name),
         "label": attribute.name,
         "description": attribute.description,
-        "data_type": attribute.data_type,
+        "data_type": data_type,
         "api_writable": true,
         "ui_writable": false,
         "messenger_writable": attribute.messenger_writable,

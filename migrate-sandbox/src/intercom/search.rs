@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
+use super::index::Narrow;
 use super::paging::{Paging, Position};
 use super::query::{Kind, Query};
 use super::{Call, Failure, Outcome, Store, render, text};
@@ -29,11 +30,11 @@ pub(super) fn contacts(store: &mut Store, call: &Call<'_>) -> Outcome {
         matches!(field, "id" | "email" | "phone" | "external_id")
             || field.starts_with("custom_attributes.")
     };
-    // An empty value asks for the field to be empty, which no term can find.
-    let term = query.term(&indexed).filter(|(_, value)| !value.is_empty());
+    // Times of contacts are compared by day, in which the seconds of a range may stand anywhere.
+    let narrow = Narrow { terms: query.terms(&indexed), created_at: None };
     let zone = store.time_zone;
     let day = |seconds: i64| day_of(seconds, zone);
-    let found = store.contact_index.candidates(term.as_ref()).into_iter().filter(|(_, contact)| {
+    let found = store.contact_index.candidates(&narrow).into_iter().filter(|(_, contact)| {
         query.holds(&|filter| {
             let kind = kinds
                 .iter()
@@ -59,9 +60,12 @@ pub(super) fn conversations(store: &mut Store, call: &Call<'_>) -> Outcome {
         filter.check(conversation_kind(&filter.field)?, false)?;
     }
     let indexed = |field: &str| matches!(field, "id" | "contact_ids" | "source.author.id");
-    let term = query.term(&indexed).filter(|(_, value)| !value.is_empty());
-    let found = store.conversation_index.candidates(term.as_ref()).into_iter().filter(
-        |(_, conversation)| {
+    let (from, to) = query.range("created_at");
+    let is_narrow = from != i64::MIN || to != i64::MAX;
+    let narrow =
+        Narrow { terms: query.terms(&indexed), created_at: is_narrow.then_some((from, to)) };
+    let found =
+        store.conversation_index.candidates(&narrow).into_iter().filter(|(_, conversation)| {
             query.holds(&|filter| {
                 let kind = conversation_kind(&filter.field).unwrap_or(Kind::Text);
                 let values = conversation_values(conversation, &filter.field, store);

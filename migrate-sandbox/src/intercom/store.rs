@@ -1,8 +1,8 @@
 //! The workspace with the indexes that answer without a scan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono_tz::Tz;
 
@@ -34,6 +34,10 @@ pub(crate) struct Store {
     pub(super) conversations: BTreeMap<u64, Arc<Conversation>>,
     pub(super) contact_index: SearchIndex<String, Contact>,
     pub(super) conversation_index: SearchIndex<u64, Conversation>,
+    /// How long a new contact can open no conversation.
+    pub(crate) unknown_for: Duration,
+    /// Contacts made by a call that may be unknown still, oldest first.
+    new_contacts: VecDeque<(Instant, String)>,
     /// Given to whatever is made next.
     serial: u64,
     requests: u64,
@@ -60,6 +64,8 @@ impl Store {
             conversations: BTreeMap::new(),
             contact_index: SearchIndex::new(lag),
             conversation_index: SearchIndex::new(lag),
+            unknown_for: Duration::ZERO,
+            new_contacts: VecDeque::new(),
             serial: 100,
             requests: 0,
         };
@@ -165,9 +171,10 @@ impl Store {
         format!("{CONTACT_ID_PREFIX:08x}{:016x}", self.next_id())
     }
 
+    /// In the form of a UUID.
     pub(super) fn request_id(&mut self) -> String {
         self.requests += 1;
-        format!("sandbox-{:08x}", self.requests)
+        format!("5a4db0c5-0000-4000-8000-{:012x}", self.requests)
     }
 
     pub(super) fn now() -> i64 {
@@ -179,6 +186,22 @@ impl Store {
     /// The contact with this id, unless it is archived: the API cannot read those.
     pub(super) fn contact(&self, id: &str) -> Option<&Arc<Contact>> {
         self.contacts.get(id).filter(|contact| !contact.archived)
+    }
+
+    /// Takes note that a call made this contact.
+    pub(super) fn made_contact(&mut self, id: &str) {
+        if !self.unknown_for.is_zero() {
+            self.new_contacts.push_back((Instant::now(), id.to_owned()));
+        }
+    }
+
+    /// Whether conversations can be opened for this contact yet.
+    pub(super) fn is_known(&mut self, id: &str) -> bool {
+        let unknown_for = self.unknown_for;
+        while self.new_contacts.front().is_some_and(|(made, _)| made.elapsed() >= unknown_for) {
+            self.new_contacts.pop_front();
+        }
+        !self.new_contacts.iter().any(|(_, new)| new == id)
     }
 
     pub(super) fn user_by_external_id(&self, external_id: &str) -> Option<&Arc<Contact>> {

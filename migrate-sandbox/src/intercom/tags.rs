@@ -58,7 +58,7 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let shown: Vec<Value> = people
         .into_iter()
         .map(|(mut contact, untag)| {
-            let shown = json!({"type": "contact", "id": contact.id, "tagged": !untag});
+            let shown = json!({"id": contact.id, "tagged": !untag});
             let changed = if untag {
                 take_off(&mut contact.tags, &tag.id)
             } else {

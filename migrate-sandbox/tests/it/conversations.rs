@@ -212,3 +212,15 @@ async fn the_list_is_paged_and_carries_no_parts() {
     assert!(first["conversations"][0].get("conversation_parts").is_none());
     assert_eq!(desk.get("/conversations?per_page=151").await.0, 400);
 }
+
+#[tokio::test]
+async fn a_reply_to_last_goes_to_the_latest_conversation() {
+    let desk = Desk::start(plain()).await;
+    let contact = desk.new_user("a:1", "ada@example.com").await;
+    let body = json!({"message_type": "comment", "type": "user", "intercom_user_id": contact, "body": "x"});
+    assert_eq!(desk.post("/conversations/last/reply", body.clone()).await.0, 404);
+    desk.new_conversation(&contact, "first", 1_600_000_000).await;
+    let latest = desk.new_conversation(&contact, "second", 1_600_000_001).await;
+    let (status, conversation) = desk.post("/conversations/last/reply", body).await;
+    assert_eq!((status, conversation["id"].as_str()), (200, Some(latest.as_str())));
+}

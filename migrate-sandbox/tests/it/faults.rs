@@ -4,7 +4,7 @@ use migrate_sandbox::{FaultKind, Faults, ServiceFaults, Struck};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Desk, plain};
+use super::{Desk, code, plain};
 
 fn always(fault: impl FnOnce(&mut ServiceFaults)) -> Faults {
     let mut intercom = ServiceFaults { requests: Struck::Writes, ..ServiceFaults::default() };
@@ -161,4 +161,20 @@ async fn mixed_faults_strike_about_as_often_as_asked_for() {
         let times = struck(&desk, kind);
         assert!((30..=90).contains(&times), "{kind:?} struck {times} times");
     }
+}
+
+#[tokio::test]
+async fn a_new_contact_is_unknown_to_conversations_for_a_while() {
+    let faults: Faults = toml::from_str("new_contact_unknown_for_ms = 300").unwrap();
+    let desk = Desk::start(plain().faults(faults)).await;
+    let contact = desk.new_user("a:1", "ada@example.com").await;
+    let opening = json!({"from": {"type": "user", "id": contact}, "body": "hello"});
+    let (status, body) = desk.post("/conversations", opening.clone()).await;
+    assert_eq!((status, code(&body)), (404, "not_found"));
+    assert_eq!(desk.get(&format!("/contacts/{contact}")).await.0, 200, "it is there to be read");
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(desk.post("/conversations", opening.clone()).await.0, 200);
+    desk.sandbox.set_faults(Faults::default());
+    let second = desk.new_user("a:2", "bob@example.com").await;
+    desk.new_conversation(&second, "hello", 1_600_000_000).await;
 }

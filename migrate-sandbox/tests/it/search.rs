@@ -163,3 +163,30 @@ async fn search_lags_and_reading_does_not() {
     assert!(conversations("open").await.is_empty());
     assert!(contacts().await.is_empty());
 }
+
+#[tokio::test]
+async fn what_narrows_a_search_down_loses_nothing() {
+    let desk = Desk::start(plain()).await;
+    let ada = desk.new_user("a:1", "ada@example.com").await;
+    let bob = desk.new_user("a:2", "bob@example.com").await;
+    let mut ids = Vec::new();
+    for (at, who) in [&ada, &bob, &ada].into_iter().enumerate() {
+        ids.push(desk.new_conversation(who, "x", 1_600_000_000 + at as i64).await);
+    }
+    let found = async |query: Value| desk.found("conversations", query).await;
+    let at =
+        |operator: &str, second: i64| leaf("created_at", operator, json!(1_600_000_000 + second));
+    let all = |filters: Value| json!({"operator": "AND", "value": filters});
+    assert_eq!(found(all(json!([at(">", 1), at("<", 1)]))).await, [ids[1].as_str()]);
+    assert_eq!(found(all(json!([at(">", 1)]))).await, ids[1..]);
+    assert_eq!(found(at("!=", 1)).await, [ids[0].as_str(), ids[2].as_str()]);
+    assert_eq!(found(all(json!([at(">", 2), at("<", 1)]))).await, [] as [&str; 0]);
+    let hers = leaf("contact_ids", "=", json!(ada));
+    assert_eq!(found(all(json!([hers, at(">", 1)]))).await, [ids[2].as_str()]);
+    let either = json!({"operator": "OR", "value": [hers, at("<", 1)]});
+    assert_eq!(found(either).await, ids);
+    let either = json!({"operator": "OR", "value": [hers, leaf("id", "=", json!(ids[1]))]});
+    assert_eq!(found(either).await, ids);
+    let both = leaf("contact_ids", "IN", json!([ada, bob]));
+    assert_eq!(found(both).await, ids);
+}

@@ -130,3 +130,27 @@ async fn after_the_shutdown_nobody_answers() {
     desk.sandbox.shutdown().await;
     assert!(reqwest::get(url).await.unwrap_err().is_connect());
 }
+
+#[tokio::test]
+async fn debug_shows_no_value_of_anybody() {
+    let desk = Desk::start(plain()).await;
+    let contact = desk.new_user("leaddesk:contact:77", "ada.secret@example.com").await;
+    desk.post(&format!("/contacts/{contact}/notes"), json!({"body": "private words"})).await;
+    desk.new_conversation(&contact, "private words", 1_600_000_000).await;
+    let workspace = desk.sandbox.workspace();
+    let account = desk.sandbox.account();
+    let shown = format!(
+        "{workspace:?} {:?} {:?} {account:?} {:?} {:?} {:?} {:?}",
+        workspace.contacts,
+        workspace.conversations,
+        account.contacts,
+        account.calls,
+        account.agents,
+        desk.sandbox,
+    );
+    let contacts = account.contacts.iter().flat_map(|it| it.phonenumbers.iter().chain(&it.email));
+    for value in contacts.map(String::as_str).chain(["ada.secret", "contact:77", "private words"]) {
+        assert!(!shown.contains(value), "a value is shown");
+    }
+    assert!(shown.contains("contacts: 20"), "counts are shown");
+}
