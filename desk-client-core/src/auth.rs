@@ -11,6 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::error::Error;
 
 /// Puts a credential on every attempt.
+///
+/// It is called while the attempt holds a permit, so an implementation that asks a service for a token does so through
+/// a limiter of its own: through the same one, calls that hold every permit would wait for a token that waits for a permit.
 #[async_trait]
 pub trait Authorize: Send + Sync {
     /// Adds headers or query pairs to the request.
@@ -84,7 +87,8 @@ impl Authorize for QueryKey {
     async fn authorize(&self, request: &mut http::Request<Bytes>) -> Result<(), Error> {
         let failed = || Error::settings("the key cannot stand in a URL");
         let mut url = url::Url::parse(&request.uri().to_string()).map_err(|_| failed())?;
-        url.query_pairs_mut().append_pair(self.name, self.key.expose_secret());
+        url.query_pairs_mut()
+            .append_pair(self.name, self.key.expose_secret());
         *request.uri_mut() = url.as_str().parse().map_err(|_| failed())?;
         Ok(())
     }

@@ -30,7 +30,10 @@ pub(crate) struct Passing {
 impl Passing {
     pub(crate) fn matches(&self, error: &Error) -> bool {
         error.status() == Some(self.status)
-            && self.code.as_deref().is_none_or(|code| error.code() == Some(code))
+            && self
+                .code
+                .as_deref()
+                .is_none_or(|code| error.code() == Some(code))
     }
 }
 
@@ -47,6 +50,7 @@ impl Passing {
 pub struct Call {
     method: Method,
     template: String,
+    label: Option<String>,
     segments: Vec<String>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
@@ -61,10 +65,15 @@ impl Call {
     /// [`repeat`](Self::repeat) says so.
     #[must_use]
     pub fn new(method: Method, template: impl Into<String>) -> Self {
-        let repeat = if method.is_idempotent() { Repeat::Safe } else { Repeat::Never };
+        let repeat = if method.is_idempotent() {
+            Repeat::Safe
+        } else {
+            Repeat::Never
+        };
         Self {
             method,
             template: template.into(),
+            label: None,
             segments: Vec::new(),
             query: Vec::new(),
             headers: HeaderMap::new(),
@@ -105,6 +114,20 @@ impl Call {
         self
     }
 
+    /// Sets the path template anew.
+    #[must_use]
+    pub fn at(mut self, template: impl Into<String>) -> Self {
+        self.template = template.into();
+        self
+    }
+
+    /// Names the call in logs and errors, where the path says too little. The name must hold no value.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.label = Some(name.into());
+        self
+    }
+
     /// Adds a query pair; encoded, with `+` as `%2B`.
     #[must_use]
     pub fn query(mut self, name: &str, value: impl fmt::Display) -> Self {
@@ -124,17 +147,23 @@ impl Call {
     /// Sets the body to `value` as JSON. A value that cannot be written as JSON fails the call when it is sent.
     #[must_use]
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        self.headers
-            .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.body =
-            Some(serde_json::to_vec(value).map(Bytes::from).map_err(|cause| cause.to_string()));
+        self.headers.insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        self.body = Some(
+            serde_json::to_vec(value)
+                .map(Bytes::from)
+                .map_err(|cause| cause.to_string()),
+        );
         self
     }
 
     /// Sets a body of another kind.
     #[must_use]
     pub fn body(mut self, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
-        self.headers.insert(http::header::CONTENT_TYPE, content_type);
+        self.headers
+            .insert(http::header::CONTENT_TYPE, content_type);
         self.body = Some(Ok(body.into()));
         self
     }
@@ -164,7 +193,10 @@ impl Call {
     /// Like [`passing`](Self::passing), for one code of the service only.
     #[must_use]
     pub fn passing_code(mut self, status: StatusCode, code: &str) -> Self {
-        self.passing.push(Passing { status, code: Some(code.to_owned()) });
+        self.passing.push(Passing {
+            status,
+            code: Some(code.to_owned()),
+        });
         self
     }
 
@@ -174,15 +206,18 @@ impl Call {
         &self.method
     }
 
-    /// The path with its holes, fit for logs.
+    /// The name of the call, or else its path with its holes: fit for logs.
     #[must_use]
     pub fn path_template(&self) -> &str {
-        &self.template
+        self.label.as_deref().unwrap_or(&self.template)
     }
 
     /// The values of the query pairs called `name`, for classifiers and transports that look at them.
     pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether the call may be repeated.
@@ -202,7 +237,7 @@ impl Call {
         defaults: &HeaderMap,
     ) -> Result<http::Request<Bytes>, Error> {
         let fail =
-            |detail: &str| Error::settings(detail).with_call(&self.method, self.template.as_str());
+            |detail: &str| Error::settings(detail).with_call(&self.method, self.path_template());
         let url = self.url(base).map_err(fail)?;
         let body = match &self.body {
             None => Bytes::new(),
@@ -211,7 +246,10 @@ impl Call {
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = url.as_str().parse().map_err(|_| fail("the URL is not valid"))?;
+        *request.uri_mut() = url
+            .as_str()
+            .parse()
+            .map_err(|_| fail("the URL is not valid"))?;
         *request.headers_mut() = defaults.clone();
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
@@ -224,8 +262,9 @@ impl Call {
         url.set_query(None);
         url.set_fragment(None);
         {
-            let mut path =
-                url.path_segments_mut().map_err(|()| "the base URL cannot have a path")?;
+            let mut path = url
+                .path_segments_mut()
+                .map_err(|()| "the base URL cannot have a path")?;
             path.pop_if_empty();
             let mut values = self.segments.iter();
             for part in self.template.trim_start_matches('/').split('/') {
@@ -257,7 +296,7 @@ impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("method", &self.method)
-            .field("path", &self.template)
+            .field("path", &self.path_template())
             .field("repeat", &self.repeat)
             .finish_non_exhaustive()
     }
@@ -278,7 +317,7 @@ impl Reply {
         let (parts, body) = response.into_parts();
         Self {
             method: call.method.clone(),
-            template: call.template.clone(),
+            template: call.path_template().to_owned(),
             status: parts.status,
             headers: parts.headers,
             body,
@@ -383,12 +422,17 @@ mod tests {
 
     fn uri(call: &Call) -> String {
         let base = Url::parse("https://api.example.com/stable/").unwrap();
-        call.request(&base, &HeaderMap::new()).unwrap().uri().to_string()
+        call.request(&base, &HeaderMap::new())
+            .unwrap()
+            .uri()
+            .to_string()
     }
 
     #[test]
     fn segments_and_queries_are_encoded() {
-        let call = Call::get("/contacts/{id}/tags").segment("a/b ä?").query("phone", "+358 1&2");
+        let call = Call::get("/contacts/{id}/tags")
+            .segment("a/b ä?")
+            .query("phone", "+358 1&2");
         assert_eq!(
             uri(&call),
             "https://api.example.com/stable/contacts/a%2Fb%20%C3%A4%3F/tags?phone=%2B358+1%262"
@@ -420,6 +464,9 @@ mod tests {
         let body = br#"[{"age":"ada@example.com"}]"#;
         let cause = serde_json::from_slice::<Vec<Inner>>(body).unwrap_err();
         let text = json_failure::<Vec<Inner>>(body, &cause);
-        assert_eq!(text, "a value has another type than expected or is missing, at `[0].age`");
+        assert_eq!(
+            text,
+            "a value has another type than expected or is missing, at `[0].age`"
+        );
     }
 }

@@ -443,7 +443,10 @@ mod tests {
             .with_code("not_found\r\nSet-Cookie: x")
             .with_body(b"{\"email\":\"ada@example.com\"}")
             .with_source(std::io::Error::other("because"));
-        assert_eq!(error.to_string(), "GET /contacts/{id}: not found (404, not_foundSet-Cookie:x)");
+        assert_eq!(
+            error.to_string(),
+            "GET /contacts/{id}: not found (404, not_foundSet-Cookie:x)"
+        );
         assert!(!format!("{error:?}").contains("ada@"));
         assert_eq!(error.body(), Some("{\"email\":\"ada@example.com\"}"));
         assert_eq!(error.executed(), Executed::No);

@@ -157,7 +157,9 @@ struct Inner {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("limiter", &self.inner.limiter).finish_non_exhaustive()
+        f.debug_struct("Http")
+            .field("limiter", &self.inner.limiter)
+            .finish_non_exhaustive()
     }
 }
 
@@ -209,7 +211,12 @@ impl Http {
     }
 
     async fn attempts(&self, call: &Call) -> Result<Reply, Error> {
-        let Inner { retry, clock, authorize, .. } = &*self.inner;
+        let Inner {
+            retry,
+            clock,
+            authorize,
+            ..
+        } = &*self.inner;
         let started = clock.elapsed();
         let mut delays = retry.delays.series();
         let mut attempt = 0;
@@ -217,7 +224,12 @@ impl Http {
         let mut executed = Executed::No;
         loop {
             attempt += 1;
-            let Failure { error, class, hint, refused } = match self.attempt(call).await {
+            let Failure {
+                error,
+                class,
+                hint,
+                refused,
+            } = match self.attempt(call).await {
                 Ok(reply) => {
                     retry.budget.put();
                     return Ok(reply);
@@ -225,17 +237,32 @@ impl Http {
                 Err(failure) => *failure,
             };
             executed = executed.max(error.executed());
-            let error = error.with_call(call.method(), call.path_template()).with_attempts(attempt);
+            let error = error.with_attempts(attempt);
+            // The error of fetching a token keeps the name of that call.
+            let error = match error.path() {
+                Some(_) => error,
+                None => error.with_call(call.method(), call.path_template()),
+            };
             if let Some(refused) = refused.filter(|_| !renewed) {
                 renewed = true;
-                if authorize.renew(&refused).await? {
+                if authorize
+                    .renew(&refused)
+                    .await
+                    .map_err(|cause| cause.with_executed(executed))?
+                {
                     tracing::debug!("the credential was refused and renewed");
                     continue;
                 }
             }
             let elapsed = clock.elapsed().saturating_sub(started);
-            let decision =
-                retry.decide(attempt, elapsed, class, call.is_repeatable(), hint, delays.next());
+            let decision = retry.decide(
+                attempt,
+                elapsed,
+                class,
+                call.is_repeatable(),
+                hint,
+                delays.next(),
+            );
             match decision {
                 Decision::After(delay) if class == Class::Throttled || retry.budget.take() => {
                     tracing::debug!(attempt, kind = ?error.kind(), delay_ms = delay.as_millis() as u64, "trying again");
@@ -246,6 +273,11 @@ impl Http {
                         Class::Permanent => Retry::Never,
                         Class::Ambiguous if !call.is_repeatable() => Retry::MayHelp,
                         _ => Retry::Exhausted,
+                    };
+                    // A token that could not be fetched in several attempts stays given up.
+                    let verdict = match error.retry() {
+                        Retry::Exhausted => Retry::Exhausted,
+                        _ => verdict,
                     };
                     return Err(error.with_executed(executed).with_retry(verdict));
                 }
@@ -266,10 +298,15 @@ impl Http {
             headers,
             ..
         } = &*self.inner;
-        let mut request = call.request(base_url, headers).map_err(Failure::permanent)?;
+        let mut request = call
+            .request(base_url, headers)
+            .map_err(Failure::permanent)?;
         let permit = limiter.acquire().await;
         // Minting a token is a call of its own and must not use up the time of this one.
-        authorize.authorize(&mut request).await.map_err(Failure::permanent)?;
+        authorize
+            .authorize(&mut request)
+            .await
+            .map_err(|cause| Failure::permanent(cause.with_executed(Executed::No)))?;
         let sent_headers = request.headers().clone();
         let permit = permit.sent();
         let answer = futures::select_biased! {
@@ -280,7 +317,11 @@ impl Http {
             Ok(response) => response,
             Err(failure) => {
                 permit.settle(
-                    if failure.not_sent() { Outcome::NotSent } else { Outcome::Lost },
+                    if failure.not_sent() {
+                        Outcome::NotSent
+                    } else {
+                        Outcome::Lost
+                    },
                     None,
                 );
                 return Err(Failure::of_transport(failure));
@@ -314,7 +355,12 @@ impl Http {
             class
         };
         let refused = (error.kind() == ErrorKind::Unauthorized).then_some(sent_headers);
-        Err(Box::new(Failure { error, class, hint, refused }))
+        Err(Box::new(Failure {
+            error,
+            class,
+            hint,
+            refused,
+        }))
     }
 }
 
@@ -329,7 +375,12 @@ struct Failure {
 
 impl Failure {
     fn permanent(error: Error) -> Box<Self> {
-        Box::new(Self { error, class: Class::Permanent, hint: None, refused: None })
+        Box::new(Self {
+            error,
+            class: Class::Permanent,
+            hint: None,
+            refused: None,
+        })
     }
 
     fn of_transport(failure: crate::TransportError) -> Box<Self> {
@@ -340,12 +391,20 @@ impl Failure {
             (ErrorKind::TooLarge, _) | (_, true) => Class::Permanent,
             _ => Class::Ambiguous,
         };
-        let mut error =
-            Error::new(kind).with_executed(if not_sent { Executed::No } else { Executed::Maybe });
+        let mut error = Error::new(kind).with_executed(if not_sent {
+            Executed::No
+        } else {
+            Executed::Maybe
+        });
         if let Some(source) = failure.into_source() {
             error = error.with_source(source);
         }
-        Box::new(Self { error, class, hint: None, refused: None })
+        Box::new(Self {
+            error,
+            class,
+            hint: None,
+            refused: None,
+        })
     }
 }
 
@@ -357,11 +416,17 @@ fn wait_hint(
     clock: &dyn Clock,
 ) -> Option<Duration> {
     // The service's own date is the better "now": it and the reset are read off the same clock.
-    let now = headers.get(DATE).and_then(http_date).unwrap_or_else(|| clock.now().timestamp());
+    let now = headers
+        .get(DATE)
+        .and_then(http_date)
+        .unwrap_or_else(|| clock.now().timestamp());
     let until = |moment: i64| Duration::from_secs(u64::try_from(moment - now).unwrap_or(0));
     let asked = headers.get(RETRY_AFTER).and_then(|value| {
         let text = value.to_str().ok()?.trim();
-        let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let seconds = text
+            .parse::<f64>()
+            .ok()
+            .and_then(|s| Duration::try_from_secs_f64(s).ok());
         seconds.or_else(|| http_date(value).map(until))
     });
     asked.or_else(|| {
@@ -372,5 +437,7 @@ fn wait_hint(
 
 /// Seconds since 1970 of an HTTP date.
 pub(crate) fn http_date(value: &HeaderValue) -> Option<i64> {
-    DateTime::parse_from_rfc2822(value.to_str().ok()?).ok().map(|date| date.timestamp())
+    DateTime::parse_from_rfc2822(value.to_str().ok()?)
+        .ok()
+        .map(|date| date.timestamp())
 }

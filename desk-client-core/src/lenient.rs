@@ -25,7 +25,9 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 pub fn optional_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    Ok(deserializer.deserialize_any(Scalar)?.filter(|text| !text.trim().is_empty()))
+    Ok(deserializer
+        .deserialize_any(Scalar)?
+        .filter(|text| !text.trim().is_empty()))
 }
 
 /// A whole number sent as a number or as a string; `None` for null and `""`.
@@ -37,9 +39,9 @@ pub fn optional_integer<'de, D: Deserializer<'de>>(
 ) -> Result<Option<i64>, D::Error> {
     match optional_text(deserializer)? {
         None => Ok(None),
-        Some(text) => {
-            integer(&text).map(Some).ok_or_else(|| de::Error::custom("expected a whole number"))
-        }
+        Some(text) => integer(&text)
+            .map(Some)
+            .ok_or_else(|| de::Error::custom("expected a whole number")),
     }
 }
 

@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod clock;
+mod element;
 mod error;
 mod http_client;
 pub mod lenient;
@@ -19,6 +20,7 @@ pub mod testing;
 pub use auth::{Anonymous, Authorize, Bearer, QueryKey, bearer};
 pub use call::{Call, Repeat, Reply};
 pub use clock::{Clock, SystemClock};
+pub use element::{Unreadable, elements};
 pub use error::{BoxError, Error, ErrorKind, Executed, Retry};
 pub use http_client::{ByStatus, Classify, Http, HttpBuilder};
 pub use limiter::{Limiter, LimiterSettings, LimiterStats, Outcome, Permit, RateHeaders};

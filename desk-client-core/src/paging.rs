@@ -25,7 +25,11 @@ impl<T, C> Page<T, C> {
     /// A page.
     #[must_use]
     pub fn new(items: Vec<T>, next: Option<C>) -> Self {
-        Self { items, next, mark: None }
+        Self {
+            items,
+            next,
+            mark: None,
+        }
     }
 
     /// Adds what tells this page from the one before.
@@ -66,8 +70,12 @@ where
         mark: Option<String>,
         fetch: F,
     }
-    let state =
-        State { seen: HashSet::from([digest(&first)]), next: Some(first), mark: None, fetch };
+    let state = State {
+        seen: HashSet::from([digest(&first)]),
+        next: Some(first),
+        mark: None,
+        fetch,
+    };
     stream::try_unfold(state, move |mut state| async move {
         let Some(cursor) = state.next.take() else {
             return Ok(None);
@@ -79,10 +87,12 @@ where
         if page.mark.is_some() && page.mark == state.mark {
             return Err(Error::new(ErrorKind::Paging).with_detail("the same page came twice"));
         }
-        if let Some(next) = &page.next {
-            if !state.seen.insert(digest(next)) {
-                return Err(Error::new(ErrorKind::Paging).with_detail("the same cursor came twice"));
-            }
+        if page
+            .next
+            .as_ref()
+            .is_some_and(|next| !state.seen.insert(digest(next)))
+        {
+            return Err(Error::new(ErrorKind::Paging).with_detail("the same cursor came twice"));
         }
         state.mark.clone_from(&page.mark);
         state.next.clone_from(&page.next);
@@ -99,7 +109,10 @@ where
     T: Send + 'static,
     C: Send + 'static,
 {
-    pages.map_ok(|page| stream::iter(page.items.into_iter().map(Ok))).try_flatten().boxed()
+    pages
+        .map_ok(|page| stream::iter(page.items.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed()
 }
 
 /// Cursors are remembered by digest: eight bytes a page, whatever their length.
@@ -107,4 +120,64 @@ fn digest(cursor: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     cursor.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(script: Vec<(Vec<u32>, Option<u32>)>, empty: EmptyPage) -> Result<Vec<u32>, Error> {
+        let script = std::sync::Mutex::new(std::collections::VecDeque::from(script));
+        let pages = pages(0, empty, move |_cursor: u32| {
+            let page = script.lock().unwrap().pop_front();
+            async move {
+                let (items, next) = page.ok_or_else(|| Error::new(ErrorKind::Server))?;
+                let mark = items.first().map(u32::to_string);
+                Ok(Page::new(items, next).with_mark(mark))
+            }
+        });
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(items(pages).try_collect())
+    }
+
+    #[test]
+    fn an_empty_page_ends_a_list_only_where_that_is_said() {
+        let script = || vec![(vec![1], Some(1)), (vec![], Some(2)), (vec![3], None)];
+        assert_eq!(list(script(), EmptyPage::GoesOn).unwrap(), [1, 3]);
+        assert_eq!(list(script(), EmptyPage::Ends).unwrap(), [1]);
+    }
+
+    #[test]
+    fn circles_are_errors() {
+        let error = list(
+            vec![(vec![1], Some(1)), (vec![2], Some(0))],
+            EmptyPage::GoesOn,
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the list contradicts itself: the same cursor came twice"
+        );
+        let error = list(
+            vec![(vec![1], Some(1)), (vec![1], Some(2))],
+            EmptyPage::GoesOn,
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the list contradicts itself: the same page came twice"
+        );
+    }
+
+    #[test]
+    fn an_error_is_the_last_element() {
+        assert_eq!(
+            list(vec![(vec![1], Some(1))], EmptyPage::GoesOn)
+                .unwrap_err()
+                .kind(),
+            ErrorKind::Server
+        );
+    }
 }

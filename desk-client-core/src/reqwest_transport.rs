@@ -49,7 +49,9 @@ pub struct ReqwestTransport {
 
 impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReqwestTransport").field("max_body", &self.max_body).finish_non_exhaustive()
+        f.debug_struct("ReqwestTransport")
+            .field("max_body", &self.max_body)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,15 +78,46 @@ impl ReqwestTransport {
             .user_agent(settings.user_agent.as_str())
             .https_only(!plain);
         if plain {
-            // Without a store of root certificates building fails even where TLS is never spoken. A proxy would see the
-            // plain text, and loopback is not for proxies.
-            builder = builder.tls_certs_only([]).no_proxy();
+            // A proxy would see the plain text, and loopback is not for proxies.
+            builder = without_certificates(builder).no_proxy();
+        } else if !TLS {
+            return Err(Error::settings(
+                "the base URL is https, and this program was built without a TLS feature",
+            ));
         }
         let client = builder.build().map_err(|cause| {
             Error::settings("the HTTP client cannot be set up").with_source(cause.without_url())
         })?;
-        Ok(Self { client, max_body: settings.max_body })
+        Ok(Self {
+            client,
+            max_body: settings.max_body,
+        })
     }
+}
+
+const TLS: bool = cfg!(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+));
+
+/// Without a store of root certificates building fails even where TLS is never spoken, so none is asked for.
+#[cfg(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+))]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder.tls_certs_only([])
+}
+
+#[cfg(not(any(
+    feature = "rustls",
+    feature = "rustls-no-provider",
+    feature = "native-tls"
+)))]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
 }
 
 /// Whether the URL names this machine.
@@ -108,7 +141,10 @@ impl Transport for ReqwestTransport {
             TransportError::refused(crate::ErrorKind::Settings).with_source(cause.without_url())
         })?;
         let mut response = self.client.execute(request).await.map_err(failure)?;
-        if response.content_length().is_some_and(|length| length > self.max_body as u64) {
+        if response
+            .content_length()
+            .is_some_and(|length| length > self.max_body as u64)
+        {
             return Err(TransportError::too_large());
         }
         let mut body = BytesMut::new();

@@ -64,7 +64,10 @@ impl RetryPolicy {
     /// A policy that never repeats anything.
     #[must_use]
     pub fn none() -> Self {
-        Self { max_attempts: 1, ..Self::default() }
+        Self {
+            max_attempts: 1,
+            ..Self::default()
+        }
     }
 
     /// Decides what follows attempt number `attempt` (from 1), begun at most `elapsed` ago, which failed as `class`.
@@ -150,7 +153,9 @@ impl Delays {
     where
         I: Iterator<Item = Duration> + Send + 'static,
     {
-        Self { make: Arc::new(move || Box::new(make())) }
+        Self {
+            make: Arc::new(move || Box::new(make())),
+        }
     }
 
     /// Takes the delays from any policy of the `backoff` crate; `make` builds a fresh one for each call.
@@ -200,7 +205,11 @@ impl Budget {
     /// A store of `capacity` units, of which a retry costs `cost`; every success puts one unit back.
     #[must_use]
     pub fn new(capacity: u32, cost: u32) -> Self {
-        Self { state: Arc::new(Mutex::new(capacity)), capacity, cost }
+        Self {
+            state: Arc::new(Mutex::new(capacity)),
+            capacity,
+            cost,
+        }
     }
 
     /// Takes one retry, unless the store is empty.
@@ -234,7 +243,10 @@ impl Random {
     /// The next number in 0..1.
     fn unit(&self) -> f64 {
         const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut z = self.0.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
+        let mut z = self
+            .0
+            .fetch_add(GAMMA, Ordering::Relaxed)
+            .wrapping_add(GAMMA);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
@@ -244,4 +256,40 @@ impl Random {
 fn entropy() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_are_jittered_and_repeat_with_their_seed() {
+        let series = |seed| {
+            let delays =
+                Delays::exponential_seeded(Duration::from_secs(1), Duration::from_secs(8), seed);
+            delays.series().take(40).collect::<Vec<_>>()
+        };
+        assert_eq!(series(1), series(1));
+        assert_ne!(series(1), series(2));
+        for (index, delay) in series(3).into_iter().enumerate() {
+            let full = 2f64.powi(index.min(3) as i32);
+            assert!(
+                (full / 2.0..=full).contains(&delay.as_secs_f64()),
+                "{index}: {delay:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_series_that_ends_ends_the_retries() {
+        let delays = Delays::from_fn(|| [Duration::from_secs(3)].into_iter());
+        assert_eq!(
+            delays.series().collect::<Vec<_>>(),
+            [Duration::from_secs(3)]
+        );
+        assert_eq!(
+            Delays::constant(Duration::from_secs(2)).series().nth(9),
+            Some(Duration::from_secs(2))
+        );
+    }
 }

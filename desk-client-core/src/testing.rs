@@ -77,7 +77,9 @@ impl ScriptedTransport {
         + Send
         + 'static,
     ) -> &Self {
-        self.lock().rules.push((Box::new(matches), Box::new(answer)));
+        self.lock()
+            .rules
+            .push((Box::new(matches), Box::new(answer)));
         self
     }
 
@@ -112,7 +114,11 @@ impl Transport for ScriptedTransport {
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut script = self.lock();
         script.requests.push(request.clone());
-        if let Some((_, answer)) = script.rules.iter_mut().find(|(matches, _)| matches(&request)) {
+        if let Some((_, answer)) = script
+            .rules
+            .iter_mut()
+            .find(|(matches, _)| matches(&request))
+        {
             return answer(&request);
         }
         match script.answers.pop_front() {
@@ -145,9 +151,10 @@ pub fn response(
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
-        if let (Ok(name), Ok(value)) =
-            (http::HeaderName::try_from(*name), http::HeaderValue::try_from(*value))
-        {
+        if let (Ok(name), Ok(value)) = (
+            http::HeaderName::try_from(*name),
+            http::HeaderValue::try_from(*value),
+        ) {
             response.headers_mut().append(name, value);
         }
     }
@@ -170,12 +177,22 @@ impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn new(start: DateTime<Utc>) -> Self {
-        Self { shared: Arc::new(Hands { start, elapsed: Mutex::default(), moved: Notify::new() }) }
+        Self {
+            shared: Arc::new(Hands {
+                start,
+                elapsed: Mutex::default(),
+                moved: Notify::new(),
+            }),
+        }
     }
 
     /// Moves the clock on and wakes whoever waited for that.
     pub fn advance(&self, by: Duration) {
-        *self.shared.elapsed.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        *self
+            .shared
+            .elapsed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += by;
         self.shared.moved.notify_waiters();
     }
 }
@@ -187,7 +204,11 @@ impl Clock for ManualClock {
     }
 
     fn elapsed(&self) -> Duration {
-        *self.shared.elapsed.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .shared
+            .elapsed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn sleep(&self, duration: Duration) {

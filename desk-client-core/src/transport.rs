@@ -48,31 +48,51 @@ impl TransportError {
     /// The connection could not be made (name, network, TLS handshake): surely not sent.
     #[must_use]
     pub fn connect() -> Self {
-        Self { kind: ErrorKind::Connect, not_sent: true, source: None }
+        Self {
+            kind: ErrorKind::Connect,
+            not_sent: true,
+            source: None,
+        }
     }
 
     /// Refused before anything was sent, for the reason that `kind` gives.
     #[must_use]
     pub fn refused(kind: ErrorKind) -> Self {
-        Self { kind, not_sent: true, source: None }
+        Self {
+            kind,
+            not_sent: true,
+            source: None,
+        }
     }
 
     /// No reply in time: the request may have been carried out.
     #[must_use]
     pub fn timeout() -> Self {
-        Self { kind: ErrorKind::Timeout, not_sent: false, source: None }
+        Self {
+            kind: ErrorKind::Timeout,
+            not_sent: false,
+            source: None,
+        }
     }
 
     /// The connection broke, or the reply was cut off: the request may have been carried out.
     #[must_use]
     pub fn interrupted() -> Self {
-        Self { kind: ErrorKind::Interrupted, not_sent: false, source: None }
+        Self {
+            kind: ErrorKind::Interrupted,
+            not_sent: false,
+            source: None,
+        }
     }
 
     /// The reply is longer than allowed: the request may have been carried out.
     #[must_use]
     pub fn too_large() -> Self {
-        Self { kind: ErrorKind::TooLarge, not_sent: false, source: None }
+        Self {
+            kind: ErrorKind::TooLarge,
+            not_sent: false,
+            source: None,
+        }
     }
 
     /// Sets the cause, whose text must hold no URL.

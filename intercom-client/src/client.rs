@@ -18,6 +18,7 @@ use url::Url;
 use crate::api::{
     Admins, Contacts, ConversationAttributes, Conversations, DataAttributes, Tags, Teams,
 };
+use crate::count::{Counting, Counts};
 use crate::error::{Error, refusal};
 use crate::model::admin::Me;
 use crate::region::Region;
@@ -34,6 +35,7 @@ const WORKSPACE_PER_MINUTE: u32 = 25_000;
 #[derive(Clone)]
 pub struct IntercomClient {
     http: Http,
+    counts: Arc<Counts>,
 }
 
 impl IntercomClient {
@@ -129,6 +131,8 @@ impl IntercomClient {
         let stats = self.http.limiter().stats();
         RateStats {
             calls: stats.calls,
+            reads: self.counts.reads(),
+            writes: self.counts.writes(),
             throttled: stats.throttled,
             limit_per_window: stats.limit_per_window,
             utilisation: stats.utilisation(),
@@ -163,6 +167,10 @@ impl fmt::Debug for IntercomClient {
 pub struct RateStats {
     /// Calls sent, repeats included.
     pub calls: u64,
+    /// Those of them that only read: GET and searches.
+    pub reads: u64,
+    /// Those of them that may change something.
+    pub writes: u64,
     /// Calls that were refused for the rate limit (429).
     pub throttled: u64,
     /// Calls that a window allows, as Intercom last said. Windows are ten seconds long.
@@ -310,6 +318,8 @@ impl IntercomClientBuilder {
             Some(limiter) => limiter,
             None => Limiter::with_clock(self.limits, Arc::clone(&self.clock)),
         };
+        let counts = Arc::new(Counts::default());
+        let transport = Counting { inner: transport, counts: Arc::clone(&counts) };
         let http = Http::builder(transport, base_url)
             .authorize(Bearer::new(&self.token)?)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
@@ -326,7 +336,7 @@ impl IntercomClientBuilder {
                 failed.then(|| refusal(reply.status(), reply.headers(), reply.body()))
             })
             .build();
-        Ok(IntercomClient { http })
+        Ok(IntercomClient { http, counts })
     }
 }
 

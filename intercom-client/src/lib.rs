@@ -4,6 +4,7 @@ mod api;
 mod attributes;
 mod client;
 mod code;
+mod count;
 mod error;
 mod id;
 mod lenient;

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use desk_client_core::{Call, EmptyPage, Reply};
+use desk_client_core::{Call, EmptyPage, Reply, elements};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -25,6 +25,8 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// How many elements the whole list has, where Intercom says so.
     pub total_count: Option<u64>,
+    /// The id of the first element, by which a page that comes twice is noticed.
+    first: Option<String>,
 }
 
 /// A list, fetched page by page as it is polled. Nothing is sent before.
@@ -48,23 +50,6 @@ impl<T: Send + 'static> Pages<T> {
         self.items().try_collect().await
     }
 
-    /// Walks from `first` on; `fetch` gives a page, its mark, and where to go on.
-    pub(crate) fn walk<C, F, Fut>(first: C, fetch: F) -> Self
-    where
-        C: Hash + Clone + Send + 'static,
-        F: Fn(C) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(Page<T>, Option<C>), Error>> + Send + 'static,
-    {
-        let pages = desk_client_core::pages(first, EmptyPage::GoesOn, move |cursor| {
-            let page = fetch(cursor);
-            async move {
-                let (page, next) = page.await.map_err(Error::into_core)?;
-                Ok(desk_client_core::Page::new(vec![page], next))
-            }
-        });
-        Self(desk_client_core::items(pages).map_err(Error::from).boxed())
-    }
-
     /// A list with cursors, whose page after a cursor is what `call` asks for.
     pub(crate) fn cursors(
         client: &IntercomClient,
@@ -80,9 +65,52 @@ impl<T: Send + 'static> Pages<T> {
             async move {
                 let page: Page<T> = read(&client.send(call?).await?, key)?;
                 let next = page.next.clone().map(Some);
-                Ok((page, next))
+                Ok(desk_client_core::Page::new(vec![page], next))
             }
         })
+    }
+
+    /// A list that is not described as paged. A cursor is followed all the same: one call more is
+    /// better than a list that is silently cut.
+    pub(crate) fn whole(client: &IntercomClient, key: &'static str, call: Call) -> Self
+    where
+        T: DeserializeOwned,
+    {
+        Self::cursors(client, key, move |cursor| {
+            Ok(call.clone().query_opt("starting_after", cursor))
+        })
+    }
+
+    /// A list by page number, from 1 on.
+    pub(crate) fn numbers(client: &IntercomClient, key: &'static str, call: Call) -> Self
+    where
+        T: DeserializeOwned,
+    {
+        let client = client.clone();
+        Self::walk(1, move |number: u64| {
+            let (client, call) = (client.clone(), call.clone().query("page", number));
+            async move {
+                let reply = client.send(call).await?;
+                let page: Page<T> = read(&reply, key)?;
+                let next = has_next_number(&reply, number)?.then_some(number + 1);
+                let first = page.first.clone();
+                Ok(desk_client_core::Page::new(vec![page], next).with_mark(first))
+            }
+        })
+    }
+
+    /// Walks from `first` on, with the guards of the mechanism. It sees each page as one element.
+    fn walk<C, F, Fut>(first: C, fetch: F) -> Self
+    where
+        C: Hash + Clone + Send + 'static,
+        F: Fn(C) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<desk_client_core::Page<Page<T>, C>, Error>> + Send + 'static,
+    {
+        let pages = desk_client_core::pages(first, EmptyPage::GoesOn, move |cursor| {
+            let page = fetch(cursor);
+            async move { page.await.map_err(Error::into_core) }
+        });
+        Self(desk_client_core::items(pages).map_err(Error::from).boxed())
     }
 }
 
@@ -101,7 +129,7 @@ impl<T> fmt::Debug for Pages<T> {
 }
 
 /// Reads a page whose elements stand under `key`, or under `data`, as they do in some versions.
-pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page<T>, Error> {
+fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page<T>, Error> {
     let mut envelope: Map<String, Value> = reply.json()?;
     let list = envelope.remove(key).or_else(|| envelope.remove("data"));
     let list = match list {
@@ -112,12 +140,11 @@ pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page
             return Err(reply.unexpected(format!("there is no list at `{key}`")).into());
         }
     };
-    let items = list.into_iter().enumerate().map(|(index, element)| {
-        let id = id_of(&element);
-        T::deserialize(element).map_err(|_| {
-            // The cause would quote the value.
-            let which = id.unwrap_or_default();
-            let detail = format!("element {index} of `{key}` cannot be read, id `{which}`");
+    let first = list.first().and_then(id_of);
+    let items = elements(list).into_iter().map(|element| {
+        element.map_err(|fault| {
+            let (index, id, why) = (fault.index, fault.id.unwrap_or_default(), fault.reason);
+            let detail = format!("element {index} of `{key}`, id `{id}`: {why}");
             Error::from(reply.unexpected(detail))
         })
     });
@@ -125,6 +152,7 @@ pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<Page
         items: items.collect(),
         next: envelope.get("pages").and_then(|pages| next_cursor(&pages["next"])),
         total_count: envelope.get("total_count").and_then(Value::as_u64),
+        first,
     })
 }
 
@@ -139,7 +167,11 @@ fn id_of(element: &Value) -> Option<String> {
 /// The cursor of the next page: `{"starting_after": ..}`, or a URL that holds it.
 fn next_cursor(next: &Value) -> Option<String> {
     if let Some(cursor) = next.get("starting_after") {
-        return cursor.as_str().filter(|cursor| !cursor.is_empty()).map(str::to_owned);
+        return match cursor {
+            Value::String(cursor) if !cursor.is_empty() => Some(cursor.clone()),
+            Value::Number(cursor) => Some(cursor.to_string()),
+            _ => None,
+        };
     }
     let url = Url::parse(next.as_str()?).ok()?;
     let cursor = url.query_pairs().find(|(name, _)| name == "starting_after");
@@ -147,7 +179,7 @@ fn next_cursor(next: &Value) -> Option<String> {
 }
 
 /// Whether page `number` of a list by number has a successor.
-pub(crate) fn has_next_number(reply: &Reply, number: u64) -> Result<bool, Error> {
+fn has_next_number(reply: &Reply, number: u64) -> Result<bool, Error> {
     let envelope: Value = reply.json()?;
     let pages = &envelope["pages"];
     let counted = pages["total_pages"].as_u64();

@@ -1,6 +1,7 @@
 //! What is written to Intercom: plain data that knows neither client. Mappers make it, sinks send it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use migrate_core::{Draft, Missing, Name, Reference, Repeat};
 use serde::{Deserialize, Serialize};
@@ -189,5 +190,40 @@ impl Draft for SchemaDraft {
 impl Draft for AgentDraft {
     fn repeat(&self) -> Repeat {
         Repeat::Safe
+    }
+}
+
+/// Drafts hold people's data, so `Debug` says what sort of write it is and no more.
+impl fmt::Debug for ContactDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Contact(_) => "Contact(..)",
+            Self::Tag(_) => "Tag(..)",
+            Self::Note { .. } => "Note(..)",
+        })
+    }
+}
+
+impl fmt::Debug for ContactFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactFields").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ConversationDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opening { .. } => "Opening(..)",
+            Self::Remark { .. } => "Remark(..)",
+            Self::Attributes(_) => "Attributes(..)",
+            Self::Tag(_) => "Tag(..)",
+            Self::Close => "Close",
+        })
+    }
+}
+
+impl fmt::Debug for AgentDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentDraft").field("email", &self.email.is_some()).finish()
     }
 }

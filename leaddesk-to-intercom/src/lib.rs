@@ -3,8 +3,15 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod draft;
+pub mod map;
 pub mod queue;
+pub mod runner;
 pub mod sink;
+pub mod source;
 pub mod stage;
+pub mod stages;
+pub mod state;
+pub mod verify;
 pub mod value;

@@ -50,3 +50,13 @@ pub fn call_without_time() -> Reason {
         .field("talk_start")
         .remedy("LeadDesk admin", "supply the call with its time in the call log export")
 }
+
+/// A call that is said to begin after the run did.
+pub fn call_in_the_future() -> Reason {
+    Reason::new("calls_without_time", "the call is said to lie in the future")
+        .field("talk_start")
+        .remedy(
+            "LeadDesk admin",
+            "check source.time_zone, or supply the call with its time in the call log export",
+        )
+}

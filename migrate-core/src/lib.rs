@@ -8,6 +8,7 @@ pub mod ledger;
 mod mapper;
 mod observe;
 mod record;
+mod report;
 mod run;
 mod sink;
 mod source;
@@ -26,6 +27,9 @@ pub use ledger::{Ledger, MemoryLedger};
 pub use mapper::{Discovery, Emit, MapFn, Mapper, Note, Verdict, map_fn};
 pub use observe::{Event, Observer, Unobserved};
 pub use record::{Cursor, Item, Page, Record, Unreadable};
+pub use report::{
+    LastRun, Mismatch, QueueLine, Quota, Report, RunState, StageCounts, Standing, Verified,
+};
 pub use run::{Patience, Run, StopSignal};
 pub use sink::{
     Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,

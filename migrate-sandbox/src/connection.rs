@@ -51,7 +51,13 @@ impl Listener for CuttableListener {
         let (stream, addr) = Listener::accept(&mut self.0).await;
         // Small replies must not wait for one another; a failure here costs only speed.
         let _ = stream.set_nodelay(true);
-        (Cuttable { stream, cut: Arc::default() }, addr)
+        (
+            Cuttable {
+                stream,
+                cut: Arc::default(),
+            },
+            addr,
+        )
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {

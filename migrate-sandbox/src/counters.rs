@@ -40,6 +40,9 @@ impl Counters {
 
     /// All calls of both LeadDesk APIs.
     pub fn leaddesk_calls(&self) -> u64 {
-        self.leaddesk_original.values().chain(self.leaddesk_rest.values()).sum()
+        self.leaddesk_original
+            .values()
+            .chain(self.leaddesk_rest.values())
+            .sum()
     }
 }

@@ -18,7 +18,10 @@ impl Workspace {
             hash.update(line.as_bytes());
             hash.update(b"\n");
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// What [`digest`](Self::digest) is made of: one JSON line per object, sorted. Two workspaces that should be equal
@@ -26,14 +29,20 @@ impl Workspace {
     pub fn canonical(&self) -> Vec<String> {
         let names = Names::of(self);
         let mut lines: Vec<String> = Vec::new();
-        lines.extend(self.contacts.iter().map(|contact| names.contact(contact).to_string()));
+        lines.extend(
+            self.contacts
+                .iter()
+                .map(|contact| names.contact(contact).to_string()),
+        );
         lines.extend(
             self.conversations
                 .iter()
                 .map(|conversation| names.conversation(conversation).to_string()),
         );
         lines.extend(
-            self.tags.iter().map(|tag| json!({"tag": tag.name.to_lowercase()}).to_string()),
+            self.tags
+                .iter()
+                .map(|tag| json!({"tag": tag.name.to_lowercase()}).to_string()),
         );
         lines.extend(self.data_attributes.iter().map(|attribute| {
             json!({"data_attribute": attribute.name, "model": attribute.model, "type": attribute.data_type,
@@ -89,8 +98,10 @@ impl<'a> Names<'a> {
     }
 
     fn tags(&self, applied: &[AppliedTag]) -> Vec<&String> {
-        let mut names: Vec<&String> =
-            applied.iter().filter_map(|tag| self.tags.get(tag.id.as_str())).collect();
+        let mut names: Vec<&String> = applied
+            .iter()
+            .filter_map(|tag| self.tags.get(tag.id.as_str()))
+            .collect();
         names.sort_unstable();
         names
     }
@@ -121,13 +132,24 @@ impl<'a> Names<'a> {
     }
 
     fn conversation(&self, conversation: &Conversation) -> Value {
-        let parts = conversation.parts.iter().filter(|part| part.body.is_some()).map(|part| {
-            // A contact's reply is stored as the reopening of a closed conversation, but says the same.
-            let kind = if part.part_type == "open" { "comment" } else { &part.part_type };
-            json!([kind, self.author(&part.author), part.body, part.created_at])
-        });
-        let mut people: Vec<_> =
-            conversation.contacts.iter().map(|id| self.contacts.get(id.as_str())).collect();
+        let parts = conversation
+            .parts
+            .iter()
+            .filter(|part| part.body.is_some())
+            .map(|part| {
+                // A contact's reply is stored as the reopening of a closed conversation, but says the same.
+                let kind = if part.part_type == "open" {
+                    "comment"
+                } else {
+                    &part.part_type
+                };
+                json!([kind, self.author(&part.author), part.body, part.created_at])
+            });
+        let mut people: Vec<_> = conversation
+            .contacts
+            .iter()
+            .map(|id| self.contacts.get(id.as_str()))
+            .collect();
         people.sort_unstable();
         json!({
             "conversation": self.author(&conversation.source.author),
@@ -166,5 +188,8 @@ fn name(contact: &Contact) -> String {
 fn sorted(
     attributes: &serde_json::Map<String, Value>,
 ) -> std::collections::BTreeMap<&String, &Value> {
-    attributes.iter().filter(|(_, value)| !value.is_null()).collect()
+    attributes
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .collect()
 }

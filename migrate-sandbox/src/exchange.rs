@@ -27,7 +27,13 @@ impl Exchange {
             .filter(|part| !part.is_empty())
             .map(|part| decoded(part, false))
             .collect();
-        Self { method, segments, query: pairs(query), headers, body }
+        Self {
+            method,
+            segments,
+            query: pairs(query),
+            headers,
+            body,
+        }
     }
 
     pub(crate) fn segments(&self) -> Vec<&str> {
@@ -49,7 +55,10 @@ impl Exchange {
     }
 
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -81,15 +90,27 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body }
+        Self {
+            status,
+            headers: vec![("content-type", content_type.to_owned())],
+            body,
+        }
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self::new(status, "application/json; charset=utf-8", body.to_string().into_bytes())
+        Self::new(
+            status,
+            "application/json; charset=utf-8",
+            body.to_string().into_bytes(),
+        )
     }
 
     pub(crate) fn text(status: u16, body: &str) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
+        Self::new(
+            status,
+            "text/plain; charset=utf-8",
+            body.as_bytes().to_vec(),
+        )
     }
 }
 
@@ -98,7 +119,11 @@ fn pairs(query: &str) -> Vec<(String, String)> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(name, true), decoded(value, true))
     };
-    query.split('&').filter(|pair| !pair.is_empty()).map(split).collect()
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(split)
+        .collect()
 }
 
 /// Percent-decodes; in a query or form a plus sign stands for a space.

@@ -58,10 +58,17 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     let lag = Duration::try_from_secs_f64(arguments.search_lag)
         .map_err(|_| "--search-lag: not a number of seconds")?;
-    let faults = arguments.faults.as_deref().map(read_faults).transpose()?.unwrap_or_default();
+    let faults = arguments
+        .faults
+        .as_deref()
+        .map(read_faults)
+        .transpose()?
+        .unwrap_or_default();
     let account = Account::generate(&AccountSpec::new(arguments.contacts, arguments.seed));
     if let Some(dir) = &arguments.export {
-        account.export(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        account
+            .export(dir)
+            .map_err(|error| format!("{}: {error}", dir.display()))?;
     }
     let sandbox = Sandbox::builder(account)
         .listen(arguments.listen)
@@ -82,7 +89,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 fn read_faults(path: &Path) -> Result<Faults, Box<dyn Error>> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-    if path.extension().is_some_and(|extension| extension == "json") {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
         return Ok(serde_json::from_str(&text).map_err(|error| named(&error))?);
     }
     Ok(toml::from_str(&text).map_err(|error| named(&error))?)

@@ -170,7 +170,12 @@ impl Builder {
             // Serving does not end with an error; accepting is tried again.
             let _ = server.await;
         });
-        Ok(Sandbox { endpoints, shared, stop, server })
+        Ok(Sandbox {
+            endpoints,
+            shared,
+            stop,
+            server,
+        })
     }
 }
 
@@ -234,7 +239,9 @@ impl Sandbox {
 
     /// Stops listening, lets requests in flight end (for two seconds at most) and returns.
     pub async fn shutdown(self) {
-        let Self { stop, mut server, .. } = self;
+        let Self {
+            stop, mut server, ..
+        } = self;
         let _ = stop.send(true);
         if tokio::time::timeout(PATIENCE, &mut server).await.is_err() {
             server.abort();

@@ -235,12 +235,17 @@ fn truncated(reply: Reply) -> Response {
             None => {
                 // Time for the first half to leave.
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                Some((Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)), None))
+                Some((
+                    Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
+                    None,
+                ))
             }
         }
     });
     let mut response = response(&reply, Body::from_stream(body));
-    response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 

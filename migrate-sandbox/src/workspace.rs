@@ -317,14 +317,32 @@ impl Workspace {
         for agent in account.agents.iter().filter(|agent| agent.has_teammate) {
             if let Some(email) = &agent.primary_email {
                 let id = FIRST_ADMIN + admins.len() as u64;
-                admins.push(Admin { id, name: agent.name.clone(), email: email.clone() });
+                admins.push(Admin {
+                    id,
+                    name: agent.name.clone(),
+                    email: email.clone(),
+                });
             }
         }
-        let members =
-            |skip: usize| admins.iter().skip(skip).step_by(2).map(|admin| admin.id).collect();
+        let members = |skip: usize| {
+            admins
+                .iter()
+                .skip(skip)
+                .step_by(2)
+                .map(|admin| admin.id)
+                .collect()
+        };
         let teams = vec![
-            Team { id: FIRST_TEAM, name: "Helsinki".into(), admin_ids: members(1) },
-            Team { id: FIRST_TEAM + 1, name: "Renewals".into(), admin_ids: members(2) },
+            Team {
+                id: FIRST_TEAM,
+                name: "Helsinki".into(),
+                admin_ids: members(1),
+            },
+            Team {
+                id: FIRST_TEAM + 1,
+                name: "Renewals".into(),
+                admin_ids: members(2),
+            },
         ];
         let contacts = account.existing.iter().map(|person| Contact {
             role: "user".into(),
@@ -360,13 +378,18 @@ impl Workspace {
 
     /// The contact with this external id, user or lead, archived or not.
     pub fn contact_by_external_id(&self, external_id: &str) -> Option<&Contact> {
-        self.contacts.iter().find(|contact| contact.external_id.as_deref() == Some(external_id))
+        self.contacts
+            .iter()
+            .find(|contact| contact.external_id.as_deref() == Some(external_id))
     }
 
     /// Every contact with this e-mail, without regard to case.
     pub fn contacts_by_email<'a>(&'a self, email: &'a str) -> impl Iterator<Item = &'a Contact> {
         let same = move |contact: &&Contact| {
-            contact.email.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(email))
+            contact
+                .email
+                .as_ref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(email))
         };
         self.contacts.iter().filter(same)
     }
@@ -384,7 +407,10 @@ impl Workspace {
     /// The names of these tags, sorted.
     pub fn tag_names(&self, applied: &[AppliedTag]) -> Vec<&str> {
         let name = |tag: &AppliedTag| {
-            self.tags.iter().find(|own| own.id == tag.id).map(|own| own.name.as_str())
+            self.tags
+                .iter()
+                .find(|own| own.id == tag.id)
+                .map(|own| own.name.as_str())
         };
         let mut names: Vec<&str> = applied.iter().filter_map(name).collect();
         names.sort_unstable();

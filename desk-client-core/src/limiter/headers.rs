@@ -22,7 +22,9 @@ impl RateHeaders {
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Option<Self> {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-        let limit = u32::try_from(number("x-ratelimit-limit")?).ok().filter(|limit| *limit > 0)?;
+        let limit = u32::try_from(number("x-ratelimit-limit")?)
+            .ok()
+            .filter(|limit| *limit > 0)?;
         let remaining = u32::try_from(number("x-ratelimit-remaining")?.max(0)).ok()?;
         Some(Self {
             limit,

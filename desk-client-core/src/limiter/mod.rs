@@ -1,16 +1,22 @@
 //! Pacing: as fast as the service allows, and no faster.
 
+mod congestion;
 mod headers;
+mod pacer;
+mod server_clock;
+#[cfg(test)]
+mod simulation;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as FairMutex, Notify};
 
 pub use headers::RateHeaders;
 
 use crate::clock::{Clock, SystemClock};
+use pacer::{Pacer, Settled, Verdict};
 
 /// Settings of a [`Limiter`].
 #[derive(Debug, Clone)]
@@ -93,22 +99,58 @@ impl LimiterStats {
 }
 
 /// Paces the calls of one token, and of all tokens of its workspace together. Clones share everything.
+///
+/// While the service states limit, remaining count and reset, what is left of a window is spread evenly over the time
+/// that is left of it, less the reserve. While it states none, `requests_per_second` holds. Underneath, the number of
+/// calls in flight follows latency and failures.
 #[derive(Clone)]
 pub struct Limiter {
-    shared: Arc<Shared>,
+    token: Arc<Token>,
 }
 
-struct Shared {
-    clock: Arc<dyn Clock>,
-    settings: LimiterSettings,
-    state: Mutex<State>,
+/// What belongs to one token.
+struct Token {
+    workspace: Arc<Workspace>,
+    pacer: Mutex<Pacer>,
+    /// Calls wait in line here; the first in line waits for its moment.
+    line: FairMutex<()>,
     changed: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    in_flight: usize,
-    stats: LimiterStats,
+/// What the tokens of one workspace share.
+struct Workspace {
+    clock: Arc<dyn Clock>,
+    settings: LimiterSettings,
+    schedule: Mutex<Schedule>,
+}
+
+/// An even pace for the calls of a whole workspace, of which no reply tells the count.
+struct Schedule {
+    interval: f64,
+    base: f64,
+}
+
+impl Schedule {
+    const SLACK: f64 = 0.05;
+
+    fn new(settings: &LimiterSettings) -> Self {
+        let share = 1.0 - settings.reserve.clamp(0.0, 0.99);
+        let interval = settings
+            .workspace_per_minute
+            .map_or(0.0, |calls| 60.0 / (f64::from(calls.max(1)) * share));
+        Self {
+            interval,
+            base: f64::NEG_INFINITY,
+        }
+    }
+
+    fn due(&self) -> f64 {
+        self.base + self.interval
+    }
+
+    fn take(&mut self, now: f64) {
+        self.base = self.due().max(now - Self::SLACK);
+    }
 }
 
 impl Limiter {
@@ -121,51 +163,100 @@ impl Limiter {
     /// A limiter on another clock.
     #[must_use]
     pub fn with_clock(settings: LimiterSettings, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                clock,
-                settings,
-                state: Mutex::default(),
-                changed: Notify::new(),
-            }),
-        }
+        let schedule = Mutex::new(Schedule::new(&settings));
+        Self::of(Arc::new(Workspace {
+            clock,
+            settings,
+            schedule,
+        }))
     }
 
     /// A limiter for another token of the same workspace: its own limit, and the workspace's shared with this one.
     #[must_use]
     pub fn for_another_token(&self) -> Self {
-        self.clone()
+        Self::of(Arc::clone(&self.token.workspace))
     }
 
-    /// Waits until a call may be sent. Calls are let through in the order in which they asked.
-    pub async fn acquire(&self) -> Permit {
-        loop {
-            let changed = self.shared.changed.notified();
-            {
-                let mut state = self.lock();
-                if state.in_flight < self.shared.settings.max_concurrency {
-                    state.in_flight += 1;
-                    return Permit { limiter: self.clone(), sent: None, settled: false };
-                }
-            }
-            changed.await;
+    fn of(workspace: Arc<Workspace>) -> Self {
+        let pacer = Mutex::new(Pacer::new(workspace.settings.clone()));
+        Self {
+            token: Arc::new(Token {
+                workspace,
+                pacer,
+                line: FairMutex::new(()),
+                changed: Notify::new(),
+            }),
         }
     }
 
-    /// What this limiter has seen.
-    #[must_use]
-    pub fn stats(&self) -> LimiterStats {
-        self.lock().stats
+    /// Waits until a call may be sent. Calls are let through in the order in which they asked; dropping the future
+    /// leaves the line.
+    pub async fn acquire(&self) -> Permit {
+        let token = &*self.token;
+        let _first = token.line.lock().await;
+        loop {
+            let changed = token.changed.notified();
+            let now = self.now();
+            let wait = match self.poll(now) {
+                Verdict::Go => {
+                    return Permit {
+                        limiter: self.clone(),
+                        sent: None,
+                        settled: false,
+                    };
+                }
+                Verdict::OnReply => None,
+                // A timer that fires a hair early must not spin.
+                Verdict::At(moment) => Some(Duration::from_secs_f64(
+                    (moment - now).clamp(0.0005, 3600.0),
+                )),
+            };
+            match wait {
+                None => changed.await,
+                Some(wait) => {
+                    let sleep = token.workspace.clock.sleep(wait);
+                    futures::future::select(std::pin::pin!(changed), sleep).await;
+                }
+            }
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What this token's limiter has seen.
+    #[must_use]
+    pub fn stats(&self) -> LimiterStats {
+        lock(&self.token.pacer).stats()
     }
+
+    /// Asks both scopes, and takes from both only if both agree.
+    fn poll(&self, now: f64) -> Verdict {
+        let mut schedule = lock(&self.token.workspace.schedule);
+        let mut pacer = lock(&self.token.pacer);
+        let verdict = pacer.poll(now);
+        if verdict != Verdict::Go {
+            return verdict;
+        }
+        if now < schedule.due() {
+            return Verdict::At(schedule.due());
+        }
+        schedule.take(now);
+        pacer.granted(now);
+        Verdict::Go
+    }
+
+    fn now(&self) -> f64 {
+        self.token.workspace.clock.elapsed().as_secs_f64()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("Limiter")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 
@@ -174,14 +265,14 @@ impl fmt::Debug for Limiter {
 #[must_use = "a permit that is dropped gives its place away"]
 pub struct Permit {
     limiter: Limiter,
-    sent: Option<Duration>,
+    sent: Option<f64>,
     settled: bool,
 }
 
 impl Permit {
     /// Notes that the call goes out now.
     pub fn sent(mut self) -> Self {
-        self.sent = Some(self.limiter.shared.clock.elapsed());
+        self.sent = Some(self.limiter.now());
         self
     }
 
@@ -190,23 +281,32 @@ impl Permit {
         self.finish(outcome, rate);
     }
 
-    fn finish(&mut self, outcome: Outcome, _rate: Option<RateHeaders>) {
+    fn finish(&mut self, outcome: Outcome, rate: Option<RateHeaders>) {
         if std::mem::replace(&mut self.settled, true) {
             return;
         }
-        let mut state = self.limiter.lock();
-        state.in_flight -= 1;
-        if outcome != Outcome::NotSent {
-            state.stats.calls += 1;
-        }
-        drop(state);
-        self.limiter.shared.changed.notify_one();
+        let token = &self.limiter.token;
+        let now = self.limiter.now();
+        let wall = token.workspace.clock.now().timestamp_micros() as f64 / 1e6;
+        let sent = self.sent.unwrap_or(now);
+        lock(&token.pacer).settled(Settled {
+            now,
+            sent,
+            wall,
+            outcome,
+            rate,
+        });
+        token.changed.notify_one();
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let outcome = if self.sent.is_some() { Outcome::Lost } else { Outcome::NotSent };
+        let outcome = if self.sent.is_some() {
+            Outcome::Lost
+        } else {
+            Outcome::NotSent
+        };
         self.finish(outcome, None);
     }
 }

@@ -10,7 +10,7 @@ use crate::model::conversation_attribute::{
     ConversationAttribute, NewConversationAttribute, UpdateConversationAttribute,
 };
 use crate::model::data_attribute::{DataAttribute, Model, NewDataAttribute, UpdateDataAttribute};
-use crate::page;
+use crate::page::Pages;
 
 /// Calls about attributes of contacts and companies.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,7 @@ impl DataAttributes<'_> {
         include_archived: bool,
     ) -> Result<Vec<DataAttribute>, Error> {
         let call = Call::get("/data_attributes").query("model", model);
-        let reply = self.0.send(call.query("include_archived", include_archived)).await?;
-        page::read(&reply, "data")?.items.into_iter().collect()
+        Pages::whole(self.0, "data", call.query("include_archived", include_archived)).all().await
     }
 
     /// Creates an attribute (`POST /data_attributes`). A name that is taken, by people or by
@@ -53,8 +52,7 @@ impl ConversationAttributes<'_> {
     /// All attributes, in one call (`GET /conversations/attributes`).
     pub async fn list(&self, include_archived: bool) -> Result<Vec<ConversationAttribute>, Error> {
         let call = Call::get("/conversations/attributes");
-        let reply = self.0.send(call.query("include_archived", include_archived)).await?;
-        page::read(&reply, "data")?.items.into_iter().collect()
+        Pages::whole(self.0, "data", call.query("include_archived", include_archived)).all().await
     }
 
     /// One attribute (`GET /conversations/attributes/{id}`).

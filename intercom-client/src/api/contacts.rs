@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::id::{AdminId, ContactId, TagId};
 use crate::model::contact::{Contact, ContactFate, NewContact, Note, UpdateContact};
 use crate::model::tag::Tag;
-use crate::page::{self, Pages};
+use crate::page::Pages;
 use crate::query::Search;
 
 /// Calls about contacts.
@@ -34,11 +34,12 @@ impl Contacts<'_> {
     }
 
     /// The user with this external id (`GET /contacts/find_by_external_id/{external_id}`), current
-    /// to the moment, unlike search. `None` where there is none. Leads are never found.
+    /// to the moment, unlike search. `None` where Intercom says that there is none; a 404 without
+    /// its error code, as a proxy might send, stays an error. Leads are never found.
     pub async fn find_by_external_id(&self, external_id: &str) -> Result<Option<Contact>, Error> {
         let call = Call::get("/contacts/find_by_external_id/{external_id}").segment(external_id);
         match self.0.json(call).await {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && error.code().is_some() => Ok(None),
             found => found.map(Some),
         }
     }
@@ -90,8 +91,7 @@ impl Contacts<'_> {
 
     /// All tags of a contact, with names (`GET /contacts/{id}/tags`).
     pub async fn tags(&self, id: &ContactId) -> Result<Vec<Tag>, Error> {
-        let reply = self.0.send(Call::get("/contacts/{id}/tags").segment(id)).await?;
-        page::read(&reply, "data")?.items.into_iter().collect()
+        Pages::whole(self.0, "data", Call::get("/contacts/{id}/tags").segment(id)).all().await
     }
 
     /// Puts a tag on a contact (`POST /contacts/{id}/tags`). Repeated after a lost reply.
@@ -109,11 +109,7 @@ impl Contacts<'_> {
 
     /// The notes on a contact (`GET /contacts/{id}/notes`).
     pub fn notes(&self, id: &ContactId) -> Pages<Note> {
-        let id = id.clone();
-        Pages::cursors(self.0, "data", move |cursor| {
-            let call = Call::get("/contacts/{id}/notes").segment(&id);
-            Ok(call.query_opt("starting_after", cursor))
-        })
+        Pages::whole(self.0, "data", Call::get("/contacts/{id}/notes").segment(id))
     }
 
     /// Writes a note on a contact, as this admin or as the token's (`POST /contacts/{id}/notes`).

@@ -15,7 +15,7 @@ use crate::model::conversation::{
 };
 use crate::model::reply::{Assignee, Event, Reply};
 use crate::model::tag::Tag;
-use crate::page::{self, Pages};
+use crate::page::Pages;
 use crate::query::Search;
 
 /// Most images that one message takes.
@@ -75,10 +75,10 @@ impl Conversations<'_> {
     }
 
     /// Adds a reply or a note (`POST /conversations/{id}/reply`) and gives the whole conversation,
-    /// whose last part is the new one.
+    /// whose newest part is the new one.
     ///
     /// Never repeated after a lost reply or a failure of the service. Look among the parts for the
-    /// same author, time and text before writing again.
+    /// same author, time and text before writing again ([`text::same`](crate::text::same)).
     pub async fn reply(
         &self,
         id: &ConversationId,
@@ -178,17 +178,8 @@ impl Conversations<'_> {
 
     /// The conversations that were deleted, latest first (`GET /conversations/deleted`).
     pub fn deleted(&self) -> Pages<DeletedConversation> {
-        let client = self.0.clone();
-        Pages::walk(1, move |number: u64| {
-            let client = client.clone();
-            async move {
-                let call = Call::get("/conversations/deleted").query("page", number);
-                let reply = client.send(call.query("per_page", DELETED_PER_PAGE)).await?;
-                let page = page::read(&reply, "conversations")?;
-                let next = page::has_next_number(&reply, number)?.then_some(number + 1);
-                Ok((page, next))
-            }
-        })
+        let call = Call::get("/conversations/deleted").query("per_page", DELETED_PER_PAGE);
+        Pages::numbers(self.0, "conversations", call)
     }
 }
 

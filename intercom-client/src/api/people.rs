@@ -6,7 +6,7 @@ use crate::client::IntercomClient;
 use crate::error::Error;
 use crate::id::{AdminId, TeamId};
 use crate::model::admin::{Admin, Team};
-use crate::page;
+use crate::page::Pages;
 
 /// Calls about teammates.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,7 @@ pub struct Admins<'a>(pub(crate) &'a IntercomClient);
 impl Admins<'_> {
     /// All teammates, in one call (`GET /admins`).
     pub async fn list(&self) -> Result<Vec<Admin>, Error> {
-        let reply = self.0.send(Call::get("/admins")).await?;
-        page::read(&reply, "admins")?.items.into_iter().collect()
+        Pages::whole(self.0, "admins", Call::get("/admins")).all().await
     }
 
     /// One teammate (`GET /admins/{id}`).
@@ -32,8 +31,7 @@ pub struct Teams<'a>(pub(crate) &'a IntercomClient);
 impl Teams<'_> {
     /// All teams, in one call (`GET /teams`).
     pub async fn list(&self) -> Result<Vec<Team>, Error> {
-        let reply = self.0.send(Call::get("/teams")).await?;
-        page::read(&reply, "teams")?.items.into_iter().collect()
+        Pages::whole(self.0, "teams", Call::get("/teams")).all().await
     }
 
     /// One team (`GET /teams/{id}`).

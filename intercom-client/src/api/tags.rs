@@ -7,7 +7,7 @@ use crate::client::IntercomClient;
 use crate::error::Error;
 use crate::id::{ContactId, TagId};
 use crate::model::tag::{BulkTag, Tag};
-use crate::page;
+use crate::page::Pages;
 
 /// Calls about tags.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +16,7 @@ pub struct Tags<'a>(pub(crate) &'a IntercomClient);
 impl Tags<'_> {
     /// All tags, in one call (`GET /tags`).
     pub async fn list(&self) -> Result<Vec<Tag>, Error> {
-        let reply = self.0.send(Call::get("/tags")).await?;
-        page::read(&reply, "data")?.items.into_iter().collect()
+        Pages::whole(self.0, "data", Call::get("/tags")).all().await
     }
 
     /// The tag of this name, made if it is not there (`POST /tags`). Names are case-insensitive,
@@ -41,9 +40,10 @@ impl Tags<'_> {
 
     /// Takes a tag from several contacts in one call (`POST /tags`).
     ///
-    /// Unverified: the description knows `untag` for companies only, older official SDKs send it
-    /// for users too. A server that does not know the word would put the tag on, so check the
-    /// contacts afterwards; `contacts().remove_tag()` is documented.
+    /// Unverified: the description shows `untag` in requests for companies only, but says of the
+    /// reply that users are untagged too ([`Tagged::tagged`](crate::Tagged::tagged) is false);
+    /// older official SDKs send it for users. Check the reply: a server that did not know the
+    /// word would put the tag on. `contacts().remove_tag()` is documented.
     pub async fn untag_users(&self, name: &str, contacts: &[ContactId]) -> Result<BulkTag, Error> {
         let users = contacts.iter().map(|id| json!({ "id": id, "untag": true }));
         let users: Vec<Value> = users.collect();

@@ -70,7 +70,7 @@ pub struct Conversation {
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub custom_attributes: Attributes,
     /// The parts after the opening, the 500 most recent at most. See [`Conversation::parts`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     conversation_parts: PartList,
     /// Keys this crate does not model.
     #[serde(flatten)]
@@ -86,7 +86,8 @@ struct PartList {
 }
 
 impl Conversation {
-    /// The parts after the opening, oldest first: replies, notes, and events such as a close.
+    /// The parts after the opening, in Intercom's order: replies, notes, and events such as a
+    /// close.
     ///
     /// Intercom shows at most the 500 most recent; see [`Conversation::parts_are_cut`]. Conversations
     /// from lists and searches have none.

@@ -47,7 +47,7 @@ pub struct ConversationAttribute {
     /// Its type.
     #[serde(default)]
     pub data_type: Option<ConversationDataType>,
-    /// Whether it must be filled before a conversation is closed.
+    /// Whether it is required.
     #[serde(default, deserialize_with = "lenient::flag")]
     pub required: Option<bool>,
     /// Whether it is archived.
@@ -89,7 +89,7 @@ pub struct NewConversationAttribute {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether it must be filled before a conversation is closed.
+    /// Whether it is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
     /// Whether a text has several lines.
@@ -158,7 +158,7 @@ pub struct UpdateConversationAttribute {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether it must be filled before a conversation is closed.
+    /// Whether it is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
     /// Whether a text has several lines.
@@ -189,7 +189,7 @@ impl UpdateConversationAttribute {
         self
     }
 
-    /// Whether it must be filled before a conversation is closed.
+    /// Whether it is required.
     #[must_use]
     pub fn required(mut self, required: bool) -> Self {
         self.required = Some(required);

@@ -42,7 +42,7 @@ pub struct BulkTag {
 pub struct Tagged {
     /// The contact.
     pub id: ContactId,
-    /// Whether it carries the tag now.
+    /// Whether it was tagged (true) or untagged (false).
     #[serde(default, deserialize_with = "lenient::flag")]
     pub tagged: Option<bool>,
 }

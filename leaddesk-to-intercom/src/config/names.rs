@@ -52,6 +52,26 @@ pub struct Names {
     pub title: String,
     /// Contacts: an e-mail address that is none. Default `ld_invalid_email`.
     pub invalid_email: String,
+    /// Contacts: phone numbers that are none. Default `ld_invalid_phone`.
+    pub invalid_phone: String,
+    /// Contacts: an e-mail address that another contact has. Default `ld_shared_email`.
+    pub shared_email: String,
+    /// Contacts: the company's id in LeadDesk. Default `ld_company_id`.
+    pub company_id: String,
+    /// Contacts: the company's VAT number. Default `ld_vat_id`.
+    pub vat_id: String,
+    /// Contacts: the gender. Default `ld_gender`.
+    pub gender: String,
+    /// Contacts: the year of birth. Default `ld_year_of_birth`.
+    pub year_of_birth: String,
+    /// Contacts: the website. Default `ld_website`.
+    pub website: String,
+    /// Contacts: the fax number. Default `ld_fax`.
+    pub fax: String,
+    /// Contacts: the import batch. Default `ld_batch`.
+    pub batch: String,
+    /// Contacts: the id of the agent whom the contact was assigned to. Default `ld_assigned_agent`.
+    pub assigned_agent: String,
     /// Contacts: whether a number is on the blacklist. Default `ld_blacklisted`.
     pub blacklisted: String,
     /// Contacts: the office. Default `ld_office`.
@@ -96,6 +116,16 @@ impl Names {
             ("country", &self.country),
             ("title", &self.title),
             ("invalid_email", &self.invalid_email),
+            ("invalid_phone", &self.invalid_phone),
+            ("shared_email", &self.shared_email),
+            ("company_id", &self.company_id),
+            ("vat_id", &self.vat_id),
+            ("gender", &self.gender),
+            ("year_of_birth", &self.year_of_birth),
+            ("website", &self.website),
+            ("fax", &self.fax),
+            ("batch", &self.batch),
+            ("assigned_agent", &self.assigned_agent),
             ("blacklisted", &self.blacklisted),
             ("office", &self.office),
             ("office_timezone", &self.office_timezone),
@@ -172,6 +202,16 @@ impl Default for Names {
             country: "ld_country".into(),
             title: "ld_title".into(),
             invalid_email: "ld_invalid_email".into(),
+            invalid_phone: "ld_invalid_phone".into(),
+            shared_email: "ld_shared_email".into(),
+            company_id: "ld_company_id".into(),
+            vat_id: "ld_vat_id".into(),
+            gender: "ld_gender".into(),
+            year_of_birth: "ld_year_of_birth".into(),
+            website: "ld_website".into(),
+            fax: "ld_fax".into(),
+            batch: "ld_batch".into(),
+            assigned_agent: "ld_assigned_agent".into(),
             blacklisted: "ld_blacklisted".into(),
             office: "ld_office".into(),
             office_timezone: "ld_office_timezone__c".into(),
@@ -216,6 +256,16 @@ mod tests {
             country = "ld_country"
             title = "ld_title"
             invalid_email = "ld_invalid_email"
+            invalid_phone = "ld_invalid_phone"
+            shared_email = "ld_shared_email"
+            company_id = "ld_company_id"
+            vat_id = "ld_vat_id"
+            gender = "ld_gender"
+            year_of_birth = "ld_year_of_birth"
+            website = "ld_website"
+            fax = "ld_fax"
+            batch = "ld_batch"
+            assigned_agent = "ld_assigned_agent"
             blacklisted = "ld_blacklisted"
             office = "ld_office"
             office_timezone = "ld_office_timezone__c"

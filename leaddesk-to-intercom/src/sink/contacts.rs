@@ -7,9 +7,7 @@ use intercom_client::{
     Attributes, Contact, ContactId, Error, NewContact, Role, UpdateContact, text,
 };
 use migrate_core::ledger::{How, Written};
-use migrate_core::{
-    Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write,
-};
+use migrate_core::{Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write};
 use serde_json::{Value, json};
 
 use crate::draft::{ContactDraft, ContactFields};
@@ -327,8 +325,7 @@ fn filling(fields: &ContactFields, found: &Contact, overwrite: bool) -> UpdateCo
             Some(known) => overwrite && known != *value,
         }
     });
-    change.custom_attributes =
-        missing.map(|(name, value)| (name.clone(), value.clone())).collect();
+    change.custom_attributes = missing.map(|(name, value)| (name.clone(), value.clone())).collect();
     change
 }
 

@@ -12,7 +12,7 @@ pub(super) fn outcome_of(error: &Error) -> Outcome {
 }
 
 /// What an error of a read means: there is nothing to be refused, so it is not done.
-pub(super) fn failure_of(error: &Error) -> Failure {
+pub(crate) fn failure_of(error: &Error) -> Failure {
     let kind = match failure_kind(error) {
         Some(FailureKind::InDoubt) | None => FailureKind::NotDone,
         Some(kind) => kind,
@@ -56,7 +56,9 @@ fn refusal(error: &Error) -> Reason {
     match error.request_id() {
         Some(id) => reason.remedy(
             "operator",
-            format!("mend the record in LeadDesk and run again; Intercom knows the request as {id}"),
+            format!(
+                "mend the record in LeadDesk and run again; Intercom knows the request as {id}"
+            ),
         ),
         None => reason.remedy("operator", "mend the record in LeadDesk and run again"),
     }
@@ -65,5 +67,8 @@ fn refusal(error: &Error) -> Reason {
 /// The object was deleted in Intercom since it was written: that is somebody's decision.
 pub(super) fn deleted_since() -> Reason {
     Reason::new("deleted_in_intercom", "the object was deleted in Intercom after it was migrated")
-        .remedy("Intercom admin", "nothing, if that was meant; otherwise roll the record back first")
+        .remedy(
+            "Intercom admin",
+            "nothing, if that was meant; otherwise roll the record back first",
+        )
 }

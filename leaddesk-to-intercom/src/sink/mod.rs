@@ -15,6 +15,8 @@ pub use dry::{CallCost, CallCount, DrySink};
 pub use schema::SchemaSink;
 pub use tags::TagBook;
 
+pub(crate) use failure::failure_of as read_failure;
+
 use std::sync::Arc;
 
 use intercom_client::{AdminId, IntercomClient};

@@ -58,7 +58,8 @@ impl SchemaSink {
             return existing(found, wanted, "contacts");
         }
         let data_type = DataType::from(wanted.data_type.as_str());
-        let new = NewDataAttribute::contact(&wanted.name, data_type).description(&wanted.description);
+        let new =
+            NewDataAttribute::contact(&wanted.name, data_type).description(&wanted.description);
         match self.workspace.client.data_attributes().create(&new).await {
             Ok(made) => match made.id {
                 Some(id) => Outcome::Created(TargetId::new(id.as_str())),
@@ -194,14 +195,20 @@ fn existing(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Out
     if found.twins > 0 {
         return refused(
             "attribute_twins",
-            format!("{whose} have {} attributes named `{name}`; Intercom refuses every write to such a name", found.twins + 1),
+            format!(
+                "{whose} have {} attributes named `{name}`; Intercom refuses every write to such a name",
+                found.twins + 1
+            ),
             "archive all but one of them in Intercom's settings, then redrive".to_owned(),
         );
     }
     if found.data_type != wanted.data_type {
         return refused(
             "attribute_type",
-            format!("the attribute `{name}` of {whose} is of type {}, not {}", found.data_type, wanted.data_type),
+            format!(
+                "the attribute `{name}` of {whose} is of type {}, not {}",
+                found.data_type, wanted.data_type
+            ),
             format!("give it another name under [names] ({name}); Intercom cannot change a type"),
         );
     }

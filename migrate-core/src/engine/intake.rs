@@ -51,15 +51,21 @@ impl<M> Intake<'_, M> {
         let mut changes = Vec::new();
         let mut units = Vec::new();
         let mut counts = Vec::new();
-        for (record, entry) in incoming.into_iter().zip(entries) {
+        for (mut record, entry) in incoming.into_iter().zip(entries) {
             let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
             if again || !once.insert(record.key.clone()) {
                 // Met by another way already in this pass.
                 continue;
             }
             new_keys.push(record.key.clone());
+            let discoveries = std::mem::take(&mut record.emit.discoveries);
+            let discovered = discoveries
+                .into_iter()
+                .map(|found| Change::Discover { list: found.list, item: found.item });
             if let Some(fate) = self.decide(&record, entry.as_ref(), &mut changes).await? {
                 counts.push(fate);
+                // What a record that waits has led to is read all the same.
+                changes.extend(discovered);
                 continue;
             }
             let Incoming { key, lane, emit, .. } = record;
@@ -70,9 +76,7 @@ impl<M> Intake<'_, M> {
                 counts.push(Fate::Unchanged);
                 continue;
             }
-            for found in emit.discoveries {
-                changes.push(Change::Discover { list: found.list, item: found.item });
-            }
+            changes.extend(discovered);
             let aliases = std::mem::take(&mut unit.aliases);
             if !aliases.is_empty() {
                 let (key, stage) = (unit.root.clone(), self.stage.to_owned());

@@ -18,14 +18,29 @@ impl Account {
         fs::create_dir_all(dir.join("calling_lists"))?;
         let contacts = self.contacts.iter().map(fields::contact);
         table(&dir.join("contacts.csv"), "id", contacts)?;
-        table(&dir.join("calls.csv"), "id", self.calls.iter().map(fields::call))?;
-        table(&dir.join("agents.csv"), "id", self.agents.iter().map(fields::agent))?;
-        table(&dir.join("campaigns.csv"), "id", self.campaigns.iter().map(fields::campaign))?;
+        table(
+            &dir.join("calls.csv"),
+            "id",
+            self.calls.iter().map(fields::call),
+        )?;
+        table(
+            &dir.join("agents.csv"),
+            "id",
+            self.agents.iter().map(fields::agent),
+        )?;
+        table(
+            &dir.join("campaigns.csv"),
+            "id",
+            self.campaigns.iter().map(fields::campaign),
+        )?;
         let index = AccountIndex::of(self);
         for list in &self.lists {
             let path = dir.join("calling_lists").join(format!("{}.csv", list.id));
             let mut file = create(&path)?;
-            io::Write::write_all(&mut file, fields::list_export(self, &index, list.id).as_bytes())?;
+            io::Write::write_all(
+                &mut file,
+                fields::list_export(self, &index, list.id).as_bytes(),
+            )?;
         }
         Ok(())
     }
@@ -33,7 +48,9 @@ impl Account {
 
 /// A table whose header is that of its first row; a file without rows has only the key column.
 fn table(path: &Path, key: &str, rows: impl Iterator<Item = fields::Fields>) -> io::Result<()> {
-    let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(create(path)?);
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(b';')
+        .from_writer(create(path)?);
     let mut headed = false;
     for row in rows {
         if !headed {

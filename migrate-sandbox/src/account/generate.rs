@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone};
-use chrono_tz::Tz;
+use chrono::{Duration, NaiveDate, NaiveDateTime};
 
 use super::people::{
-    CAMPAIGNS, CITIES, COMMENTS, COMPANIES, FIRST, LAST, ODD_COMMENTS, ODD_FIRST, OFFICES,
-    OUTCOMES, STREETS,
+    CAMPAIGNS, CITIES, COMMENTS, COMPANIES, FIRST, LAST, ODD_COMMENTS, ODD_FIRST, OFFICES, STREETS,
 };
-use super::rng::Share;
+use super::rng::{Share, turn};
 use super::{
-    Account, AccountSpec, ExistingContact, OtherInfo, Rng, SourceAgent, SourceCall, SourceCampaign,
-    SourceContact, SourceList, ZERO_TIME,
+    Account, AccountSpec, ExistingContact, OtherInfo, Rng, SourceAgent, SourceCampaign,
+    SourceContact, SourceList, ZERO_TIME, calls,
 };
 
 impl Account {
@@ -32,7 +30,7 @@ impl Account {
         };
         let mut numbers = Numbers::default();
         let clean = contacts(&mut account, spec, &mut rng, &mut numbers);
-        calls(&mut account, spec, &mut rng, &mut numbers);
+        calls::fill(&mut account, spec, &mut rng, &mut numbers);
         account.existing = existing(&account, spec, &clean);
         account
     }
@@ -40,11 +38,11 @@ impl Account {
 
 /// Hands out Finnish mobile numbers, each once.
 #[derive(Default)]
-struct Numbers(u64);
+pub(super) struct Numbers(u64);
 
 impl Numbers {
     /// National digits without the leading zero, such as `401234567`.
-    fn next(&mut self) -> String {
+    pub(super) fn next(&mut self) -> String {
         let n = self.0;
         self.0 += 1;
         // The factor has no divisor in common with the modulus, so numbers only repeat after nine million.
@@ -78,7 +76,10 @@ fn agents(spec: &AccountSpec, rng: &mut Rng) -> Vec<SourceAgent> {
                 id: 301 + n as u64,
                 name: format!("{first} {last}"),
                 employment: if inactive { "inactive" } else { "active" }.into(),
-                office: rng.pick(OFFICES).filter(|_| n % 5 != 4).map(|office| (*office).to_owned()),
+                office: rng
+                    .pick(OFFICES)
+                    .filter(|_| n % 5 != 4)
+                    .map(|office| (*office).to_owned()),
                 role: if n % 8 == 0 { "Teamleader" } else { "Agent" }.into(),
                 primary_email: (!inactive || n % 2 == 0).then(|| format!("{username}@example.com")),
                 username,
@@ -95,7 +96,12 @@ fn campaigns() -> Vec<SourceCampaign> {
         .map(|(name, id)| SourceCampaign {
             id,
             name: (*name).to_owned(),
-            kind: if *name == "Inbound support" { "inbound" } else { "outbound" }.into(),
+            kind: if *name == "Inbound support" {
+                "inbound"
+            } else {
+                "outbound"
+            }
+            .into(),
             disabled: id % 4 == 0,
         })
         .collect()
@@ -112,6 +118,7 @@ fn lists(spec: &AccountSpec) -> Vec<SourceList> {
 }
 
 /// What identifies a contact.
+#[derive(Clone, Copy)]
 enum Identity {
     Full,
     InTwoLists,
@@ -124,7 +131,7 @@ enum Identity {
 }
 
 struct ContactShares {
-    identity: Vec<(Share, fn() -> Identity)>,
+    identity: Vec<(Share, Identity)>,
     odd_name: Share,
     odd_comment: Share,
     long_comment: Share,
@@ -137,13 +144,13 @@ impl ContactShares {
         let mut share = |of: f64| Share::new(of, rng);
         Self {
             identity: vec![
-                (share(spec.no_identifier), || Identity::Nothing),
-                (share(spec.shared_address), || Identity::Shared),
-                (share(spec.in_two_lists), || Identity::InTwoLists),
-                (share(spec.phone_only), || Identity::PhoneOnly),
-                (share(spec.email_only), || Identity::EmailOnly),
-                (share(spec.invalid_email), || Identity::InvalidEmail),
-                (share(spec.untidy_email), || Identity::UntidyEmail),
+                (share(spec.no_identifier), Identity::Nothing),
+                (share(spec.shared_address), Identity::Shared),
+                (share(spec.in_two_lists), Identity::InTwoLists),
+                (share(spec.phone_only), Identity::PhoneOnly),
+                (share(spec.email_only), Identity::EmailOnly),
+                (share(spec.invalid_email), Identity::InvalidEmail),
+                (share(spec.untidy_email), Identity::UntidyEmail),
             ],
             odd_name: share(spec.odd_name),
             odd_comment: share(spec.odd_comment),
@@ -151,19 +158,6 @@ impl ContactShares {
             zero_date: share(spec.zero_date),
             null_fields: share(spec.null_fields),
         }
-    }
-
-    /// The first kind whose turn it is; every share is advanced, so that none depends on the others.
-    fn identity(&mut self) -> Identity {
-        let mut found = Identity::Full;
-        let mut free = true;
-        for (share, kind) in &mut self.identity {
-            if share.hit() && free {
-                found = kind();
-                free = false;
-            }
-        }
-        found
     }
 
     fn comment(&mut self, rng: &mut Rng) -> Option<String> {
@@ -193,7 +187,7 @@ fn contacts(
     let mut shared = 0;
     while account.contacts.len() < spec.contacts {
         let serial = account.contacts.len();
-        let mut identity = shares.identity();
+        let mut identity = turn(&mut shares.identity).unwrap_or(Identity::Full);
         if matches!(identity, Identity::InTwoLists) && serial + 1 == spec.contacts {
             identity = Identity::Full;
         }
@@ -229,9 +223,9 @@ fn contacts(
                 contact.email = rng.pick(&broken).map(|email| (*email).to_owned());
             }
             Identity::UntidyEmail => {
-                contact.email = contact.email.map(|email| match serial % 2 {
-                    0 => email.to_uppercase(),
-                    _ => format!("  {email} "),
+                contact.email = contact.email.map(|email| match rng.chance(0.5) {
+                    true => email.to_uppercase(),
+                    false => format!("  {email} "),
                 });
             }
         }
@@ -257,20 +251,31 @@ fn contact(
         plain_first
     };
     let domain = ["example.com", "example.org", "example.net"][(rng.below(3)) as usize];
-    let email = format!("{}.{}{}@{domain}", ascii(plain_first), ascii(last), serial + 1);
+    let email = format!(
+        "{}.{}{}@{domain}",
+        ascii(plain_first),
+        ascii(last),
+        serial + 1
+    );
     let mut phonenumbers = vec![notation(&numbers.next(), rng)];
     if rng.chance(0.15) {
         phonenumbers.push(notation(&numbers.next(), rng));
     }
     let (city, postal) = rng.pick(CITIES).copied().unwrap_or_default();
-    let company =
-        rng.chance(0.2).then(|| rng.pick(COMPANIES).map(|name| (*name).to_owned())).flatten();
+    let company = rng
+        .chance(0.2)
+        .then(|| rng.pick(COMPANIES).map(|name| (*name).to_owned()))
+        .flatten();
     let created = moment(rng, 2019, 2024);
     let updated =
         created + Duration::days(rng.below(600) as i64) + Duration::minutes(rng.below(500) as i64);
     let list = &account.lists[(rng.below(account.lists.len() as u64)) as usize];
     // Some rows have null where the others have an empty string.
-    let nothing = if shares.null_fields.hit() { None } else { Some(String::new()) };
+    let nothing = if shares.null_fields.hit() {
+        None
+    } else {
+        Some(String::new())
+    };
     let or_nothing = |value: Option<String>| value.or_else(|| nothing.clone());
     SourceContact {
         id,
@@ -284,12 +289,18 @@ fn contact(
         year_of_birth: or_nothing(rng.chance(0.3).then(|| (1940 + rng.below(65)).to_string())),
         company_id: company.as_ref().map(|_| 7_000 + rng.below(5)),
         vatin: or_nothing(
-            company.as_ref().map(|_| format!("FI{:08}", 10_000_000 + rng.below(9_999_999))),
+            company
+                .as_ref()
+                .map(|_| format!("FI{:08}", 10_000_000 + rng.below(9_999_999))),
         ),
         office: or_nothing(company),
         phonenumbers,
         address: or_nothing(rng.chance(0.8).then(|| {
-            format!("{} {}", rng.pick(STREETS).copied().unwrap_or_default(), 1 + rng.below(90))
+            format!(
+                "{} {}",
+                rng.pick(STREETS).copied().unwrap_or_default(),
+                1 + rng.below(90)
+            )
         })),
         postal: or_nothing(Some(postal.to_owned())),
         city: or_nothing(Some(city.to_owned())),
@@ -304,7 +315,11 @@ fn contact(
             .flatten(),
         last_reason: None,
         last_call_id: None,
-        created_at: Some(if shares.zero_date.hit() { ZERO_TIME.to_owned() } else { text(created) }),
+        created_at: Some(if shares.zero_date.hit() {
+            ZERO_TIME.to_owned()
+        } else {
+            text(created)
+        }),
         updated_at: Some(text(updated)),
         finalised: rng.chance(0.5),
     }
@@ -312,7 +327,11 @@ fn contact(
 
 /// The same person in another list: what the lists know of the person differs.
 fn twin(of: &SourceContact, id: u64, account: &Account, rng: &mut Rng) -> SourceContact {
-    let lists = account.lists.iter().map(|list| list.id).filter(|list| *list != of.calling_list_id);
+    let lists = account
+        .lists
+        .iter()
+        .map(|list| list.id)
+        .filter(|list| *list != of.calling_list_id);
     let lists: Vec<u64> = lists.collect();
     let mut twin = SourceContact {
         id,
@@ -353,176 +372,29 @@ fn other_info(list: u64, rng: &mut Rng) -> BTreeMap<u8, OtherInfo> {
     ]
     .into_iter()
     .zip(1..)
-    .map(|((label, value), slot)| (slot, OtherInfo { label: label.to_owned(), value }))
+    .map(|((label, value), slot)| {
+        (
+            slot,
+            OtherInfo {
+                label: label.to_owned(),
+                value,
+            },
+        )
+    })
     .collect();
     if rng.chance(0.1) {
         slots.insert(
             20,
-            OtherInfo { label: "Remark".into(), value: "Key account: handle with care".into() },
+            OtherInfo {
+                label: "Remark".into(),
+                value: "Key account: handle with care".into(),
+            },
         );
     }
     if rng.chance(0.3) {
         slots.remove(&2);
     }
     slots
-}
-
-/// What happens to a call that is not an ordinary one.
-#[derive(Clone, Copy, PartialEq)]
-enum Oddity {
-    WithoutTime,
-    Gap,
-    Overlap,
-    ByNumber,
-    Stranger,
-}
-
-fn calls(account: &mut Account, spec: &AccountSpec, rng: &mut Rng, numbers: &mut Numbers) {
-    let wanted = (spec.contacts as f64 * spec.calls_per_contact).round() as usize;
-    // Only who has a number was called.
-    let reachable: Vec<usize> = (0..account.contacts.len())
-        .filter(|at| !account.contacts[*at].phonenumbers.is_empty())
-        .collect();
-    if reachable.is_empty() {
-        return;
-    }
-    let mut share = |of: f64| Share::new(of, rng);
-    let mut oddities = [
-        (share(spec.calls_without_time), Oddity::WithoutTime),
-        (share(spec.calls_in_gap), Oddity::Gap),
-        (share(spec.calls_in_overlap), Oddity::Overlap),
-        (share(spec.calls_by_number), Oddity::ByNumber),
-        (share(spec.calls_by_strangers), Oddity::Stranger),
-    ];
-    let mut holes = share(spec.holes);
-    let mut silent = share(spec.calls_without_comment);
-    let mut odd_comment = share(spec.odd_comment);
-    let mut long_comment = share(spec.long_comment);
-    let mut no_last_call = share(spec.no_last_call);
-    let (gap, overlap) = clock_changes(spec.time_zone);
-
-    let start = NaiveDate::from_ymd_opt(2019, 1, 2)
-        .and_then(|day| day.and_hms_opt(9, 0, 0))
-        .unwrap_or_default();
-    let mut id = 500_001;
-    for n in 0..wanted {
-        // Ids rise with time, from January 2019 to October 2026.
-        let day = (n as i64 * 2_850) / wanted.max(1) as i64;
-        let begun = start + Duration::days(day) + Duration::seconds(rng.below(8 * 3600) as i64);
-        let mut oddity = None;
-        for (share, kind) in &mut oddities {
-            if share.hit() && oddity.is_none() {
-                oddity = Some(*kind);
-            }
-        }
-        let at = reachable[rng.below(reachable.len() as u64) as usize];
-        let comment = if silent.hit() {
-            if n % 2 == 0 { None } else { Some(String::new()) }
-        } else if long_comment.hit() {
-            rng.pick(COMMENTS).map(|comment| format!("{comment} ").repeat(90).trim_end().to_owned())
-        } else if odd_comment.hit() {
-            rng.pick(ODD_COMMENTS).map(|comment| (*comment).to_owned())
-        } else {
-            rng.pick(COMMENTS).map(|comment| (*comment).to_owned())
-        };
-        let mut call = call(id, begun, account, &account.contacts[at], comment, rng);
-        match oddity {
-            None => {}
-            Some(Oddity::WithoutTime) => {
-                let nothing =
-                    [Some(ZERO_TIME.to_owned()), Some(String::new()), None][n % 3].clone();
-                call.talk_start = nothing.clone();
-                call.talk_end = nothing.clone();
-                call.handling_stop = nothing.clone();
-                call.created_at = nothing;
-            }
-            Some(Oddity::Gap) => set_times(&mut call, gap.unwrap_or(begun)),
-            Some(Oddity::Overlap) => set_times(&mut call, overlap.unwrap_or(begun)),
-            Some(Oddity::ByNumber) => call.contact_id = None,
-            Some(Oddity::Stranger) => {
-                call.contact_id = None;
-                call.customer_id = None;
-                call.number = Some(format!("+358{}", numbers.next()));
-            }
-        }
-        if oddity.is_none() || oddity == Some(Oddity::WithoutTime) {
-            let contact = &mut account.contacts[at];
-            contact.last_reason = call.call_ending_reason_name.clone();
-            contact.last_call_id = Some(call.id);
-        }
-        account.calls.push(call);
-        id += 1 + u64::from(holes.hit());
-    }
-    for contact in account.contacts.iter_mut().filter(|contact| contact.last_call_id.is_some()) {
-        if no_last_call.hit() {
-            contact.last_call_id = None;
-        }
-    }
-}
-
-fn call(
-    id: u64,
-    begun: NaiveDateTime,
-    account: &Account,
-    contact: &SourceContact,
-    comment: Option<String>,
-    rng: &mut Rng,
-) -> SourceCall {
-    let agent = rng.pick(&account.agents);
-    let campaign = rng.pick(&account.campaigns);
-    let answered = rng.chance(0.7);
-    let (reason, reason_name) = match answered {
-        true => [OUTCOMES[0], OUTCOMES[1], OUTCOMES[4], OUTCOMES[6]][rng.below(4) as usize],
-        false => [OUTCOMES[2], OUTCOMES[3], OUTCOMES[5]][rng.below(3) as usize],
-    };
-    let number =
-        contact.phonenumbers.first().map(|phone| format!("+{}", super::comparable(phone, "FI")));
-    let mut call = SourceCall {
-        id,
-        agent_id: agent.map(|agent| agent.id),
-        agent_username: agent.map(|agent| agent.username.clone()),
-        agent_group_id: Some(11 + id % 3),
-        agent_group_name: Some(format!("Team {}", 1 + id % 3)),
-        talk_time: if answered { 5 + rng.below(900) as u32 } else { 0 },
-        number,
-        campaign: campaign.map(|campaign| campaign.id),
-        campaign_name: campaign.map(|campaign| campaign.name.clone()),
-        record_file: answered.then(|| format!("{id}-{}.wav.mp3", begun.format("%Y%m%d%H%M%S"))),
-        customer_id: Some(contact.id + 90_000),
-        contact_id: Some(contact.id),
-        comment,
-        call_ending_reason: Some(reason),
-        call_ending_reason_name: Some(reason_name.to_owned()),
-        direction: if rng.chance(0.85) { "out" } else { "in" }.into(),
-        call_type: Some(1),
-        call_type_name: Some("semi".into()),
-        order_ids: if reason == 1 { vec![id * 2] } else { Vec::new() },
-        ..SourceCall::default()
-    };
-    set_times(&mut call, begun);
-    call
-}
-
-fn set_times(call: &mut SourceCall, begun: NaiveDateTime) {
-    let ended = begun + Duration::seconds(i64::from(call.talk_time));
-    call.created_at = Some(text(begun - Duration::seconds(12)));
-    // Nobody answered: there was no talk, only the row.
-    let talked = call.talk_time > 0;
-    call.talk_start = Some(if talked { text(begun) } else { ZERO_TIME.to_owned() });
-    call.talk_end = Some(if talked { text(ended) } else { ZERO_TIME.to_owned() });
-    call.handling_stop = Some(text(ended + Duration::seconds(25)));
-}
-
-/// A local time that the zone skips in 2024, and one that it has twice.
-fn clock_changes(zone: Tz) -> (Option<NaiveDateTime>, Option<NaiveDateTime>) {
-    let start = NaiveDate::from_ymd_opt(2024, 1, 1)
-        .and_then(|day| day.and_hms_opt(0, 30, 0))
-        .unwrap_or_default();
-    let hours = || (0..366 * 24).map(|hour| start + Duration::hours(hour));
-    let gap = hours().find(|at| matches!(zone.from_local_datetime(at), LocalResult::None));
-    let overlap =
-        hours().find(|at| matches!(zone.from_local_datetime(at), LocalResult::Ambiguous(..)));
-    (gap, overlap)
 }
 
 /// Some people are in Intercom already, under another name or without a number; one of them is archived.
@@ -561,7 +433,7 @@ fn moment(rng: &mut Rng, from: i32, to: i32) -> NaiveDateTime {
         + Duration::seconds(rng.below(9 * 3600) as i64)
 }
 
-fn text(at: NaiveDateTime) -> String {
+pub(super) fn text(at: NaiveDateTime) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 

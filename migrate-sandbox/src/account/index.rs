@@ -23,9 +23,17 @@ impl AccountIndex {
         let mut index = Self::default();
         for (at, contact) in account.contacts.iter().enumerate() {
             index.contact_by_id.insert(contact.id, at);
-            index.contacts_by_list.entry(contact.calling_list_id).or_default().push(at);
+            index
+                .contacts_by_list
+                .entry(contact.calling_list_id)
+                .or_default()
+                .push(at);
             for phone in &contact.phonenumbers {
-                index.contacts_by_phone.entry(phone.clone()).or_default().push(at);
+                index
+                    .contacts_by_phone
+                    .entry(phone.clone())
+                    .or_default()
+                    .push(at);
             }
         }
         for (at, call) in account.calls.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! Everything is synthetic. The values are kept as LeadDesk would send them (text, local times without
 //! a zone, `null` and `""` apart), so that a test can compare a destination with what was really offered.
 
+mod calls;
 mod export;
 mod generate;
 mod index;
@@ -48,7 +49,10 @@ pub struct Account {
 
 /// A contact as `contact get` gives it. `None` is sent as `null`, `Some("")` as `""`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
+#[allow(
+    missing_docs,
+    reason = "the fields are LeadDesk's, under LeadDesk's names"
+)]
 pub struct SourceContact {
     pub id: u64,
     pub calling_list_id: u64,
@@ -97,7 +101,10 @@ pub struct OtherInfo {
 
 /// A call as `call get` gives it. `None` is sent as `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
+#[allow(
+    missing_docs,
+    reason = "the fields are LeadDesk's, under LeadDesk's names"
+)]
 pub struct SourceCall {
     pub id: u64,
     pub agent_id: Option<u64>,
@@ -133,7 +140,10 @@ pub struct SourceCall {
 
 /// An agent, as REST's `/users` gives it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
+#[allow(
+    missing_docs,
+    reason = "the fields are LeadDesk's, under LeadDesk's names"
+)]
 pub struct SourceAgent {
     pub id: u64,
     pub name: String,
@@ -150,7 +160,10 @@ pub struct SourceAgent {
 
 /// A campaign, as REST's `/campaigns` gives it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the fields are LeadDesk's, under LeadDesk's names")]
+#[allow(
+    missing_docs,
+    reason = "the fields are LeadDesk's, under LeadDesk's names"
+)]
 pub struct SourceCampaign {
     pub id: u64,
     pub name: String,

@@ -129,8 +129,16 @@ pub(crate) const LAST: &[&str] = &[
 ];
 
 /// Names that break careless software: emoji, right-to-left script, markup, quotes and separators.
-pub(crate) const ODD_FIRST: &[&str] =
-    &["Zoë 🌸", "שרה", "محمد", "<b>Kim</b>", "Tom \"Tommy\"", "Anna; Maria", "Ján\u{301}", "李"];
+pub(crate) const ODD_FIRST: &[&str] = &[
+    "Zoë 🌸",
+    "שרה",
+    "محمد",
+    "<b>Kim</b>",
+    "Tom \"Tommy\"",
+    "Anna; Maria",
+    "Ján\u{301}",
+    "李",
+];
 
 /// Comments that break careless software.
 pub(crate) const ODD_COMMENTS: &[&str] = &[

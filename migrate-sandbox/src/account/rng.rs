@@ -45,15 +45,37 @@ pub(crate) struct Share {
 
 impl Share {
     pub(crate) fn new(share: f64, rng: &mut Rng) -> Self {
-        Self { share, filled: rng.unit() }
+        Self {
+            share,
+            filled: rng.unit(),
+        }
     }
 
     pub(crate) fn hit(&mut self) -> bool {
+        self.advance();
+        self.take()
+    }
+
+    fn advance(&mut self) {
         self.filled += self.share;
+    }
+
+    fn take(&mut self) -> bool {
         let hit = self.filled >= 1.0;
         if hit {
             self.filled -= 1.0;
         }
         hit
     }
+}
+
+/// The kind whose turn it is, of several that exclude each other. One that comes second waits for the next turn,
+/// so that none is lost where the turns of two coincide.
+pub(crate) fn turn<K: Copy>(kinds: &mut [(Share, K)]) -> Option<K> {
+    for (share, _) in kinds.iter_mut() {
+        share.advance();
+    }
+    kinds
+        .iter_mut()
+        .find_map(|(share, kind)| share.take().then_some(*kind))
 }

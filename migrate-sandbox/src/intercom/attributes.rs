@@ -51,7 +51,10 @@ fn check(attribute: &DataAttribute, value: &Value) -> Result<(), Failure> {
         _ => value.is_string(),
     };
     if !fits {
-        let message = format!("Custom attribute '{name}' must be of type {}", attribute.data_type);
+        let message = format!(
+            "Custom attribute '{name}' must be of type {}",
+            attribute.data_type
+        );
         return Err(Failure::new(400, "type_mismatch", message));
     }
     match value.as_str() {
@@ -62,7 +65,9 @@ fn check(attribute: &DataAttribute, value: &Value) -> Result<(), Failure> {
             if !attribute.options.is_empty()
                 && !attribute.options.iter().any(|option| option == text) =>
         {
-            Err(Failure::invalid(format!("Custom attribute '{name}' has no such option")))
+            Err(Failure::invalid(format!(
+                "Custom attribute '{name}' has no such option"
+            )))
         }
         _ => Ok(()),
     }
@@ -79,9 +84,13 @@ pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
     let own = store.data_attributes.iter().filter(|attribute| {
         model.is_none_or(|model| attribute.model == model) && (archived_too || !attribute.archived)
     });
-    let standard = STANDARD.iter().filter(|(of, ..)| model.is_none_or(|model| *of == model));
-    let data: Vec<Value> =
-        standard.map(standard_attribute).chain(own.map(render::data_attribute)).collect();
+    let standard = STANDARD
+        .iter()
+        .filter(|(of, ..)| model.is_none_or(|model| *of == model));
+    let data: Vec<Value> = standard
+        .map(standard_attribute)
+        .chain(own.map(render::data_attribute))
+        .collect();
     Ok(json!({"type": "list", "data": data}))
 }
 
@@ -137,7 +146,10 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
         }
         _ => return Err(Failure::invalid("Data Type isn't an option")),
     };
-    if let Some(twin) = store.data_attributes.iter().find(|own| own.name.eq_ignore_ascii_case(name))
+    if let Some(twin) = store
+        .data_attributes
+        .iter()
+        .find(|own| own.name.eq_ignore_ascii_case(name))
     {
         let (of, new) = (people(&twin.model), people(model));
         let message = format!(
@@ -145,7 +157,13 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
         );
         return Err(Failure::invalid(message));
     }
-    if store.data_attributes.iter().filter(|own| !own.archived).count() >= MOST_ATTRIBUTES {
+    if store
+        .data_attributes
+        .iter()
+        .filter(|own| !own.archived)
+        .count()
+        >= MOST_ATTRIBUTES
+    {
         let message =
             format!("You have reached the limit of {MOST_ATTRIBUTES} custom data attributes");
         return Err(Failure::new(400, "custom_data_limit_reached", message));
@@ -176,9 +194,17 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
 pub(super) fn update(store: &mut Store, call: &Call<'_>) -> Outcome {
     let body = call.body()?;
     let options = options(&body)?;
-    let found = store.data_attributes.iter_mut().find(|own| own.id.to_string() == call.segment(1));
-    let none =
-        || Failure::new(404, "field_not_found", "We couldn't find that data attribute to update");
+    let found = store
+        .data_attributes
+        .iter_mut()
+        .find(|own| own.id.to_string() == call.segment(1));
+    let none = || {
+        Failure::new(
+            404,
+            "field_not_found",
+            "We couldn't find that data attribute to update",
+        )
+    };
     let attribute = found.ok_or_else(none)?;
     if let Some(archived) = body.get("archived").and_then(Value::as_bool) {
         attribute.archived = archived;
@@ -203,9 +229,15 @@ fn options(body: &Map<String, Value>) -> Result<Option<Vec<String>>, Failure> {
         Some(Value::Array(values)) => values,
         Some(_) => return Err(Failure::invalid("Options isn't an array")),
     };
-    let value = |option: &Value| option.get("value").and_then(Value::as_str).map(str::to_owned);
+    let value = |option: &Value| {
+        option
+            .get("value")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let read: Option<Vec<String>> = values.iter().map(value).collect();
-    read.map(Some).ok_or_else(|| Failure::invalid("Each option needs a value"))
+    read.map(Some)
+        .ok_or_else(|| Failure::invalid("Each option needs a value"))
 }
 
 /// Letters, digits, currency symbols and hyphens; underscores and spaces appear in the vendor's examples.
@@ -215,5 +247,9 @@ fn valid_name(name: &str) -> bool {
 }
 
 fn people(model: &str) -> &'static str {
-    if model == "company" { "company" } else { "people" }
+    if model == "company" {
+        "company"
+    } else {
+        "people"
+    }
 }

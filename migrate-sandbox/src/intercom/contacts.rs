@@ -48,30 +48,43 @@ pub(super) fn update(store: &mut Store, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn get(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let contact = store.contact(call.segment(1)).ok_or_else(Failure::no_contact)?;
+    let contact = store
+        .contact(call.segment(1))
+        .ok_or_else(Failure::no_contact)?;
     Ok(render::contact(contact, store, call.version))
 }
 
 /// Users only: leads are not found this way.
 pub(super) fn find_by_external_id(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let found = store.user_by_external_id(call.segment(2)).filter(|contact| !contact.archived);
+    let found = store
+        .user_by_external_id(call.segment(2))
+        .filter(|contact| !contact.archived);
     let contact = found.ok_or_else(Failure::no_contact)?;
     Ok(render::contact(contact, store, call.version))
 }
 
 pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
     let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 50)?;
-    let all = store.contacts.iter().filter(|(_, contact)| !contact.archived);
-    let all: Vec<_> = all.map(|(id, contact)| ((0, id.clone()), Arc::clone(contact))).collect();
+    let all = store
+        .contacts
+        .iter()
+        .filter(|(_, contact)| !contact.archived);
+    let all: Vec<_> = all
+        .map(|(id, contact)| ((0, id.clone()), Arc::clone(contact)))
+        .collect();
     let (page, pages) = paging.cut(&all, false);
-    let data: Vec<Value> =
-        page.into_iter().map(|contact| render::contact(contact, store, call.version)).collect();
+    let data: Vec<Value> = page
+        .into_iter()
+        .map(|contact| render::contact(contact, store, call.version))
+        .collect();
     Ok(json!({"type": "list", "data": data, "total_count": all.len(), "pages": pages}))
 }
 
 /// For good, archived contacts too.
 pub(super) fn delete(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let contact = store.remove_contact(call.segment(1)).ok_or_else(Failure::no_contact)?;
+    let contact = store
+        .remove_contact(call.segment(1))
+        .ok_or_else(Failure::no_contact)?;
     Ok(render::contact_flag(&contact, "deleted", true))
 }
 
@@ -85,7 +98,10 @@ pub(super) fn unarchive(store: &mut Store, call: &Call<'_>) -> Outcome {
 
 /// By a remembered id: archived contacts cannot be read in any other way.
 fn set_archived(store: &mut Store, call: &Call<'_>, archived: bool) -> Outcome {
-    let found = store.contacts.get(call.segment(1)).ok_or_else(Failure::no_contact)?;
+    let found = store
+        .contacts
+        .get(call.segment(1))
+        .ok_or_else(Failure::no_contact)?;
     let mut contact = Contact::clone(found);
     contact.archived = archived;
     contact.updated_at = Store::now();
@@ -107,9 +123,12 @@ fn apply(store: &Store, contact: &mut Contact, body: &Map<String, Value>) -> Res
     for (name, value) in body {
         match name.as_str() {
             "role" => {
-                let role = value.as_str().filter(|role| matches!(*role, "user" | "lead"));
-                contact.role =
-                    role.ok_or_else(|| Failure::invalid("role must be user or lead"))?.to_owned();
+                let role = value
+                    .as_str()
+                    .filter(|role| matches!(*role, "user" | "lead"));
+                contact.role = role
+                    .ok_or_else(|| Failure::invalid("role must be user or lead"))?
+                    .to_owned();
             }
             "external_id" => contact.external_id = text(name, value)?,
             "email" => contact.email = email(text(name, value)?)?,
@@ -129,7 +148,9 @@ fn apply(store: &Store, contact: &mut Contact, body: &Map<String, Value>) -> Res
                 attributes::set(store, &mut contact.custom_attributes, values)?;
             }
             "email_verified" if !value.is_null() && !body.contains_key("email") => {
-                return Err(Failure::invalid("email_verified needs an email in the same request"));
+                return Err(Failure::invalid(
+                    "email_verified needs an email in the same request",
+                ));
             }
             // Known but of no consequence here, or unknown and therefore ignored.
             _ => {}
@@ -146,15 +167,32 @@ fn refuse_twin(store: &Store, contact: &Contact) -> Result<(), Failure> {
     if contact.role != "user" {
         return Ok(());
     }
-    let by_external_id = contact.external_id.as_ref().and_then(|id| store.user_by_external_id(id));
-    let by_email = || contact.email.as_ref().and_then(|email| store.user_by_email(email));
+    let by_external_id = contact
+        .external_id
+        .as_ref()
+        .and_then(|id| store.user_by_external_id(id));
+    let by_email = || {
+        contact
+            .email
+            .as_ref()
+            .and_then(|email| store.user_by_email(email))
+    };
     let other = |found: &&Arc<Contact>| found.id != contact.id;
-    match by_external_id.filter(other).or_else(|| by_email().filter(other)) {
+    match by_external_id
+        .filter(other)
+        .or_else(|| by_email().filter(other))
+    {
         None => Ok(()),
         Some(twin) => {
-            let who = if twin.archived { "An archived contact" } else { "A contact" };
-            let message =
-                format!("{who} matching those details already exists with id={}", twin.id);
+            let who = if twin.archived {
+                "An archived contact"
+            } else {
+                "A contact"
+            };
+            let message = format!(
+                "{who} matching those details already exists with id={}",
+                twin.id
+            );
             Err(Failure::new(409, "conflict", message))
         }
     }

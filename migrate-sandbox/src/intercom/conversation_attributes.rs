@@ -5,8 +5,16 @@ use serde_json::{Map, Value, json};
 use super::{Call, Failure, Outcome, Store, render};
 use crate::workspace::{AttributeOption, ConversationAttribute, CreatedBy};
 
-const TYPES: &[&str] =
-    &["string", "integer", "list", "decimal", "boolean", "datetime", "relationship", "files"];
+const TYPES: &[&str] = &[
+    "string",
+    "integer",
+    "list",
+    "decimal",
+    "boolean",
+    "datetime",
+    "relationship",
+    "files",
+];
 const FEWEST_OPTIONS: usize = 2;
 
 /// Writes values into a conversation's attributes, all or none; `null` clears one.
@@ -17,8 +25,10 @@ pub(super) fn set(
 ) -> Result<(), Failure> {
     let mut checked = Vec::with_capacity(values.len());
     for (name, value) in values {
-        let mut of_name =
-            store.conversation_attributes.iter().filter(|own| !own.archived && own.name == *name);
+        let mut of_name = store
+            .conversation_attributes
+            .iter()
+            .filter(|own| !own.archived && own.name == *name);
         let attribute = of_name.next();
         let attribute = attribute
             .ok_or_else(|| Failure::invalid(format!("Custom attribute '{name}' does not exist")))?;
@@ -69,19 +79,31 @@ fn accepted(attribute: &ConversationAttribute, value: &Value) -> Result<Value, F
         }
         _ => value.is_array(),
     };
-    if fits { Ok(value.clone()) } else { Err(wrong()) }
+    if fits {
+        Ok(value.clone())
+    } else {
+        Err(wrong())
+    }
 }
 
 pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
     let archived_too = call.query("include_archived") == Some("true");
-    let shown = store.conversation_attributes.iter().filter(|own| archived_too || !own.archived);
-    let data: Vec<Value> = shown.map(|own| render::conversation_attribute(own, store)).collect();
+    let shown = store
+        .conversation_attributes
+        .iter()
+        .filter(|own| archived_too || !own.archived);
+    let data: Vec<Value> = shown
+        .map(|own| render::conversation_attribute(own, store))
+        .collect();
     Ok(json!({"type": "list", "data": data}))
 }
 
 pub(super) fn get(store: &mut Store, call: &Call<'_>) -> Outcome {
     let at = position(store, call)?;
-    Ok(render::conversation_attribute(&store.conversation_attributes[at], store))
+    Ok(render::conversation_attribute(
+        &store.conversation_attributes[at],
+        store,
+    ))
 }
 
 pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
@@ -89,8 +111,10 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let (name, data_type) = (text("name"), text("data_type"));
     if !TYPES.contains(&data_type) {
-        let message =
-            format!("data_type '{data_type}' is not valid. Allowed types: {}", TYPES.join(", "));
+        let message = format!(
+            "data_type '{data_type}' is not valid. Allowed types: {}",
+            TYPES.join(", ")
+        );
         return Err(unprocessable(message));
     }
     if name.trim().is_empty() {
@@ -99,14 +123,20 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let labels: Vec<String> = match body.get("options").and_then(Value::as_array) {
         None => Vec::new(),
         Some(options) => {
-            let label =
-                |option: &Value| option.get("label").and_then(Value::as_str).map(str::to_owned);
+            let label = |option: &Value| {
+                option
+                    .get("label")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+            };
             let read: Option<Vec<String>> = options.iter().map(label).collect();
             read.ok_or_else(|| unprocessable("label is required"))?
         }
     };
     if data_type == "list" && labels.len() < FEWEST_OPTIONS {
-        return Err(unprocessable("A list attribute must have at least 2 active options"));
+        return Err(unprocessable(
+            "A list attribute must have at least 2 active options",
+        ));
     }
     if data_type == "relationship" && !body.contains_key("reference") {
         return Err(unprocessable("reference is required"));
@@ -129,7 +159,10 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
             .map(str::to_owned)
             .collect(),
         multiline: flag(body.get("multiline")),
-        options: labels.into_iter().map(|label| option(store, label)).collect(),
+        options: labels
+            .into_iter()
+            .map(|label| option(store, label))
+            .collect(),
         reference: body.get("reference").cloned(),
         archived: false,
         created_at: now,
@@ -173,7 +206,10 @@ pub(super) fn add_option(store: &mut Store, call: &Call<'_>) -> Outcome {
     let new = option(store, String::new());
     change(store, call, |attribute| {
         must_be_list(attribute)?;
-        attribute.options.push(AttributeOption { label: label?, ..new });
+        attribute.options.push(AttributeOption {
+            label: label?,
+            ..new
+        });
         Ok(())
     })
 }
@@ -191,10 +227,16 @@ pub(super) fn rename_option(store: &mut Store, call: &Call<'_>) -> Outcome {
 pub(super) fn archive_option(store: &mut Store, call: &Call<'_>) -> Outcome {
     change(store, call, |attribute| {
         must_be_list(attribute)?;
-        let active = attribute.options.iter().filter(|option| !option.archived).count();
+        let active = attribute
+            .options
+            .iter()
+            .filter(|option| !option.archived)
+            .count();
         let option = find_option(attribute, call)?;
         if !option.archived && active <= FEWEST_OPTIONS {
-            return Err(unprocessable("A list attribute must have at least 2 active options"));
+            return Err(unprocessable(
+                "A list attribute must have at least 2 active options",
+            ));
         }
         option.archived = true;
         Ok(())
@@ -209,14 +251,23 @@ fn change(
     let at = position(store, call)?;
     change(&mut store.conversation_attributes[at])?;
     store.conversation_attributes[at].updated_at = Store::now();
-    Ok(render::conversation_attribute(&store.conversation_attributes[at], store))
+    Ok(render::conversation_attribute(
+        &store.conversation_attributes[at],
+        store,
+    ))
 }
 
 fn position(store: &Store, call: &Call<'_>) -> Result<usize, Failure> {
-    let found =
-        store.conversation_attributes.iter().position(|own| own.id.to_string() == call.segment(2));
+    let found = store
+        .conversation_attributes
+        .iter()
+        .position(|own| own.id.to_string() == call.segment(2));
     found.ok_or_else(|| {
-        Failure::new(404, "conversation_attribute_not_found", "Conversation attribute not found")
+        Failure::new(
+            404,
+            "conversation_attribute_not_found",
+            "Conversation attribute not found",
+        )
     })
 }
 
@@ -224,16 +275,25 @@ fn find_option<'a>(
     attribute: &'a mut ConversationAttribute,
     call: &Call<'_>,
 ) -> Result<&'a mut AttributeOption, Failure> {
-    let found = attribute.options.iter_mut().find(|option| option.id == call.segment(4));
+    let found = attribute
+        .options
+        .iter_mut()
+        .find(|option| option.id == call.segment(4));
     found.ok_or_else(|| {
-        Failure::new(404, "conversation_attribute_not_found", "List option not found")
+        Failure::new(
+            404,
+            "conversation_attribute_not_found",
+            "List option not found",
+        )
     })
 }
 
 fn must_be_list(attribute: &ConversationAttribute) -> Result<(), Failure> {
     match attribute.data_type.as_str() {
         "list" => Ok(()),
-        _ => Err(unprocessable("Options can only be managed on list attributes")),
+        _ => Err(unprocessable(
+            "Options can only be managed on list attributes",
+        )),
     }
 }
 
@@ -249,7 +309,11 @@ fn label(body: &Map<String, Value>) -> Result<String, Failure> {
 /// A choice with a fresh id in the form of a UUID.
 fn option(store: &mut Store, label: String) -> AttributeOption {
     let id = format!("0f0e0d0c-5eed-4000-8000-{:012x}", store.next_id());
-    AttributeOption { id, label, archived: false }
+    AttributeOption {
+        id,
+        label,
+        archived: false,
+    }
 }
 
 fn unprocessable(message: impl Into<String>) -> Failure {

@@ -17,8 +17,14 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let Some(Value::Object(from)) = body.get("from") else {
         return Err(missing("from"));
     };
-    let kind = from.get("type").and_then(Value::as_str).ok_or_else(|| missing("from.type"))?;
-    let id = from.get("id").and_then(Value::as_str).ok_or_else(|| missing("from.id"))?;
+    let kind = from
+        .get("type")
+        .and_then(Value::as_str)
+        .ok_or_else(|| missing("from.type"))?;
+    let id = from
+        .get("id")
+        .and_then(Value::as_str)
+        .ok_or_else(|| missing("from.id"))?;
     let text = required_text(&body)?;
     let contact = store.contact(id).cloned().ok_or_else(Failure::no_contact)?;
     if !(kind == "contact" || kind == contact.role) {
@@ -30,7 +36,11 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let now = Store::now();
     let created_at = created_at(&body)?.unwrap_or(now);
     let (message, id) = (store.next_id(), store.next_id());
-    let subject = body.get("subject").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let subject = body
+        .get("subject")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     store.put_conversation(Conversation {
         id: id.to_string(),
         created_at,
@@ -39,7 +49,10 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
         waiting_since: Some(created_at),
         source: Source {
             id: message.to_string(),
-            author: Author { kind: contact.role.clone(), id: contact.id.clone() },
+            author: Author {
+                kind: contact.role.clone(),
+                id: contact.id.clone(),
+            },
             subject,
             body: text.clone(),
         },
@@ -58,16 +71,28 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn get(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let conversation = store.conversation(call.segment(1)).ok_or_else(Failure::no_resource)?;
-    Ok(render::conversation_with_parts(conversation, store, call.version, is_plain(call)))
+    let conversation = store
+        .conversation(call.segment(1))
+        .ok_or_else(Failure::no_resource)?;
+    Ok(render::conversation_with_parts(
+        conversation,
+        store,
+        call.version,
+        is_plain(call),
+    ))
 }
 
 pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
     let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 20)?;
-    let all = store.conversations.iter().map(|(id, it)| ((0, format!("{id:020}")), Arc::clone(it)));
+    let all = store
+        .conversations
+        .iter()
+        .map(|(id, it)| ((0, format!("{id:020}")), Arc::clone(it)));
     let all: Vec<_> = all.collect();
     let (page, pages) = paging.cut(&all, false);
-    let shown = page.into_iter().map(|it| render::conversation(it, store, call.version, false));
+    let shown = page
+        .into_iter()
+        .map(|it| render::conversation(it, store, call.version, false));
     let conversations: Vec<Value> = shown.collect();
     Ok(json!({
         "type": "conversation.list",
@@ -103,8 +128,14 @@ pub(super) fn update(store: &mut Store, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn delete(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let id: u64 = call.segment(1).parse().map_err(|_| Failure::no_resource())?;
-    let conversation = store.conversations.remove(&id).ok_or_else(Failure::no_resource)?;
+    let id: u64 = call
+        .segment(1)
+        .parse()
+        .map_err(|_| Failure::no_resource())?;
+    let conversation = store
+        .conversations
+        .remove(&id)
+        .ok_or_else(Failure::no_resource)?;
     store.conversation_index.change(id, None);
     let metrics_retained = call.query("retain_metrics") != Some("false");
     let deleted_at = Store::now();
@@ -120,24 +151,32 @@ pub(super) fn delete(store: &mut Store, call: &Call<'_>) -> Outcome {
 pub(super) fn deleted(store: &mut Store, call: &Call<'_>) -> Outcome {
     let number = |name: &str, default: usize| match call.query(name) {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| Failure::invalid(format!("{name} is invalid"))),
+        Some(text) => text
+            .parse()
+            .map_err(|_| Failure::invalid(format!("{name} is invalid"))),
     };
-    let (page, per_page) =
-        (number("page", 1)?.max(1), number("per_page", 20)?.clamp(1, super::paging::MOST_PER_PAGE));
+    let (page, per_page) = (
+        number("page", 1)?.max(1),
+        number("per_page", 20)?.clamp(1, super::paging::MOST_PER_PAGE),
+    );
     let ascending = call.query("order") == Some("asc");
     let mut all: Vec<&DeletedConversation> = store.deleted.iter().collect();
     if !ascending {
         all.reverse();
     }
     let total_pages = all.len().div_ceil(per_page);
-    let shown = all.iter().skip((page - 1).saturating_mul(per_page)).take(per_page).map(|it| {
-        json!({
-            "type": "conversation",
-            "id": it.id,
-            "metrics_retained": it.metrics_retained,
-            "deleted_at": it.deleted_at,
-        })
-    });
+    let shown = all
+        .iter()
+        .skip((page - 1).saturating_mul(per_page))
+        .take(per_page)
+        .map(|it| {
+            json!({
+                "type": "conversation",
+                "id": it.id,
+                "metrics_retained": it.metrics_retained,
+                "deleted_at": it.deleted_at,
+            })
+        });
     let conversations: Vec<Value> = shown.collect();
     let order = if ascending { "asc" } else { "desc" };
     let host = call.exchange.header("host").unwrap_or("localhost");

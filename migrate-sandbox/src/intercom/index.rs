@@ -23,7 +23,12 @@ pub(crate) struct SearchIndex<K, T> {
 
 impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
     pub(super) fn new(lag: Duration) -> Self {
-        Self { lag, pending: VecDeque::new(), objects: BTreeMap::new(), by_term: HashMap::new() }
+        Self {
+            lag,
+            pending: VecDeque::new(),
+            objects: BTreeMap::new(),
+            by_term: HashMap::new(),
+        }
     }
 
     /// Notes a change (`None`: the object is gone), to be seen after the lag.
@@ -44,9 +49,11 @@ impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
     pub(super) fn candidates(&mut self, term: Option<&(String, String)>) -> Vec<(K, Arc<T>)> {
         self.catch_up();
         match term {
-            None => {
-                self.objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
-            }
+            None => self
+                .objects
+                .iter()
+                .map(|(key, object)| (key.clone(), Arc::clone(object)))
+                .collect(),
             Some(term) => {
                 let keys = self.by_term.get(term).into_iter().flatten();
                 keys.filter_map(|key| Some((key.clone(), Arc::clone(self.objects.get(key)?))))
@@ -57,7 +64,11 @@ impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
 
     fn catch_up(&mut self) {
         let now = Instant::now();
-        while self.pending.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.lag) {
+        while self
+            .pending
+            .front()
+            .is_some_and(|(at, ..)| now.duration_since(*at) >= self.lag)
+        {
             if let Some((_, key, object)) = self.pending.pop_front() {
                 self.apply(key, object);
             }
@@ -86,8 +97,11 @@ impl<K: Ord + Clone, T: Indexed> SearchIndex<K, T> {
 
 impl Indexed for Contact {
     fn terms(&self) -> Vec<(String, String)> {
-        let fields =
-            [("email", &self.email), ("phone", &self.phone), ("external_id", &self.external_id)];
+        let fields = [
+            ("email", &self.email),
+            ("phone", &self.phone),
+            ("external_id", &self.external_id),
+        ];
         let mut terms: Vec<(String, String)> = fields
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value.as_ref()?.to_lowercase())))
@@ -108,7 +122,11 @@ impl Indexed for Conversation {
             ("id".to_owned(), self.id.clone()),
             ("source.author.id".to_owned(), self.source.author.id.clone()),
         ];
-        terms.extend(self.contacts.iter().map(|id| ("contact_ids".to_owned(), id.clone())));
+        terms.extend(
+            self.contacts
+                .iter()
+                .map(|id| ("contact_ids".to_owned(), id.clone())),
+        );
         terms
     }
 }

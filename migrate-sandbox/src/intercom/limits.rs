@@ -13,7 +13,11 @@ pub(crate) struct RateLimit {
 
 impl RateLimit {
     pub(crate) fn new(calls_per_minute: u64) -> Self {
-        Self { per_window: (calls_per_minute * WINDOW_SECONDS / 60).max(1), window: 0, used: 0 }
+        Self {
+            per_window: (calls_per_minute * WINDOW_SECONDS / 60).max(1),
+            window: 0,
+            used: 0,
+        }
     }
 
     /// Takes one call from the window; `false` beyond the limit.
@@ -28,18 +32,28 @@ impl RateLimit {
         self.roll();
         [
             ("x-ratelimit-limit", self.per_window.to_string()),
-            ("x-ratelimit-remaining", (self.per_window - self.used).to_string()),
-            ("x-ratelimit-reset", ((self.window + 1) * WINDOW_SECONDS).to_string()),
+            (
+                "x-ratelimit-remaining",
+                (self.per_window - self.used).to_string(),
+            ),
+            (
+                "x-ratelimit-reset",
+                ((self.window + 1) * WINDOW_SECONDS).to_string(),
+            ),
         ]
     }
 
     pub(crate) fn message(&self) -> String {
-        format!("Exceeded rate limit of {} in {WINDOW_SECONDS}_seconds", self.per_window)
+        format!(
+            "Exceeded rate limit of {} in {WINDOW_SECONDS}_seconds",
+            self.per_window
+        )
     }
 
     fn roll(&mut self) {
-        let seconds =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let seconds = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         if seconds / WINDOW_SECONDS != self.window {
             self.window = seconds / WINDOW_SECONDS;
             self.used = 0;

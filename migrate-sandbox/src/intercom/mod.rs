@@ -35,7 +35,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
     }
 
     fn invalid(message: impl Into<String>) -> Self {
@@ -73,7 +77,11 @@ impl Call<'_> {
     fn body(&self) -> Result<Map<String, Value>, Failure> {
         match serde_json::from_slice(&self.exchange.body) {
             Ok(Value::Object(object)) => Ok(object),
-            _ => Err(Failure::new(400, "bad_request", "Request body must be a JSON object")),
+            _ => Err(Failure::new(
+                400,
+                "bad_request",
+                "Request body must be a JSON object",
+            )),
         }
     }
 }
@@ -98,9 +106,19 @@ fn route(exchange: &Exchange) -> Option<Route> {
         _ => return None,
     };
     let at = |template, run: fn(&mut Store, &Call<'_>) -> Outcome| {
-        Some(Route { template, since: (2, 7), run })
+        Some(Route {
+            template,
+            since: (2, 7),
+            run,
+        })
     };
-    let since = |minor, template, run| Some(Route { template, since: (2, minor), run });
+    let since = |minor, template, run| {
+        Some(Route {
+            template,
+            since: (2, minor),
+            run,
+        })
+    };
     match (method, exchange.segments().as_slice()) {
         ("GET", ["me"]) => at("/me", people::me),
         ("GET", ["admins"]) => at("/admins", people::admins),
@@ -111,9 +129,11 @@ fn route(exchange: &Exchange) -> Option<Route> {
         ("POST", ["contacts"]) => at("/contacts", contacts::create),
         ("GET", ["contacts"]) => at("/contacts", contacts::list),
         ("POST", ["contacts", "search"]) => at("/contacts/search", search::contacts),
-        ("GET", ["contacts", "find_by_external_id", _]) => {
-            since(13, "/contacts/find_by_external_id/{external_id}", contacts::find_by_external_id)
-        }
+        ("GET", ["contacts", "find_by_external_id", _]) => since(
+            13,
+            "/contacts/find_by_external_id/{external_id}",
+            contacts::find_by_external_id,
+        ),
         ("GET", ["contacts", _]) => at("/contacts/{id}", contacts::get),
         ("PUT", ["contacts", _]) => at("/contacts/{id}", contacts::update),
         ("DELETE", ["contacts", _]) => at("/contacts/{id}", contacts::delete),
@@ -139,24 +159,36 @@ fn route(exchange: &Exchange) -> Option<Route> {
         ("POST", ["data_attributes"]) => at("/data_attributes", attributes::create),
         ("PUT", ["data_attributes", _]) => at("/data_attributes/{id}", attributes::update),
 
-        ("GET", ["conversations", "attributes"]) => {
-            since(16, "/conversations/attributes", conversation_attributes::list)
-        }
-        ("POST", ["conversations", "attributes"]) => {
-            since(16, "/conversations/attributes", conversation_attributes::create)
-        }
-        ("GET", ["conversations", "attributes", _]) => {
-            since(16, "/conversations/attributes/{id}", conversation_attributes::get)
-        }
-        ("PUT", ["conversations", "attributes", _]) => {
-            since(16, "/conversations/attributes/{id}", conversation_attributes::update)
-        }
-        ("DELETE", ["conversations", "attributes", _]) => {
-            since(16, "/conversations/attributes/{id}", conversation_attributes::archive)
-        }
-        ("POST", ["conversations", "attributes", _, "options"]) => {
-            since(16, "/conversations/attributes/{id}/options", conversation_attributes::add_option)
-        }
+        ("GET", ["conversations", "attributes"]) => since(
+            16,
+            "/conversations/attributes",
+            conversation_attributes::list,
+        ),
+        ("POST", ["conversations", "attributes"]) => since(
+            16,
+            "/conversations/attributes",
+            conversation_attributes::create,
+        ),
+        ("GET", ["conversations", "attributes", _]) => since(
+            16,
+            "/conversations/attributes/{id}",
+            conversation_attributes::get,
+        ),
+        ("PUT", ["conversations", "attributes", _]) => since(
+            16,
+            "/conversations/attributes/{id}",
+            conversation_attributes::update,
+        ),
+        ("DELETE", ["conversations", "attributes", _]) => since(
+            16,
+            "/conversations/attributes/{id}",
+            conversation_attributes::archive,
+        ),
+        ("POST", ["conversations", "attributes", _, "options"]) => since(
+            16,
+            "/conversations/attributes/{id}/options",
+            conversation_attributes::add_option,
+        ),
         ("PUT", ["conversations", "attributes", _, "options", _]) => since(
             16,
             "/conversations/attributes/{id}/options/{option_id}",
@@ -182,15 +214,20 @@ fn route(exchange: &Exchange) -> Option<Route> {
         ("POST", ["conversations", _, "tags"]) => {
             at("/conversations/{id}/tags", tags::add_to_conversation)
         }
-        ("DELETE", ["conversations", _, "tags", _]) => {
-            at("/conversations/{id}/tags/{tag_id}", tags::remove_from_conversation)
-        }
+        ("DELETE", ["conversations", _, "tags", _]) => at(
+            "/conversations/{id}/tags/{tag_id}",
+            tags::remove_from_conversation,
+        ),
         _ => None,
     }
 }
 
 pub(crate) fn template(exchange: &Exchange) -> String {
-    format!("{} {}", exchange.method, route(exchange).map_or("other", |route| route.template))
+    format!(
+        "{} {}",
+        exchange.method,
+        route(exchange).map_or("other", |route| route.template)
+    )
 }
 
 /// Anything but GET and search.
@@ -241,7 +278,10 @@ fn version(exchange: &Exchange) -> Result<Version, Failure> {
 }
 
 pub(crate) fn unauthorised(store: &mut Store) -> Reply {
-    refusal(store, &Failure::new(401, "unauthorized", "Access Token Invalid"))
+    refusal(
+        store,
+        &Failure::new(401, "unauthorized", "Access Token Invalid"),
+    )
 }
 
 pub(crate) fn refused(store: &mut Store, message: String) -> Reply {

@@ -11,14 +11,24 @@ use crate::workspace::Note;
 pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let body = call.body()?;
     let mut contact = contacts::existing(store, call)?;
-    let text = body.get("body").and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let text = text.ok_or_else(|| Failure::invalid("body can't be blank"))?.to_owned();
+    let text = body
+        .get("body")
+        .and_then(Value::as_str)
+        .filter(|text| !text.trim().is_empty());
+    let text = text
+        .ok_or_else(|| Failure::invalid("body can't be blank"))?
+        .to_owned();
     let author = match body.get("admin_id") {
         None | Some(Value::Null) => store.own_admin(),
         Some(id) => admin_id(store, id).ok_or_else(Failure::no_resource)?,
     };
     let now = Store::now();
-    let note = Note { id: store.next_id().to_string(), body: text, author, created_at: now };
+    let note = Note {
+        id: store.next_id().to_string(),
+        body: text,
+        author,
+        created_at: now,
+    };
     let shown = render::note(&note, &contact.id, store);
     contact.notes.push(note);
     contact.updated_at = now;
@@ -28,14 +38,24 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
 
 /// Newest first.
 pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let contact = Arc::clone(store.contact(call.segment(1)).ok_or_else(Failure::no_contact)?);
-    let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 50)?;
-    let mut notes: Vec<_> =
-        contact.notes.iter().map(|note| ((0, format!("{:0>20}", note.id)), note)).collect();
+    let contact = Arc::clone(
+        store
+            .contact(call.segment(1))
+            .ok_or_else(Failure::no_contact)?,
+    );
+    let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 50)?
+        .at_page(call.query("page"))?;
+    let mut notes: Vec<_> = contact
+        .notes
+        .iter()
+        .map(|note| ((0, format!("{:0>20}", note.id)), note))
+        .collect();
     notes.reverse();
     let (page, pages) = paging.cut(&notes, true);
-    let data: Vec<Value> =
-        page.into_iter().map(|note| render::note(note, &contact.id, store)).collect();
+    let data: Vec<Value> = page
+        .into_iter()
+        .map(|note| render::note(note, &contact.id, store))
+        .collect();
     Ok(json!({"type": "list", "data": data, "total_count": notes.len(), "pages": pages}))
 }
 

@@ -14,6 +14,8 @@ pub(super) type Position = (i64, String);
 pub(super) struct Paging {
     per_page: usize,
     after: Option<Position>,
+    /// Pages left out before the first one shown, where pages are numbered.
+    skipped: usize,
 }
 
 impl Paging {
@@ -25,9 +27,22 @@ impl Paging {
     ) -> Result<Self, Failure> {
         let per_page = match per_page {
             None => default,
-            Some(text) => text.parse().map_err(|_| Failure::invalid("per_page is invalid"))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| Failure::invalid("per_page is invalid"))?,
         };
         Self::new(per_page, starting_after)
+    }
+
+    /// The page of this number, counted from 1: some lists are paged so, and end with an empty page.
+    pub(super) fn at_page(mut self, page: Option<&str>) -> Result<Self, Failure> {
+        if let Some(page) = page {
+            let page: usize = page
+                .parse()
+                .map_err(|_| Failure::invalid("page is invalid"))?;
+            self.skipped = page.saturating_sub(1);
+        }
+        Ok(self)
     }
 
     /// From a search body's `pagination`.
@@ -39,12 +54,15 @@ impl Paging {
         };
         let per_page = match pagination.get("per_page") {
             None | Some(Value::Null) => default,
-            Some(value) => {
-                value.as_u64().ok_or_else(|| Failure::invalid("per_page must be an integer"))?
-                    as usize
-            }
+            Some(value) => value
+                .as_u64()
+                .ok_or_else(|| Failure::invalid("per_page must be an integer"))?
+                as usize,
         };
-        Self::new(per_page, pagination.get("starting_after").and_then(Value::as_str))
+        Self::new(
+            per_page,
+            pagination.get("starting_after").and_then(Value::as_str),
+        )
     }
 
     fn new(per_page: usize, starting_after: Option<&str>) -> Result<Self, Failure> {
@@ -61,7 +79,11 @@ impl Paging {
         let after = cursor.map(|cursor| {
             decoded(cursor).ok_or_else(|| Failure::invalid("starting_after is invalid"))
         });
-        Ok(Self { per_page, after: after.transpose()? })
+        Ok(Self {
+            per_page,
+            after: after.transpose()?,
+            skipped: 0,
+        })
     }
 
     /// The objects of this page out of all of them, which must be sorted by position, and `pages`.
@@ -75,6 +97,7 @@ impl Paging {
             Some(after) if descending => all.partition_point(|(position, _)| position >= after),
             Some(after) => all.partition_point(|(position, _)| position <= after),
         };
+        let start = (start + self.skipped.saturating_mul(self.per_page)).min(all.len());
         let end = (start + self.per_page).min(all.len());
         let shown = &all[start..end];
         let total_pages = all.len().div_ceil(self.per_page);

@@ -20,7 +20,9 @@ pub(super) fn reply(store: &mut Store, call: &Call<'_>) -> Outcome {
         "user" => {
             let contact = replying(store, &body)?;
             if text_of(&body, "message_type") != "comment" {
-                return Err(Failure::invalid("message_type of a contact's reply must be comment"));
+                return Err(Failure::invalid(
+                    "message_type of a contact's reply must be comment",
+                ));
             }
             let reopens = conversation.state != "open";
             conversation.state = "open".into();
@@ -30,7 +32,10 @@ pub(super) fn reply(store: &mut Store, call: &Call<'_>) -> Outcome {
             if !conversation.contacts.contains(&contact.id) {
                 conversation.contacts.push(contact.id.clone());
             }
-            let author = Author { kind: contact.role.clone(), id: contact.id.clone() };
+            let author = Author {
+                kind: contact.role.clone(),
+                id: contact.id.clone(),
+            };
             (author, if reopens { "open" } else { "comment" })
         }
         "admin" => {
@@ -49,7 +54,13 @@ pub(super) fn reply(store: &mut Store, call: &Call<'_>) -> Outcome {
                 conversation.read = false;
                 conversation.waiting_since = None;
             }
-            (Author { kind: "admin".into(), id }, part_type)
+            (
+                Author {
+                    kind: "admin".into(),
+                    id,
+                },
+                part_type,
+            )
         }
         _ => return Err(Failure::invalid("type must be user or admin")),
     };
@@ -102,14 +113,20 @@ pub(super) fn manage(store: &mut Store, call: &Call<'_>) -> Outcome {
             ));
         }
     };
-    let text =
-        body.get("body").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = body
+        .get("body")
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned);
     conversation.parts.push(Part {
         id: store.next_id().to_string(),
         part_type: part_type.to_owned(),
         body: text,
         created_at: now,
-        author: Author { kind: "admin".into(), id: admin },
+        author: Author {
+            kind: "admin".into(),
+            id: admin,
+        },
         skip_notifications: false,
     });
     finish(store, call, conversation, now)
@@ -148,7 +165,11 @@ fn assign(
     };
     if *assigned == id && id != 0 {
         let message = "The conversation is already assigned to this assignee";
-        return Err(Failure::new(422, "conversation_already_assigned_to_assignee", message));
+        return Err(Failure::new(
+            422,
+            "conversation_already_assigned_to_assignee",
+            message,
+        ));
     }
     *assigned = id;
     Ok(())
@@ -170,7 +191,10 @@ fn replying(store: &Store, body: &Map<String, Value>) -> Result<Arc<Contact>, Fa
             ));
         }
     };
-    found.filter(|contact| !contact.archived).cloned().ok_or_else(Failure::no_contact)
+    found
+        .filter(|contact| !contact.archived)
+        .cloned()
+        .ok_or_else(Failure::no_contact)
 }
 
 fn admin(store: &Store, body: &Map<String, Value>) -> Result<String, Failure> {

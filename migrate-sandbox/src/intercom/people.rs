@@ -30,12 +30,18 @@ pub(super) fn me(store: &mut Store, _: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn admins(store: &mut Store, _: &Call<'_>) -> Outcome {
-    let admins: Vec<Value> = store.admins.iter().map(|admin| render::admin(admin, store)).collect();
+    let admins: Vec<Value> = store
+        .admins
+        .iter()
+        .map(|admin| render::admin(admin, store))
+        .collect();
     Ok(json!({"type": "admin.list", "admins": admins}))
 }
 
 pub(super) fn admin(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let found = store.admin(call.segment(1)).map(|admin| render::admin(admin, store));
+    let found = store
+        .admin(call.segment(1))
+        .map(|admin| render::admin(admin, store));
     found.ok_or_else(|| Failure::new(404, "admin_not_found", "Admin not found"))
 }
 
@@ -45,6 +51,11 @@ pub(super) fn teams(store: &mut Store, _: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn team(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let found = store.teams.iter().find(|team| team.id.to_string() == call.segment(1));
-    found.map(render::team).ok_or_else(|| Failure::new(404, "team_not_found", "Team not found"))
+    let found = store
+        .teams
+        .iter()
+        .find(|team| team.id.to_string() == call.segment(1));
+    found
+        .map(render::team)
+        .ok_or_else(|| Failure::new(404, "team_not_found", "Team not found"))
 }

@@ -99,13 +99,20 @@ fn parse(query: &Value, level: usize) -> Result<Query, Failure> {
             return Err(Failure::invalid("the value of a group must be an array"));
         };
         if inner.is_empty() || inner.len() > MOST_FILTERS {
-            return Err(Failure::invalid(format!("a group must have 1 to {MOST_FILTERS} filters")));
+            return Err(Failure::invalid(format!(
+                "a group must have 1 to {MOST_FILTERS} filters"
+            )));
         }
         if level > DEEPEST {
-            return Err(Failure::invalid(format!("groups can be nested {DEEPEST} levels deep")));
+            return Err(Failure::invalid(format!(
+                "groups can be nested {DEEPEST} levels deep"
+            )));
         }
         let is_group = |filter: &Value| {
-            matches!(filter.get("operator").and_then(Value::as_str), Some("AND" | "OR"))
+            matches!(
+                filter.get("operator").and_then(Value::as_str),
+                Some("AND" | "OR")
+            )
         };
         if inner.iter().any(is_group) != inner.iter().all(is_group) {
             return Err(Failure::invalid("filters and groups cannot be mixed"));
@@ -129,13 +136,24 @@ fn parse(query: &Value, level: usize) -> Result<Query, Failure> {
         "$" => Operator::EndsWith,
         other => return Err(Failure::invalid(format!("operator {other} is not known"))),
     };
-    let field = text("field").ok_or_else(|| Failure::invalid("field is missing"))?.to_owned();
-    let value = fields.get("value").cloned().ok_or_else(|| Failure::invalid("value is missing"))?;
+    let field = text("field")
+        .ok_or_else(|| Failure::invalid("field is missing"))?
+        .to_owned();
+    let value = fields
+        .get("value")
+        .cloned()
+        .ok_or_else(|| Failure::invalid("value is missing"))?;
     let is_list = matches!(operator, Operator::In | Operator::NotIn);
     if value.is_array() != is_list {
-        return Err(Failure::invalid(format!("the value of {field} does not fit its operator")));
+        return Err(Failure::invalid(format!(
+            "the value of {field} does not fit its operator"
+        )));
     }
-    Ok(Query::Filter(Filter { field, operator, value }))
+    Ok(Query::Filter(Filter {
+        field,
+        operator,
+        value,
+    }))
 }
 
 impl Filter {
@@ -152,9 +170,15 @@ impl Filter {
             Kind::Text => true,
         };
         if !fits {
-            return Err(Failure::invalid(format!("operator is not supported for {}", self.field)));
+            return Err(Failure::invalid(format!(
+                "operator is not supported for {}",
+                self.field
+            )));
         }
-        let values = self.value.as_array().map_or(std::slice::from_ref(&self.value), Vec::as_slice);
+        let values = self
+            .value
+            .as_array()
+            .map_or(std::slice::from_ref(&self.value), Vec::as_slice);
         let typed = values.iter().all(|value| match kind {
             Kind::Text => value.is_string() || value.is_null(),
             Kind::Flag => value.is_boolean() || matches!(value.as_str(), Some("true" | "false")),
@@ -164,7 +188,10 @@ impl Filter {
         if typed {
             Ok(())
         } else {
-            Err(Failure::invalid(format!("the value of {} has the wrong type", self.field)))
+            Err(Failure::invalid(format!(
+                "the value of {} has the wrong type",
+                self.field
+            )))
         }
     }
 
@@ -199,9 +226,15 @@ impl Filter {
         };
         let any = |fulfils: fn(&str, &str) -> bool| {
             let asked = text(&self.value).to_lowercase();
-            values.iter().any(|own| fulfils(&text(own).to_lowercase(), &asked))
+            values
+                .iter()
+                .any(|own| fulfils(&text(own).to_lowercase(), &asked))
         };
-        let listed = || self.value.as_array().is_some_and(|asked| asked.iter().any(equal));
+        let listed = || {
+            self.value
+                .as_array()
+                .is_some_and(|asked| asked.iter().any(equal))
+        };
         match self.operator {
             Operator::Equal => equal(&self.value),
             Operator::NotEqual => !equal(&self.value),
@@ -222,5 +255,7 @@ fn number(value: &Value) -> Option<i64> {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -14,8 +14,11 @@ const EMBEDDED: usize = 10;
 const PARTS: usize = 500;
 
 pub(super) fn admin(admin: &Admin, store: &Store) -> Value {
-    let teams =
-        store.teams.iter().filter(|team| team.admin_ids.contains(&admin.id)).map(|team| team.id);
+    let teams = store
+        .teams
+        .iter()
+        .filter(|team| team.admin_ids.contains(&admin.id))
+        .map(|team| team.id);
     json!({
         "type": "admin",
         "id": admin.id.to_string(),
@@ -45,9 +48,18 @@ pub(super) fn contact(contact: &Contact, store: &Store, version: Version) -> Val
     };
     let reference =
         |kind: &str, id: &str| json!({"type": kind, "id": id, "url": format!("/{kind}s/{id}")});
-    let tags = contact.tags.iter().take(EMBEDDED).map(|tag| reference("tag", &tag.id)).collect();
-    let notes =
-        contact.notes.iter().take(EMBEDDED).map(|note| reference("note", &note.id)).collect();
+    let tags = contact
+        .tags
+        .iter()
+        .take(EMBEDDED)
+        .map(|tag| reference("tag", &tag.id))
+        .collect();
+    let notes = contact
+        .notes
+        .iter()
+        .take(EMBEDDED)
+        .map(|note| reference("note", &note.id))
+        .collect();
     let owner = match &contact.owner_id {
         // The owner's id became text in 2.16.
         Some(owner) if version < (2, 16) => json!(owner.parse::<u64>().ok()),
@@ -85,7 +97,11 @@ pub(super) fn contact(contact: &Contact, store: &Store, version: Version) -> Val
         "opted_out_subscription_types": list("subscriptions", Vec::new(), 0),
         "opted_in_subscription_types": list("subscriptions", Vec::new(), 0),
     });
-    if let Some(domain) = contact.email.as_ref().and_then(|email| email.rsplit_once('@')) {
+    if let Some(domain) = contact
+        .email
+        .as_ref()
+        .and_then(|email| email.rsplit_once('@'))
+    {
         insert(&mut shown, "email_domain", json!(domain.1));
     }
     shown
@@ -114,7 +130,10 @@ pub(super) fn applied_tag(tag: &Tag, applied: &AppliedTag) -> Value {
 }
 
 pub(super) fn applied_tags(applied: &[AppliedTag], store: &Store) -> Vec<Value> {
-    applied.iter().filter_map(|own| Some(applied_tag(store.tag(&own.id)?, own))).collect()
+    applied
+        .iter()
+        .filter_map(|own| Some(applied_tag(store.tag(&own.id)?, own)))
+        .collect()
 }
 
 pub(super) fn note(note: &Note, contact: &str, store: &Store) -> Value {
@@ -185,7 +204,10 @@ pub(super) fn conversation(
     plain: bool,
 ) -> Value {
     let contacts = it.contacts.iter().map(|id| {
-        let external_id = store.contacts.get(id).and_then(|contact| contact.external_id.clone());
+        let external_id = store
+            .contacts
+            .get(id)
+            .and_then(|contact| contact.external_id.clone());
         json!({"type": "contact", "id": id, "external_id": external_id})
     });
     let assignee = |id: u64| match id {
@@ -245,8 +267,12 @@ pub(super) fn conversation_with_parts(
 ) -> Value {
     let mut shown = conversation(it, store, version, plain);
     let skipped = it.parts.len().saturating_sub(PARTS);
-    let parts: Vec<Value> =
-        it.parts.iter().skip(skipped).map(|part| self::part(part, store, plain)).collect();
+    let parts: Vec<Value> = it
+        .parts
+        .iter()
+        .skip(skipped)
+        .map(|part| self::part(part, store, plain))
+        .collect();
     let list = json!({
         "type": "conversation_part.list",
         "conversation_parts": parts,
@@ -278,7 +304,11 @@ fn part(part: &Part, store: &Store, plain: bool) -> Value {
 
 fn body(body: &str, author: &Author, plain: bool) -> String {
     let may_be_html = author.kind == "admin";
-    if plain { text::plain(body, may_be_html) } else { text::html(body, may_be_html) }
+    if plain {
+        text::plain(body, may_be_html)
+    } else {
+        text::html(body, may_be_html)
+    }
 }
 
 fn author(author: &Author, store: &Store) -> Value {

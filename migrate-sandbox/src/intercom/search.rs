@@ -33,21 +33,28 @@ pub(super) fn contacts(store: &mut Store, call: &Call<'_>) -> Outcome {
     let term = query.term(&indexed).filter(|(_, value)| !value.is_empty());
     let zone = store.time_zone;
     let day = |seconds: i64| day_of(seconds, zone);
-    let found = store.contact_index.candidates(term.as_ref()).into_iter().filter(|(_, contact)| {
-        query.holds(&|filter| {
-            let kind = kinds
-                .iter()
-                .find(|(field, _)| *field == filter.field)
-                .map_or(Kind::Text, |(_, kind)| *kind);
-            filter.matches(kind, &contact_values(contact, &filter.field), false, &day)
-        })
-    });
-    let mut found: Vec<(Position, Arc<Contact>)> =
-        found.map(|(id, contact)| ((sort_value(&contact, &sort), id), contact)).collect();
+    let found = store
+        .contact_index
+        .candidates(term.as_ref())
+        .into_iter()
+        .filter(|(_, contact)| {
+            query.holds(&|filter| {
+                let kind = kinds
+                    .iter()
+                    .find(|(field, _)| *field == filter.field)
+                    .map_or(Kind::Text, |(_, kind)| *kind);
+                filter.matches(kind, &contact_values(contact, &filter.field), false, &day)
+            })
+        });
+    let mut found: Vec<(Position, Arc<Contact>)> = found
+        .map(|(id, contact)| ((sort_value(&contact, &sort), id), contact))
+        .collect();
     order(&mut found, descending);
     let (page, pages) = paging.cut(&found, descending);
-    let data: Vec<Value> =
-        page.into_iter().map(|contact| render::contact(contact, store, call.version)).collect();
+    let data: Vec<Value> = page
+        .into_iter()
+        .map(|contact| render::contact(contact, store, call.version))
+        .collect();
     Ok(json!({"type": "list", "data": data, "total_count": found.len(), "pages": pages}))
 }
 
@@ -60,18 +67,21 @@ pub(super) fn conversations(store: &mut Store, call: &Call<'_>) -> Outcome {
     }
     let indexed = |field: &str| matches!(field, "id" | "contact_ids" | "source.author.id");
     let term = query.term(&indexed).filter(|(_, value)| !value.is_empty());
-    let found = store.conversation_index.candidates(term.as_ref()).into_iter().filter(
-        |(_, conversation)| {
+    let found = store
+        .conversation_index
+        .candidates(term.as_ref())
+        .into_iter()
+        .filter(|(_, conversation)| {
             query.holds(&|filter| {
                 let kind = conversation_kind(&filter.field).unwrap_or(Kind::Text);
                 let values = conversation_values(conversation, &filter.field, store);
                 filter.matches(kind, &values, true, &|seconds| seconds)
             })
-        },
-    );
+        });
     // Twenty digits, so that text sorts as the number does.
-    let mut found: Vec<(Position, Arc<Conversation>)> =
-        found.map(|(id, conversation)| ((0, format!("{id:020}")), conversation)).collect();
+    let mut found: Vec<(Position, Arc<Conversation>)> = found
+        .map(|(id, conversation)| ((0, format!("{id:020}")), conversation))
+        .collect();
     order(&mut found, false);
     let (page, pages) = paging.cut(&found, false);
     let shown = page
@@ -131,7 +141,9 @@ fn unknown(field: &str) -> Failure {
 
 fn contact_kind(field: &str, store: &Store) -> Result<Kind, Failure> {
     if let Some(name) = field.strip_prefix("custom_attributes.") {
-        let attribute = store.contact_attribute(name).ok_or_else(|| unknown(field))?;
+        let attribute = store
+            .contact_attribute(name)
+            .ok_or_else(|| unknown(field))?;
         return Ok(match attribute.data_type.as_str() {
             "date" | "datetime" => Kind::Date,
             "integer" | "float" => Kind::Number,
@@ -166,8 +178,14 @@ fn contact_values(contact: &Contact, field: &str) -> Vec<Value> {
         "owner_id" => text(&contact.owner_id),
         "email" => text(&contact.email),
         "email_domain" => {
-            let domain = contact.email.as_ref().and_then(|email| email.rsplit_once('@'));
-            domain.map(|(_, domain)| json!(domain)).into_iter().collect()
+            let domain = contact
+                .email
+                .as_ref()
+                .and_then(|email| email.rsplit_once('@'));
+            domain
+                .map(|(_, domain)| json!(domain))
+                .into_iter()
+                .collect()
         }
         "phone" | "formatted_phone" => text(&contact.phone),
         "external_id" => text(&contact.external_id),
@@ -219,14 +237,17 @@ fn conversation_values(it: &Conversation, field: &str, store: &Store) -> Vec<Val
         "source.delivered_as" => vec![json!("customer_initiated")],
         "source.subject" => vec![json!(it.source.subject)],
         // The body is searched word by word.
-        "source.body" => {
-            text::plain(&it.source.body, false).split_whitespace().map(|word| json!(word)).collect()
-        }
+        "source.body" => text::plain(&it.source.body, false)
+            .split_whitespace()
+            .map(|word| json!(word))
+            .collect(),
         "source.author.id" => vec![json!(it.source.author.id)],
         "source.author.type" => vec![json!(it.source.author.kind)],
-        "source.author.name" => {
-            author().and_then(|contact| contact.name.clone()).map(Value::from).into_iter().collect()
-        }
+        "source.author.name" => author()
+            .and_then(|contact| contact.name.clone())
+            .map(Value::from)
+            .into_iter()
+            .collect(),
         "source.author.email" => author()
             .and_then(|contact| contact.email.clone())
             .map(Value::from)

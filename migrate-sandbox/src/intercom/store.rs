@@ -75,8 +75,16 @@ impl Store {
             name: self.name.clone(),
             region: self.region.clone(),
             time_zone: self.time_zone,
-            contacts: self.contacts.values().map(|contact| Contact::clone(contact)).collect(),
-            conversations: self.conversations.values().map(|it| Conversation::clone(it)).collect(),
+            contacts: self
+                .contacts
+                .values()
+                .map(|contact| Contact::clone(contact))
+                .collect(),
+            conversations: self
+                .conversations
+                .values()
+                .map(|it| Conversation::clone(it))
+                .collect(),
             deleted_conversations: self.deleted.clone(),
             tags: self.tags.values().cloned().collect(),
             data_attributes: self.data_attributes.clone(),
@@ -171,7 +179,9 @@ impl Store {
     }
 
     pub(super) fn now() -> i64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64)
     }
 
     // Contacts ------------------------------------------------------------------------------------------------------
@@ -182,11 +192,13 @@ impl Store {
     }
 
     pub(super) fn user_by_external_id(&self, external_id: &str) -> Option<&Arc<Contact>> {
-        self.contacts.get(self.user_by_external_id.get(external_id)?)
+        self.contacts
+            .get(self.user_by_external_id.get(external_id)?)
     }
 
     pub(super) fn user_by_email(&self, email: &str) -> Option<&Arc<Contact>> {
-        self.contacts.get(self.user_by_email.get(&email.to_lowercase())?)
+        self.contacts
+            .get(self.user_by_email.get(&email.to_lowercase())?)
     }
 
     pub(super) fn put_contact(&mut self, contact: Contact) {
@@ -217,7 +229,9 @@ impl Store {
                 .or_insert_with(|| contact.id.clone());
         }
         if let Some(email) = &contact.email {
-            self.user_by_email.entry(email.to_lowercase()).or_insert_with(|| contact.id.clone());
+            self.user_by_email
+                .entry(email.to_lowercase())
+                .or_insert_with(|| contact.id.clone());
         }
     }
 
@@ -245,7 +259,8 @@ impl Store {
     pub(super) fn put_conversation(&mut self, conversation: Conversation) {
         if let Ok(id) = conversation.id.parse() {
             let conversation = Arc::new(conversation);
-            self.conversation_index.change(id, Some(Arc::clone(&conversation)));
+            self.conversation_index
+                .change(id, Some(Arc::clone(&conversation)));
             self.conversations.insert(id, conversation);
         }
     }
@@ -280,6 +295,9 @@ impl Store {
 
     /// Id of the teammate who owns the token.
     pub(super) fn own_admin(&self) -> String {
-        self.admins.first().map(|admin| admin.id.to_string()).unwrap_or_default()
+        self.admins
+            .first()
+            .map(|admin| admin.id.to_string())
+            .unwrap_or_default()
     }
 }

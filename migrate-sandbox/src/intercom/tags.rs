@@ -11,15 +11,21 @@ pub(super) fn list(store: &mut Store, _: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn get(store: &mut Store, call: &Call<'_>) -> Outcome {
-    store.tag(call.segment(1)).map(render::tag).ok_or_else(Failure::no_resource)
+    store
+        .tag(call.segment(1))
+        .map(render::tag)
+        .ok_or_else(Failure::no_resource)
 }
 
 /// Gets or creates by name, renames by id, and tags or untags users in bulk.
 pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
     let body = call.body()?;
     let wrong = || Failure::invalid("invalid tag parameters");
-    let name =
-        body.get("name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
+    let name = body
+        .get("name")
+        .and_then(Value::as_str)
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     let name = name.ok_or_else(wrong)?;
     let users = match body.get("users") {
         None | Some(Value::Null) => None,
@@ -79,8 +85,10 @@ pub(super) fn create(store: &mut Store, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn delete(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let id =
-        store.tag(call.segment(1)).map(|tag| tag.id.clone()).ok_or_else(Failure::no_resource)?;
+    let id = store
+        .tag(call.segment(1))
+        .map(|tag| tag.id.clone())
+        .ok_or_else(Failure::no_resource)?;
     store.remove_tag(&id);
     let has = |tags: &[AppliedTag]| tags.iter().any(|tag| tag.id == id);
     let contacts: Vec<Contact> = store
@@ -107,7 +115,9 @@ pub(super) fn delete(store: &mut Store, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn of_contact(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let contact = store.contact(call.segment(1)).ok_or_else(Failure::no_contact)?;
+    let contact = store
+        .contact(call.segment(1))
+        .ok_or_else(Failure::no_contact)?;
     Ok(json!({"type": "list", "data": render::applied_tags(&contact.tags, store)}))
 }
 
@@ -127,7 +137,10 @@ pub(super) fn add_to_contact(store: &mut Store, call: &Call<'_>) -> Outcome {
 
 pub(super) fn remove_from_contact(store: &mut Store, call: &Call<'_>) -> Outcome {
     let mut contact = contacts::existing(store, call)?;
-    let tag = store.tag(call.segment(3)).cloned().ok_or_else(Failure::no_resource)?;
+    let tag = store
+        .tag(call.segment(3))
+        .cloned()
+        .ok_or_else(Failure::no_resource)?;
     if take_off(&mut contact.tags, &tag.id) {
         contact.updated_at = Store::now();
         store.put_contact(contact);
@@ -140,7 +153,9 @@ pub(super) fn add_to_conversation(store: &mut Store, call: &Call<'_>) -> Outcome
     let mut conversation = conversation(store, call)?;
     let admin = admin(store, &body)?;
     let no_tag = || Failure::new(404, "tag_not_found", "Tag not found");
-    let tag = text_id(&body, "id").and_then(|id| store.tag(&id).cloned()).ok_or_else(no_tag)?;
+    let tag = text_id(&body, "id")
+        .and_then(|id| store.tag(&id).cloned())
+        .ok_or_else(no_tag)?;
     let applied = apply_now(store, &tag.id, Some(admin));
     if put_on(&mut conversation.tags, &applied) {
         conversation.updated_at = applied.applied_at;
@@ -165,8 +180,9 @@ pub(super) fn remove_from_conversation(store: &mut Store, call: &Call<'_>) -> Ou
 }
 
 fn conversation(store: &Store, call: &Call<'_>) -> Result<Conversation, Failure> {
-    let found =
-        store.conversation(call.segment(1)).map(|conversation| Conversation::clone(conversation));
+    let found = store
+        .conversation(call.segment(1))
+        .map(|conversation| Conversation::clone(conversation));
     found.ok_or_else(|| Failure::new(404, "not_found", "Conversation not found"))
 }
 
@@ -188,7 +204,11 @@ fn text_id(body: &Map<String, Value>, name: &str) -> Option<String> {
 
 fn apply_now(store: &Store, tag: &str, admin: Option<String>) -> AppliedTag {
     let applied_by = admin.unwrap_or_else(|| store.own_admin());
-    AppliedTag { id: tag.to_owned(), applied_at: Store::now(), applied_by }
+    AppliedTag {
+        id: tag.to_owned(),
+        applied_at: Store::now(),
+        applied_by,
+    }
 }
 
 /// `false` if the tag was there already.

@@ -56,9 +56,15 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_put_into_paragraphs() {
-        assert_eq!(html("a < b\nc\n\nd", false), "<p>a &lt; b<br>c</p>\n<p>d</p>");
+        assert_eq!(
+            html("a < b\nc\n\nd", false),
+            "<p>a &lt; b<br>c</p>\n<p>d</p>"
+        );
         assert_eq!(html("<p>hello</p>", true), "<p>hello</p>");
-        assert_eq!(html("<p>hello</p>", false), "<p>&lt;p&gt;hello&lt;/p&gt;</p>");
+        assert_eq!(
+            html("<p>hello</p>", false),
+            "<p>&lt;p&gt;hello&lt;/p&gt;</p>"
+        );
         assert_eq!(plain("<p>a &lt; b</p>", true), "a < b");
     }
 }

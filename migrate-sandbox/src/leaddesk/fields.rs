@@ -42,16 +42,21 @@ impl Field {
             Self::Number(number) => number.to_string(),
             Self::Flag(flag) => flag.to_string(),
             Self::Texts(texts) => texts.join("|"),
-            Self::Numbers(numbers) => {
-                numbers.iter().map(u64::to_string).collect::<Vec<_>>().join("|")
-            }
+            Self::Numbers(numbers) => numbers
+                .iter()
+                .map(u64::to_string)
+                .collect::<Vec<_>>()
+                .join("|"),
         }
     }
 }
 
 pub(crate) fn object(fields: &Fields) -> Value {
     Value::Object(
-        fields.iter().map(|(name, value)| (name.to_string(), value.json())).collect::<Map<_, _>>(),
+        fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.json()))
+            .collect::<Map<_, _>>(),
     )
 }
 
@@ -66,7 +71,13 @@ fn id_text(value: Option<u64>) -> Field {
 
 /// `contact get`'s `data`.
 pub(crate) fn contact(contact: &SourceContact) -> Fields {
-    let phone = |at: usize| contact.phonenumbers.get(at).cloned().map_or(Field::Null, Field::Text);
+    let phone = |at: usize| {
+        contact
+            .phonenumbers
+            .get(at)
+            .cloned()
+            .map_or(Field::Null, Field::Text)
+    };
     let mut fields: Fields = vec![
         ("id".into(), id_text(Some(contact.id))),
         ("fname".into(), text(&contact.fname)),
@@ -84,7 +95,10 @@ pub(crate) fn contact(contact: &SourceContact) -> Fields {
         ("thr_phone".into(), phone(2)),
         ("fourth_phone".into(), phone(3)),
         ("fax".into(), Field::Null),
-        ("phonenumbers".into(), Field::Texts(contact.phonenumbers.clone())),
+        (
+            "phonenumbers".into(),
+            Field::Texts(contact.phonenumbers.clone()),
+        ),
         ("address".into(), text(&contact.address)),
         ("postal".into(), text(&contact.postal)),
         ("city".into(), text(&contact.city)),
@@ -92,9 +106,15 @@ pub(crate) fn contact(contact: &SourceContact) -> Fields {
         ("email".into(), text(&contact.email)),
         ("www".into(), text(&contact.www)),
         ("comment".into(), text(&contact.comment)),
-        ("calling_list_id".into(), id_text(Some(contact.calling_list_id))),
+        (
+            "calling_list_id".into(),
+            id_text(Some(contact.calling_list_id)),
+        ),
         ("batch_name".into(), text(&contact.batch_name)),
-        ("assigned_agent_id".into(), id_text(contact.assigned_agent_id)),
+        (
+            "assigned_agent_id".into(),
+            id_text(contact.assigned_agent_id),
+        ),
         ("last_reason".into(), text(&contact.last_reason)),
         ("last_call_id".into(), id_text(contact.last_call_id)),
         ("created_at".into(), text(&contact.created_at)),
@@ -108,7 +128,10 @@ pub(crate) fn contact(contact: &SourceContact) -> Fields {
             3 => "other_info_thir".into(),
             n => Cow::Owned(format!("other_info_{n}")),
         };
-        fields.push((name, info.map_or(Field::Null, |info| Field::Text(info.value.clone()))));
+        fields.push((
+            name,
+            info.map_or(Field::Null, |info| Field::Text(info.value.clone())),
+        ));
         let label = info.map_or(Field::Null, |info| Field::Text(info.label.clone()));
         fields.push((format!("other_i_name_{slot}").into(), label));
     }
@@ -135,8 +158,14 @@ pub(crate) fn call(call: &SourceCall) -> Fields {
         ("customer_id".into(), id_text(call.customer_id)),
         ("contact_id".into(), id_text(call.contact_id)),
         ("comment".into(), text(&call.comment)),
-        ("call_ending_reason".into(), id_text(call.call_ending_reason)),
-        ("call_ending_reason_name".into(), text(&call.call_ending_reason_name)),
+        (
+            "call_ending_reason".into(),
+            id_text(call.call_ending_reason),
+        ),
+        (
+            "call_ending_reason_name".into(),
+            text(&call.call_ending_reason_name),
+        ),
         ("direction".into(), Field::Text(call.direction.clone())),
         ("call_type".into(), id_text(call.call_type)),
         ("call_type_name".into(), text(&call.call_type_name)),
@@ -203,5 +232,9 @@ pub(crate) fn list_export(account: &Account, index: &AccountIndex, list: u64) ->
             ]);
         }
     }
-    writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    writer
+        .into_inner()
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_default()
 }

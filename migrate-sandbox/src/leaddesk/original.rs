@@ -25,8 +25,10 @@ pub(crate) fn template(exchange: &Exchange) -> String {
 
 /// Whether a request is anything but one of the reading commands by GET.
 pub(crate) fn is_write(exchange: &Exchange) -> bool {
-    let asked =
-        (exchange.query("mod").unwrap_or_default(), exchange.query("cmd").unwrap_or_default());
+    let asked = (
+        exchange.query("mod").unwrap_or_default(),
+        exchange.query("cmd").unwrap_or_default(),
+    );
     exchange.method != Method::GET || !READ.contains(&asked)
 }
 
@@ -44,8 +46,10 @@ pub(crate) fn answer(
     if is_write(exchange) {
         return error("ERR_ARGUMENT_INVALID:cmd");
     }
-    let asked =
-        (exchange.query("mod").unwrap_or_default(), exchange.query("cmd").unwrap_or_default());
+    let asked = (
+        exchange.query("mod").unwrap_or_default(),
+        exchange.query("cmd").unwrap_or_default(),
+    );
     match asked {
         ("calling_list", "list") => {
             let lists = account
@@ -74,7 +78,8 @@ fn error(code: &str) -> Reply {
 fn number(exchange: &Exchange, name: &str) -> Result<u64, Reply> {
     let text = exchange.query(name).filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| error(&format!("ERR_ARGUMENT_MISSING:{name}")))?;
-    text.parse().map_err(|_| error(&format!("ERR_ARGUMENT_INVALID:{name}")))
+    text.parse()
+        .map_err(|_| error(&format!("ERR_ARGUMENT_INVALID:{name}")))
 }
 
 fn list_export(account: &Account, index: &AccountIndex, exchange: &Exchange) -> Reply {
@@ -98,16 +103,28 @@ fn matching(
     exchange: &Exchange,
 ) -> Result<Vec<usize>, Reply> {
     let given = |name| exchange.query(name).filter(|value| !value.is_empty());
-    let list = given("contact_list_id").map(|_| number(exchange, "contact_list_id")).transpose()?;
+    let list = given("contact_list_id")
+        .map(|_| number(exchange, "contact_list_id"))
+        .transpose()?;
     let (phone, fname, lname) = (given("phone"), given("fname"), given("lname"));
     let none = Vec::new();
     let candidates: Box<dyn Iterator<Item = usize>> = match (phone, list) {
-        (Some(phone), _) => {
-            Box::new(index.contacts_by_phone.get(phone).unwrap_or(&none).clone().into_iter())
-        }
-        (None, Some(list)) => {
-            Box::new(index.contacts_by_list.get(&list).unwrap_or(&none).clone().into_iter())
-        }
+        (Some(phone), _) => Box::new(
+            index
+                .contacts_by_phone
+                .get(phone)
+                .unwrap_or(&none)
+                .clone()
+                .into_iter(),
+        ),
+        (None, Some(list)) => Box::new(
+            index
+                .contacts_by_list
+                .get(&list)
+                .unwrap_or(&none)
+                .clone()
+                .into_iter(),
+        ),
         (None, None) if fname.is_some() || lname.is_some() => Box::new(0..account.contacts.len()),
         (None, None) => return Err(error("ERR_ARGUMENT_MISSING")),
     };
@@ -142,17 +159,26 @@ fn contact_get(account: &Account, index: &AccountIndex, exchange: &Exchange) -> 
         None => error("ERR_NOT_FOUND:contact"),
         Some(at) => {
             let data = fields::object(&fields::contact(&account.contacts[*at]));
-            Reply::json(200, &json!({"success": true, "contact_id": id, "data": data}))
+            Reply::json(
+                200,
+                &json!({"success": true, "contact_id": id, "data": data}),
+            )
         }
     }
 }
 
 /// By `call_ref_id`, or by `phone`: which of several calls then comes back is unverified, here the latest.
 fn call_get(account: &Account, index: &AccountIndex, exchange: &Exchange) -> Reply {
-    let found = match exchange.query("phone").filter(|_| exchange.query("call_ref_id").is_none()) {
+    let found = match exchange
+        .query("phone")
+        .filter(|_| exchange.query("call_ref_id").is_none())
+    {
         Some(phone) => {
             let number = comparable(phone, &account.default_country);
-            index.calls_by_number.get(&number).and_then(|calls| calls.last())
+            index
+                .calls_by_number
+                .get(&number)
+                .and_then(|calls| calls.last())
         }
         None => match number(exchange, "call_ref_id") {
             Ok(id) => index.call_by_id.get(&id),

@@ -32,13 +32,18 @@ pub(crate) struct Credentials {
 
 impl Tokens {
     pub(crate) fn new(lifetime: Duration) -> Self {
-        Self { lifetime, issued: 0, valid_until: HashMap::new() }
+        Self {
+            lifetime,
+            issued: 0,
+            valid_until: HashMap::new(),
+        }
     }
 
     fn issue(&mut self) -> String {
         self.issued += 1;
         let token = format!("sandbox-rest-token-{}", self.issued);
-        self.valid_until.insert(token.clone(), Instant::now() + self.lifetime);
+        self.valid_until
+            .insert(token.clone(), Instant::now() + self.lifetime);
         token
     }
 
@@ -113,13 +118,25 @@ fn token(credentials: &Credentials, tokens: &mut Tokens, exchange: &Exchange) ->
 }
 
 fn page(exchange: &Exchange, rows: impl ExactSizeIterator<Item = fields::Fields>) -> Reply {
-    let number = |name: &str| exchange.query(name).and_then(|text| text.parse::<usize>().ok());
-    let per_page = number("per_page").unwrap_or(PER_PAGE).clamp(1, MOST_PER_PAGE);
+    let number = |name: &str| {
+        exchange
+            .query(name)
+            .and_then(|text| text.parse::<usize>().ok())
+    };
+    let per_page = number("per_page")
+        .unwrap_or(PER_PAGE)
+        .clamp(1, MOST_PER_PAGE);
     let skipped = (number("page").unwrap_or(1).max(1) - 1).saturating_mul(per_page);
     let count = rows.len();
-    let collection: Vec<Value> =
-        rows.skip(skipped).take(per_page).map(|row| fields::object(&row)).collect();
-    Reply::json(200, &json!({"collection": collection, "_meta": {"count": count}}))
+    let collection: Vec<Value> = rows
+        .skip(skipped)
+        .take(per_page)
+        .map(|row| fields::object(&row))
+        .collect();
+    Reply::json(
+        200,
+        &json!({"collection": collection, "_meta": {"count": count}}),
+    )
 }
 
 /// Every agent call of a number; the result is the outcome's name and there are no ids, as far as is known.
@@ -128,18 +145,23 @@ fn history(account: &Account, index: &AccountIndex, exchange: &Exchange) -> Repl
         return error(400, "phone is missing");
     };
     let number = comparable(phone, &account.default_country);
-    let calls = index.calls_by_number.get(&number).into_iter().flatten().map(|at| {
-        let call = &account.calls[*at];
-        json!({
-            "created_at": call.created_at,
-            "call_recording": call.record_file,
-            "phone_number": call.number,
-            "result": call.call_ending_reason_name,
-            "comment": call.comment,
-            "direction": call.direction,
-            "status": null,
-            "duration": call.talk_time.to_string(),
-        })
-    });
+    let calls = index
+        .calls_by_number
+        .get(&number)
+        .into_iter()
+        .flatten()
+        .map(|at| {
+            let call = &account.calls[*at];
+            json!({
+                "created_at": call.created_at,
+                "call_recording": call.record_file,
+                "phone_number": call.number,
+                "result": call.call_ending_reason_name,
+                "comment": call.comment,
+                "direction": call.direction,
+                "status": null,
+                "duration": call.talk_time.to_string(),
+            })
+        });
     Reply::json(200, &json!({"calls": {"agent": calls.collect::<Value>()}}))
 }

@@ -1,0 +1,298 @@
+//! Connecting both sides: clients from the configuration, and proof that they may be used.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use intercom_client::{Admin, AdminId, IntercomClient, Me};
+use leaddesk_client::{OriginalClient, RestClient, Settings};
+use migrate_core::Ledger;
+use migrate_core::ledger::Binding;
+use secrecy::SecretString;
+
+use crate::config::{Config, ConfigError, Region, Secret, SourceKind};
+use crate::sink::{TagBook, Workspace};
+
+/// Where secrets come from: the name of a variable in, its value out.
+pub type Secrets = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Secrets from the environment.
+pub fn environment() -> Secrets {
+    Arc::new(|name| std::env::var(name).ok())
+}
+
+/// Why a migration cannot start. Each says what is wrong and what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Something else is.
+    #[error("{what} {remedy}")]
+    Other {
+        /// What is wrong: a sentence.
+        what: String,
+        /// What to do: a sentence.
+        remedy: String,
+    },
+}
+
+impl StartError {
+    /// What is wrong, and what to do, each a sentence.
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Other { what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// The Intercom workspace, as it was found.
+#[derive(Clone)]
+pub struct Destination {
+    /// The client.
+    pub client: IntercomClient,
+    /// The workspace's id, by which a state directory is bound to it.
+    pub id_code: String,
+    /// Where it is hosted, as it says itself.
+    pub region: Option<String>,
+    /// The admin who closes and tags, and speaks for agents without a teammate.
+    pub admin: AdminId,
+    /// Was that admin named in the configuration? The token's own stands in otherwise.
+    pub has_fallback: bool,
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination").field("id_code", &self.id_code).finish_non_exhaustive()
+    }
+}
+
+/// The LeadDesk side of an account that is read by API.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The Original API.
+    pub original: OriginalClient,
+    /// The REST API, where it is configured.
+    pub rest: Option<RestClient>,
+}
+
+/// The most calls to Intercom at once. The limiter paces below that; at a slow 300 ms a reply and
+/// the highest documented quota, about fifty are under way.
+const MAX_IN_FLIGHT: usize = 64;
+
+impl Destination {
+    /// Builds the client and asks the workspace who it is: proves token, workspace and region.
+    pub async fn connect(config: &Config, secrets: &Secrets) -> Result<Self, StartError> {
+        let client = client(config, secrets)?;
+        let me = client.me().await.map_err(|error| unusable(config, &error))?;
+        check_region(config, &me)?;
+        let app = me.app.as_ref();
+        let id_code = app.and_then(|app| app.id_code.clone()).unwrap_or_else(|| "unknown".into());
+        let admins = client.admins().list().await.map_err(|error| unusable(config, &error))?;
+        let fallback = fallback(config, &admins)?;
+        Ok(Self {
+            client,
+            id_code,
+            region: app.and_then(|app| app.region.clone()),
+            has_fallback: fallback.is_some(),
+            admin: fallback.unwrap_or(me.admin.id),
+        })
+    }
+
+    /// What the sinks share.
+    pub fn workspace(&self, config: &Config, ledger: &Arc<dyn Ledger>) -> Workspace {
+        Workspace {
+            client: self.client.clone(),
+            admin: self.admin.clone(),
+            tags: Arc::new(TagBook::new(self.client.clone(), ledger.clone())),
+            in_flight: MAX_IN_FLIGHT,
+            overwrite: config.contacts.overwrite,
+        }
+    }
+
+    /// To what a state directory is bound.
+    pub fn binding(&self, config: &Config) -> Binding {
+        let source = match (config.source.kind, &config.source.rest) {
+            (SourceKind::Export, _) => "export".to_owned(),
+            (SourceKind::Api, Some(rest)) => format!("account {}", rest.account_id),
+            (SourceKind::Api, None) => config.source.original.base_url.to_string(),
+        };
+        Binding::new(source, &self.id_code, &config.source.key_prefix)
+    }
+}
+
+fn client(config: &Config, secrets: &Secrets) -> Result<IntercomClient, StartError> {
+    let token = secret(config, secrets, Secret::IntercomToken)?;
+    let destination = &config.destination;
+    let mut builder = IntercomClient::builder(token)
+        .allow_http(config.source.allow_http)
+        .reserve(destination.reserve)
+        .workspace_limit(Some(destination.workspace_limit))
+        .max_concurrency(MAX_IN_FLIGHT)
+        .user_agent(concat!("leaddesk-to-intercom/", env!("CARGO_PKG_VERSION")));
+    builder = match (&destination.base_url, destination.region) {
+        (Some(url), _) => builder.base_url(url.clone()),
+        (None, Some(Region::Us)) => builder.region(intercom_client::Region::Us),
+        (None, Some(Region::Au)) => builder.region(intercom_client::Region::Au),
+        (None, _) => builder.region(intercom_client::Region::Eu),
+    };
+    builder.build().map_err(|error| {
+        StartError::new(
+            format!("The client for Intercom cannot be built: {}.", chain(&error)),
+            "See destination.base_url and the TLS certificates of this machine.",
+        )
+    })
+}
+
+fn secret(config: &Config, secrets: &Secrets, which: Secret) -> Result<SecretString, ConfigError> {
+    config.secret_from(which, |name| secrets(name))
+}
+
+fn unusable(config: &Config, error: &intercom_client::Error) -> StartError {
+    let token = &config.destination.token_env;
+    if error.is_auth() {
+        return StartError::new(
+            format!("Intercom does not accept the token ({error})."),
+            format!("Put an access token of this workspace and region into {token} (destination.token_env); a token of another region is refused just so, see destination.region."),
+        );
+    }
+    if error.is_plan() {
+        return StartError::new(
+            format!("The workspace's plan does not allow the API ({error})."),
+            "Ask the workspace's owner for a trial or a subscription that includes it.",
+        );
+    }
+    if error.is_unreachable() {
+        let server = match &config.destination.base_url {
+            Some(url) => format!("destination.base_url ({url})"),
+            None => "destination.region".to_owned(),
+        };
+        return StartError::new(
+            format!("Intercom cannot be reached: {}.", chain(error)),
+            format!("Check {server} and the network, then run again."),
+        );
+    }
+    StartError::new(
+        format!("Intercom refused the first call: {}.", chain(error)),
+        format!("Check {token} (destination.token_env) and destination.region or destination.base_url."),
+    )
+}
+
+/// Countries whose people's data EU law protects: those of the EU and the EEA.
+const EEA: [&str; 30] = [
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS",
+    "IT", "LI", "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+];
+
+fn check_region(config: &Config, me: &Me) -> Result<(), StartError> {
+    let Some(found) = me.app.as_ref().and_then(|app| app.region.as_deref()) else { return Ok(()) };
+    let wanted = match config.destination.region {
+        Some(Region::Us) => Some("us"),
+        Some(Region::Eu) => Some("eu"),
+        Some(Region::Au) => Some("au"),
+        _ => None,
+    };
+    if let Some(wanted) = wanted.filter(|wanted| !found.eq_ignore_ascii_case(wanted)) {
+        return Err(StartError::new(
+            format!("destination.region is {wanted:?}, but the workspace is hosted in {found}."),
+            format!("Set destination.region = {:?}, or use a token of the right workspace.", found.to_lowercase()),
+        ));
+    }
+    let country = config.source.default_country.to_string();
+    let european = EEA.contains(&country.as_str());
+    if european && !found.eq_ignore_ascii_case("eu") && !config.destination.acknowledge_region {
+        return Err(StartError::new(
+            format!("People of {country} would go into a workspace that is hosted in {found}."),
+            "Use a workspace in the EU, or set destination.acknowledge_region = true once whoever is responsible for data protection has agreed.",
+        ));
+    }
+    Ok(())
+}
+
+fn fallback(config: &Config, admins: &[Admin]) -> Result<Option<AdminId>, StartError> {
+    let Some(wanted) = &config.destination.fallback_admin else { return Ok(None) };
+    let is_it = |admin: &&Admin| {
+        let email = admin.email.as_ref();
+        email.is_some_and(|email| email.reveal().trim().to_lowercase() == wanted.key())
+    };
+    match admins.iter().find(is_it) {
+        Some(admin) => Ok(Some(admin.id.clone())),
+        None => Err(StartError::new(
+            "destination.fallback_admin is no teammate of the workspace.",
+            "Invite that person in Intercom, or name the e-mail address of somebody who is there.",
+        )),
+    }
+}
+
+impl Account {
+    /// Builds the clients and proves by one cheap call that the key is accepted.
+    pub async fn connect(config: &Config, secrets: &Secrets) -> Result<Self, StartError> {
+        let mut settings = Settings::default();
+        settings.requests_per_second = config.source.requests_per_second;
+        settings.concurrency = config.source.concurrency;
+        settings.allow_http = config.source.allow_http;
+        settings.timeout = Duration::from_secs(60);
+        let key = secret(config, secrets, Secret::LeadDeskKey)?;
+        let original = OriginalClient::builder(key)
+            .base_url(config.source.original.base_url.as_str())
+            .settings(settings.clone())
+            .build()
+            .map_err(|error| no_client("source.original.base_url", &error))?;
+        let rest = match &config.source.rest {
+            None => None,
+            Some(rest) => {
+                let id = secret(config, secrets, Secret::LeadDeskClientId)?;
+                let secret = secret(config, secrets, Secret::LeadDeskClientSecret)?;
+                let client =
+                    RestClient::builder(rest.base_url.as_str(), &rest.account_id, id, secret)
+                        .settings(settings)
+                        .build()
+                        .map_err(|error| no_client("source.rest.base_url", &error))?;
+                Some(client)
+            }
+        };
+        original.calling_lists().await.map_err(|error| refused(config, &error))?;
+        Ok(Self { original, rest })
+    }
+}
+
+fn no_client(setting: &str, error: &leaddesk_client::Error) -> StartError {
+    StartError::new(
+        format!("The client for LeadDesk cannot be built: {}.", chain(error)),
+        format!("See {setting} and the TLS certificates of this machine."),
+    )
+}
+
+fn refused(config: &Config, error: &leaddesk_client::Error) -> StartError {
+    let key = &config.source.original.key_env;
+    let url = &config.source.original.base_url;
+    if error.is_unauthorized() || error.code() == Some(leaddesk_client::codes::AUTHENTICATION) {
+        return StartError::new(
+            format!("LeadDesk does not accept the API key ({error})."),
+            format!("Put the key that LeadDesk's support issued into {key} (source.original.key_env). API access needs LeadDesk's Advanced tier; without it, set source.kind = \"export\" and read exported files."),
+        );
+    }
+    if error.is_unavailable() {
+        return StartError::new(
+            format!("LeadDesk cannot be reached: {}.", chain(error)),
+            format!("Check source.original.base_url ({url}) and the network, then run again."),
+        );
+    }
+    StartError::new(
+        format!("LeadDesk refused the first call: {}.", chain(error)),
+        format!("Check source.original.base_url ({url}) and {key} (source.original.key_env)."),
+    )
+}
+
+/// An error with its causes, in one line. The clients' errors hold neither URLs nor secrets.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

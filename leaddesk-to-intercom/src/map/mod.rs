@@ -1,0 +1,117 @@
+//! What each LeadDesk record becomes in Intercom. Pure: no I/O, no clock, no look-ups.
+//!
+//! One file per object, with its field table at the top. Every rule is a
+//! [`Mapper`](migrate_core::Mapper) or a [`Grouping`](migrate_core::Grouping) that a program can
+//! replace, wrap or chain.
+
+mod agent;
+mod call;
+mod contact;
+mod grouping;
+mod numbers;
+mod schema;
+
+pub use agent::AgentMapper;
+pub use call::CallMapper;
+pub use contact::ContactMapper;
+pub use grouping::ContactGrouping;
+pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
+
+use leaddesk_client::Personal;
+use migrate_core::Emit;
+use serde_json::Value;
+
+use crate::draft::Attributes;
+use crate::value::time::{self, Local};
+use crate::value::{Zone, text};
+
+/// The ledger's list of calls that contacts name as their last.
+pub const CALLS: &str = "call";
+
+/// The longest text of a note, reply or opening, in characters. Intercom documents no limit; this is
+/// a cautious choice. What is longer goes on in a further note or reply.
+const MAX_TEXT: usize = 7_000;
+
+/// A time without a zone as UNIX seconds. What could not be read for sure is noted under the field.
+fn unix<D>(text: &str, zone: Zone, field: &str, out: &mut Emit<D>) -> Option<i64> {
+    match time::parse(text, zone) {
+        Ok(local) => {
+            match local? {
+                Local::Gap { .. } => out.note("time_in_gap", field),
+                Local::Overlap { .. } => out.note("time_in_overlap", field),
+                Local::Exact(_) => {}
+            }
+            Some(local?.utc().timestamp())
+        }
+        Err(_) => {
+            out.note("invalid_time", field);
+            None
+        }
+    }
+}
+
+/// Collects the attributes of an object. A text that is too long for one is noted and kept aside.
+#[derive(Default)]
+struct AttributeWriter {
+    attributes: Attributes,
+    /// Name of the attribute and the text that did not fit.
+    long: Vec<(String, String)>,
+}
+
+impl AttributeWriter {
+    /// A text, cleaned; nothing where it is empty.
+    fn text<D>(&mut self, name: &str, text: &str, field: &str, out: &mut Emit<D>) {
+        let text = text::clean(text);
+        if text.is_empty() {
+            return;
+        }
+        if text::fits_attribute(&text) {
+            self.attributes.insert(name.to_owned(), Value::String(text));
+        } else {
+            out.note("too_long", field);
+            self.long.push((name.to_owned(), text));
+        }
+    }
+
+    /// A whole number, or a date as UNIX seconds.
+    fn number(&mut self, name: &str, number: Option<i64>) {
+        if let Some(number) = number {
+            self.attributes.insert(name.to_owned(), number.into());
+        }
+    }
+}
+
+/// Does a value say nothing?
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// What a field of a person says; nothing where it is not there.
+fn read(field: &Option<Personal<String>>) -> &str {
+    field.as_ref().map_or("", |text| text.reveal().as_str())
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use migrate_core::Emit;
+
+    use crate::config::Config;
+
+    /// What was noted, as `<code> <field>`.
+    pub(crate) fn noted<D>(out: &Emit<D>) -> Vec<String> {
+        out.notes().iter().map(|note| format!("{} {}", note.code, note.field)).collect()
+    }
+
+    /// A configuration with these further lines.
+    pub(crate) fn config(lines: &str) -> Config {
+        let given =
+            "[source]\nkind = 'api'\ntime_zone = 'Europe/Helsinki'\n[destination]\nregion = 'eu'\n";
+        Config::parse(&format!("{given}{lines}"), "test.toml").unwrap()
+    }
+}

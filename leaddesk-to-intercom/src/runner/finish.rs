@@ -1,0 +1,145 @@
+//! How a command ends: its exit status, its report, its error.
+
+use std::fmt;
+
+use migrate_core::ledger::{LedgerError, LedgerErrorKind};
+use migrate_core::{Report, RunError, RunState};
+
+use crate::connect::{StartError, chain};
+
+/// The exit status of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// Every record has a final fate and none is dead.
+    Done,
+    /// It could not start or must not go on.
+    Failed,
+    /// It finished, but something needs a person.
+    Attention,
+    /// It stopped and can be resumed.
+    Stopped,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Attention => 2,
+            Self::Stopped => 3,
+        }
+    }
+}
+
+/// A command that came to an end, good or not, with a report.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finished {
+    /// The report, as it was saved.
+    pub report: Report,
+    /// The exit status.
+    pub exit: Exit,
+    /// Why it stopped early, if it did.
+    pub error: Option<String>,
+}
+
+impl Finished {
+    pub(super) fn new(report: Report, error: Option<(&RunError, bool)>) -> Self {
+        let (exit, error) = match error {
+            Some((error, wrote)) => (exit_of(error, wrote), Some(describe(error))),
+            None => (exit_of_report(&report), None),
+        };
+        Self { report, exit, error }
+    }
+}
+
+/// A command that ended without a report.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// The exit status.
+    pub exit: Exit,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Unfinished {}
+
+impl Unfinished {
+    /// It could not start.
+    pub fn start(error: StartError) -> Self {
+        Self { exit: Exit::Failed, message: error.to_string() }
+    }
+
+    pub(super) fn ledger(error: LedgerError) -> Self {
+        Self { exit: Exit::Failed, message: ledger_message(&error) }
+    }
+
+    pub(super) fn state(what: &str, error: &std::io::Error) -> Self {
+        let message = format!(
+            "{what}: {error}. Check the state directory (--state): it must be writable and have room."
+        );
+        Self { exit: Exit::Failed, message }
+    }
+
+    pub(super) fn run(error: &RunError, wrote: bool) -> Self {
+        Self { exit: exit_of(error, wrote), message: describe(error) }
+    }
+}
+
+fn ledger_message(error: &LedgerError) -> String {
+    let text = chain(error);
+    match error.kind() {
+        LedgerErrorKind::Locked if !text.contains("another run") => {
+            format!("another run uses this state directory: {text}")
+        }
+        _ => text,
+    }
+}
+
+fn exit_of(error: &RunError, wrote: bool) -> Exit {
+    match error {
+        RunError::Interrupted => Exit::Stopped,
+        error if error.is_passing() && wrote => Exit::Stopped,
+        _ => Exit::Failed,
+    }
+}
+
+fn exit_of_report(report: &Report) -> Exit {
+    let dead = report.stages.iter().any(|stage| stage.dead > 0);
+    let differs = report.verify.as_ref().is_some_and(|found| !found.mismatches.is_empty());
+    match report.state {
+        RunState::Interrupted => Exit::Stopped,
+        RunState::Failed => Exit::Failed,
+        RunState::Blocked => Exit::Attention,
+        _ if dead || differs => Exit::Attention,
+        _ => Exit::Done,
+    }
+}
+
+fn describe(error: &RunError) -> String {
+    let text = chain(error);
+    match error {
+        RunError::Interrupted => "interrupted; run again to go on".to_owned(),
+        RunError::Gone(_) => {
+            format!("{text}. Check the network and destination.base_url or destination.region, then run again: it goes on where it stopped.")
+        }
+        RunError::Refused(_) => {
+            format!("{text}. See destination.token_env and the token's permissions in Intercom, then run again: it goes on where it stopped.")
+        }
+        RunError::Ledger(_) => {
+            format!("{text}. Make room on the disk of the state directory (--state), then run again: it goes on where it stopped.")
+        }
+        RunError::Source { .. } => {
+            format!("{text}. When that is mended, run again: it goes on where it stopped.")
+        }
+        _ => text,
+    }
+}

@@ -1,0 +1,155 @@
+//! The runner: a configuration and a state directory in, a migration and its report out.
+//!
+//! Each command is a method of [`Runner`]. It holds what all of them need; the program adds
+//! arguments, progress bars and signals.
+
+mod finish;
+mod plan;
+mod session;
+
+pub use finish::{Exit, Finished, Unfinished};
+pub use plan::{PlanFile, PlannedStage};
+
+use std::fmt;
+use std::sync::Arc;
+
+use migrate_core::{Event, Observer, Patience, Run, RunOptions, StopSignal, Verified};
+
+use crate::config::Config;
+use crate::connect::{Secrets, StartError, environment};
+use crate::state::StateDir;
+use crate::verify::Verifier;
+
+use session::Session;
+
+/// Runs the commands of a migration.
+#[derive(Clone)]
+pub struct Runner {
+    config: Config,
+    state: StateDir,
+    secrets: Secrets,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// How a verification chooses what it reads back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// Everything, instead of a sample.
+    pub all: bool,
+    /// Records of each kind; by default as the configuration says.
+    pub sample: Option<usize>,
+    /// The seed of the choice; by default as the configuration says.
+    pub seed: Option<u64>,
+}
+
+impl Runner {
+    /// A runner with secrets from the environment, that nobody watches.
+    pub fn new(config: Config, state: StateDir) -> Self {
+        let observer: Arc<dyn Observer> = Arc::new(|_: &Event<'_>| {});
+        Self { config, state, secrets: environment(), observer, stop: StopSignal::new() }
+    }
+
+    /// The same with secrets from elsewhere.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// The same, watched.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The signal that stops what it runs, at the next good point.
+    pub fn stop_signal(&self) -> StopSignal {
+        self.stop.clone()
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    /// Says what a run would do, without a write, and saves that as `plan.json`.
+    pub async fn plan(&self) -> Result<PlanFile, Unfinished> {
+        let session = Session::open(self).await?;
+        session.make_plan(self).await
+    }
+
+    /// Migrates, or goes on where the last run stopped.
+    pub async fn run(&self, options: &RunOptions) -> Result<Finished, Unfinished> {
+        let session = Session::open(self).await?;
+        session.check_live_automation(&self.config)?;
+        let plan = match session.saved_plan(self).await? {
+            Some(plan) => plan,
+            None => session.make_plan(self).await?,
+        };
+        let run = session.begin(self, self.observer.clone()).await?;
+        let stages = session.stages(self);
+        let sinks = session.sinks(&self.config);
+        let core_plan = stages
+            .plan(&session.ledger, &plan.tags, sinks)
+            .await
+            .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
+        let result = core_plan.run(&run, options).await;
+        session.finish(self, &run, result, None).await
+    }
+
+    /// Reads back and compares field by field.
+    pub async fn verify(&self, options: VerifyOptions) -> Result<Finished, Unfinished> {
+        let session = Session::open(self).await?;
+        let seed = options.seed.unwrap_or(self.config.verify.seed);
+        let sample = options.sample.unwrap_or(self.config.verify.sample);
+        let sample = (!options.all).then_some(sample);
+        let names = [crate::stage::CONTACTS, crate::stage::CALLS];
+        let verifier = Verifier::new(
+            session.destination.client.clone(),
+            session.ledger.clone(),
+            &names,
+            sample,
+            seed,
+        )
+        .await
+        .map_err(Unfinished::ledger)?;
+        let result = session.map_again(self, verifier.clone()).await;
+        let verified: Verified = verifier.verified();
+        let run = session.begin(self, Arc::new(|_: &Event<'_>| {})).await?;
+        session.finish(self, &run, result, Some(verified)).await
+    }
+
+    /// The report, from the ledger alone.
+    pub async fn report(&self) -> Result<Finished, Unfinished> {
+        session::from_ledger_alone(&self.state).await
+    }
+
+    fn patience(&self) -> Patience {
+        let destination = &self.config.destination;
+        Patience::new(destination.settle_after, destination.search_lag_horizon)
+    }
+}
+
+impl From<StartError> for Unfinished {
+    fn from(error: StartError) -> Self {
+        Self::start(error)
+    }
+}
+
+async fn begin_run(
+    runner: &Runner,
+    ledger: Arc<dyn migrate_core::Ledger>,
+    observer: Arc<dyn Observer>,
+) -> Result<Run, Unfinished> {
+    let (stop, patience) = (runner.stop.clone(), runner.patience());
+    Run::begin(ledger, observer, stop, patience).await.map_err(Unfinished::ledger)
+}

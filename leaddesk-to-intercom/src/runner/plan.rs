@@ -1,0 +1,278 @@
+//! The plan: what a run would do, made by a dry run, and saved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use intercom_client::Model;
+use migrate_core::{
+    Ledger, MemoryLedger, Run, RunOptions, StageCounts, Standing,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::connect::StartError;
+use crate::sink::{AgentSink, CallCount, DrySink};
+use crate::stages::{Sinks, Stages};
+use crate::value::TagName;
+
+use super::Runner;
+use super::finish::Unfinished;
+use super::session::Session;
+
+/// The file of a saved plan.
+const FILE: &str = "plan.json";
+
+/// A saved plan. It is bound to the configuration and to the destination's attributes: when these
+/// have changed, it is stale.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlanFile {
+    /// The version of this form.
+    pub schema: u32,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+    /// Digest of all that it is bound to.
+    pub hash: String,
+    /// What each stage would do.
+    pub stages: Vec<PlannedStage>,
+    /// Calls to Intercom in all.
+    pub calls: u64,
+    /// How long these take at least at the quota, with the reserve kept back, in seconds.
+    pub seconds_at_quota: u64,
+    /// Calls a minute that this is reckoned with.
+    pub calls_per_minute: u64,
+    /// Records in each queue.
+    pub queues: BTreeMap<String, u64>,
+    /// The tags that will be put on something.
+    pub tags: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+    /// The configuration in effect; it holds no secrets.
+    pub configuration: Value,
+    /// The attributes that the destination had, with their types.
+    pub attributes: Vec<String>,
+}
+
+/// What one stage would do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlannedStage {
+    /// Records by fate.
+    #[serde(flatten)]
+    pub counts: StageCounts,
+}
+
+/// Settings that change nothing about what is written.
+const UNBOUND: [&str; 9] = [
+    "/source/concurrency",
+    "/source/requests_per_second",
+    "/destination/acknowledge_live_automation",
+    "/destination/acknowledge_region",
+    "/destination/settle_after",
+    "/destination/search_lag_horizon",
+    "/destination/token_env",
+    "/verify",
+    "/preflight",
+];
+
+impl Session {
+    /// Makes a plan by a dry run, and saves it.
+    pub(super) async fn make_plan(&self, runner: &Runner) -> Result<PlanFile, Unfinished> {
+        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
+        let counts: BTreeMap<&str, CallCount> =
+            Stages::NAMES.iter().map(|name| (*name, CallCount::default())).collect();
+        let dry = |name: &str| DrySink::new(counts.get(name).cloned().unwrap_or_default());
+        let sinks = Sinks {
+            schema: Arc::new(dry(crate::stage::SCHEMA)),
+            agents: Arc::new(AgentSink::new(self.destination.client.clone())),
+            contacts: Arc::new(dry(crate::stage::CONTACTS)),
+            calls: Arc::new(dry(crate::stage::CALLS)),
+        };
+        let stages = self.stages(runner);
+        let plan = stages
+            .plan(&ledger, &[], sinks)
+            .await
+            .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
+        let (stop, patience) = (runner.stop.clone(), runner.patience());
+        let run = Run::begin(ledger.clone(), runner.observer.clone(), stop, patience)
+            .await
+            .map_err(Unfinished::ledger)?;
+        let end = plan
+            .run(&run, &RunOptions::default())
+            .await
+            .map_err(|error| Unfinished::run(&error, false))?;
+
+        let attributes = self.attributes().await?;
+        let mut tags: Vec<String> = counts.values().flat_map(CallCount::tags).collect();
+        tags.sort_by_key(|name| TagName::new("", name).map(|tag| tag.key().to_owned()));
+        tags.dedup_by(|a, b| a.to_lowercase() == b.to_lowercase());
+        let mut calls: BTreeMap<String, u64> = counts
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), count.calls()))
+            .collect();
+        let existing = attributes.iter().filter(|found| found.ends_with("active")).count() as u64;
+        let new_tags = self.missing_tags(&tags).await?;
+        let schema = calls.entry(crate::stage::SCHEMA.to_owned()).or_default();
+        *schema = schema.saturating_sub(existing) + new_tags;
+        let standing = Standing::of(&*ledger, &Stages::NAMES, &calls, |_| {})
+            .await
+            .map_err(Unfinished::ledger)?;
+        let total = standing.stages.iter().map(|stage| stage.calls).sum();
+        let per_minute = self.calls_per_minute(runner);
+        let mut notes = stages.absent();
+        notes.extend(self.findings.notes());
+        notes.extend(end.held.iter().map(|(stage, by)| {
+            format!("stage {stage} will be held back until the queues of stage {by} are empty; its calls are not counted")
+        }));
+        notes.extend(standing.losses.iter().map(|((code, field), times)| {
+            format!("{code}: {field}, {times} times")
+        }));
+        let configuration = bound_configuration(runner);
+        let file = PlanFile {
+            schema: 1,
+            made_at: Utc::now(),
+            hash: hash_of(&configuration, &attributes),
+            stages: standing.stages.iter().cloned().map(|counts| PlannedStage { counts }).collect(),
+            calls: total,
+            seconds_at_quota: (total * 60).div_ceil(per_minute.max(1)),
+            calls_per_minute: per_minute,
+            queues: standing.queues,
+            tags,
+            notes,
+            configuration,
+            attributes,
+        };
+        let unsaved = |error| Unfinished::state("the plan cannot be saved", &error);
+        runner.state.write_json(FILE, &file).map_err(unsaved)?;
+        Ok(file)
+    }
+
+    /// The saved plan, if there is one. A stale one is refused, with what has changed.
+    pub(super) async fn saved_plan(&self, runner: &Runner) -> Result<Option<PlanFile>, Unfinished> {
+        let unread = |error| Unfinished::state("the saved plan cannot be read", &error);
+        let Some(plan) = runner.state.read_json::<PlanFile>(FILE).map_err(unread)? else {
+            return Ok(None);
+        };
+        let mut changes = differences(&plan.configuration, &bound_configuration(runner));
+        let ours = self.our_attributes(runner);
+        let now = self.attributes().await?;
+        let is_ours = |attribute: &&String| ours.iter().any(|name| attribute.starts_with(name));
+        let added = now.iter().filter(|found| !plan.attributes.contains(found));
+        changes.extend(
+            added.filter(|found| !is_ours(found)).map(|found| format!("attribute {found} is new")),
+        );
+        let gone = plan.attributes.iter().filter(|known| !now.contains(known));
+        changes.extend(
+            gone.filter(|known| !is_ours(known)).map(|known| format!("attribute {known} is gone")),
+        );
+        if changes.is_empty() {
+            return Ok(Some(plan));
+        }
+        Err(Unfinished::start(StartError::new(
+            format!("The saved plan is stale: {}.", changes.join("; ")),
+            "Run `plan` again and look at what it says, then run.",
+        )))
+    }
+
+    /// The attributes of the destination: model, name, type, and whether they are active.
+    async fn attributes(&self) -> Result<Vec<String>, Unfinished> {
+        let client = &self.destination.client;
+        let failed = |error: intercom_client::Error| {
+            Unfinished::start(StartError::new(
+                format!("The workspace's attributes cannot be read: {error}."),
+                "The token needs to read them: see its permissions in Intercom.",
+            ))
+        };
+        let state = |archived| if archived == Some(true) { "archived" } else { "active" };
+        let mut found = Vec::new();
+        for attribute in client.data_attributes().list(Model::Contact, true).await.map_err(failed)? {
+            if attribute.custom != Some(false) {
+                let data_type = attribute.data_type.as_ref().map_or("", |known| known.as_str());
+                let archived = state(attribute.archived);
+                found.push(format!("contact.{} {data_type} {archived}", attribute.name));
+            }
+        }
+        for attribute in client.conversation_attributes().list(true).await.map_err(failed)? {
+            let data_type = attribute.data_type.as_ref().map_or("", |known| known.as_str());
+            let archived = state(attribute.archived);
+            found.push(format!("conversation.{} {data_type} {archived}", attribute.name));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// The attributes that the run makes itself: these do not make a plan stale.
+    fn our_attributes(&self, runner: &Runner) -> Vec<String> {
+        crate::map::schema(&runner.config.names, [])
+            .into_iter()
+            .filter_map(|record| Some(format!("{} ", record.key.as_str().strip_prefix("attribute:")?)))
+            .collect()
+    }
+
+    async fn missing_tags(&self, wanted: &[String]) -> Result<u64, Unfinished> {
+        let listed = self.destination.client.tags().list().await.map_err(|error| {
+            Unfinished::start(StartError::new(
+                format!("The workspace's tags cannot be read: {error}."),
+                "The token needs to read them: see its permissions in Intercom.",
+            ))
+        })?;
+        let known: Vec<String> =
+            listed.into_iter().filter_map(|tag| Some(tag.name?.to_lowercase())).collect();
+        let missing = wanted.iter().filter(|name| !known.contains(&name.to_lowercase()));
+        Ok(missing.count() as u64)
+    }
+
+    /// What is left of the quota, a minute, when the reserve is kept back.
+    fn calls_per_minute(&self, runner: &Runner) -> u64 {
+        /// Calls a minute of a private app, as Intercom documents it; the real figure comes with
+        /// the first reply.
+        const DOCUMENTED: u64 = 10_000;
+        let limit = self.destination.client.rate().limit_per_window;
+        let limit = limit.map_or(DOCUMENTED, |limit| u64::from(limit) * 6);
+        let limit = limit.min(u64::from(runner.config.destination.workspace_limit));
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let left = (limit as f64 * (1.0 - runner.config.destination.reserve)) as u64;
+        left.max(1)
+    }
+}
+
+fn bound_configuration(runner: &Runner) -> Value {
+    let mut configuration = serde_json::to_value(&runner.config).unwrap_or_default();
+    for path in UNBOUND {
+        let Some((parent, name)) = path.rsplit_once('/') else { continue };
+        if let Some(Value::Object(section)) = configuration.pointer_mut(parent) {
+            section.remove(name);
+        }
+    }
+    configuration
+}
+
+fn hash_of(configuration: &Value, attributes: &[String]) -> String {
+    let text = format!("{configuration}\n{}", attributes.join("\n"));
+    format!("{:?}", migrate_core::Fingerprint::of(text.as_bytes()))
+}
+
+/// The settings that differ, by name.
+fn differences(before: &Value, now: &Value) -> Vec<String> {
+    fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+        match (before, now) {
+            (Value::Object(a), Value::Object(b)) => {
+                let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+                names.sort_unstable();
+                names.dedup();
+                for name in names {
+                    let none = Value::Null;
+                    let (a, b) = (a.get(name).unwrap_or(&none), b.get(name).unwrap_or(&none));
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    walk(&path, a, b, found);
+                }
+            }
+            (a, b) if a != b => found.push(format!("{path} was {a} and is {b}")),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk("", before, now, &mut found);
+    found
+}

@@ -1,0 +1,342 @@
+//! What one command has open: both sides and the ledger.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use migrate_core::ledger::Change;
+use migrate_core::{
+    Event, LastRun, Ledger, MemoryLedger, Observer, Quota, Report, Run, RunEnd, RunError,
+    RunOptions, RunState, SqliteLedger, Standing, Verified,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::connect::{Destination, StartError};
+use crate::sink::{AgentSink, CallCount, ContactSink, ConversationSink, DrySink, SchemaSink};
+use crate::source::Findings;
+use crate::stages::{LeadDesk, Sinks, Stages};
+use crate::state::StateDir;
+use crate::verify::Verifier;
+
+use super::finish::{Finished, Unfinished};
+use super::{Runner, begin_run};
+
+/// Both sides and the ledger, open.
+pub(super) struct Session {
+    pub(super) destination: Destination,
+    pub(super) leaddesk: LeadDesk,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) findings: Findings,
+    started_at: DateTime<Utc>,
+    calls: Arc<CallMeter>,
+}
+
+/// What the ledger keeps of the last run, for a report from the ledger alone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    run_id: String,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    state: Option<RunState>,
+    quota: Quota,
+    verify: Option<Verified>,
+    last_run: LastRun,
+    notes: Vec<String>,
+    /// Calls of each stage over the whole migration.
+    calls: BTreeMap<String, u64>,
+}
+
+const KEPT: &str = "last_run";
+
+impl Session {
+    /// Opens everything: the configuration's secrets, the destination, the source, the ledger.
+    /// Nothing is written to either side.
+    pub(super) async fn open(runner: &Runner) -> Result<Self, Unfinished> {
+        let (config, secrets) = (&runner.config, &runner.secrets);
+        let findings = Findings::default();
+        // A folder can be looked at without a network, so its errors come first.
+        let leaddesk = Stages::open(config, secrets, &findings).await?;
+        let destination = Destination::connect(config, secrets).await?;
+        let state = StateDir::create(runner.state.path())
+            .map_err(|error| Unfinished::state("the state directory cannot be made", &error))?;
+        let (path, binding) = (state.ledger(), destination.binding(config));
+        let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
+        let ledger = opened
+            .await
+            .map_err(|error| Unfinished::state("the ledger cannot be opened", &io::Error::other(error)))?
+            .map_err(Unfinished::ledger)?;
+        let calls = Arc::new(CallMeter::new(destination.client.clone()));
+        let (ledger, started_at) = (Arc::new(ledger), Utc::now());
+        Ok(Self { destination, leaddesk, ledger, findings, started_at, calls })
+    }
+
+    /// Creating conversations may start what the live workspace has set up; no document says
+    /// that it does not. A server of one's own choice has no such thing.
+    pub(super) fn check_live_automation(&self, config: &Config) -> Result<(), StartError> {
+        let live = config.destination.base_url.is_none();
+        if live && !config.destination.acknowledge_live_automation {
+            return Err(StartError::new(
+                "Creating conversations may start workflows, Fin (which is billed), assignment rules and notifications in the live workspace; nothing in Intercom's documents says that it does not.",
+                "Pause them or exclude imported conversations, try a workspace with a single contact first, then set destination.acknowledge_live_automation = true.",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn stages<'a>(&'a self, runner: &'a Runner) -> Stages<'a> {
+        Stages {
+            config: &runner.config,
+            leaddesk: &self.leaddesk,
+            findings: self.findings.clone(),
+            has_fallback: self.destination.has_fallback,
+        }
+    }
+
+    pub(super) fn sinks(&self, config: &Config) -> Sinks {
+        let workspace = self.destination.workspace(config, &self.ledger);
+        Sinks {
+            schema: Arc::new(SchemaSink::new(workspace.clone())),
+            agents: Arc::new(AgentSink::new(self.destination.client.clone())),
+            contacts: Arc::new(ContactSink::new(workspace.clone())),
+            calls: Arc::new(ConversationSink::new(workspace)),
+        }
+    }
+
+    /// Begins a run on the ledger; calls are counted for the stage that makes them.
+    pub(super) async fn begin(
+        &self,
+        runner: &Runner,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Run, Unfinished> {
+        let calls = self.calls.clone();
+        let both = Arc::new(move |event: &Event<'_>| {
+            calls.observe(event);
+            observer.observe(event);
+        });
+        begin_run(runner, self.ledger.clone(), both).await
+    }
+
+    /// Maps everything again on a scratch ledger, with the verifier in the place of the sinks.
+    pub(super) async fn map_again(
+        &self,
+        runner: &Runner,
+        verifier: Verifier,
+    ) -> Result<RunEnd, RunError> {
+        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
+        let stages = Stages { has_fallback: true, ..self.stages(runner) };
+        let dry = DrySink::new(CallCount::default());
+        let sinks = Sinks {
+            schema: Arc::new(dry.clone()),
+            agents: Arc::new(dry),
+            contacts: Arc::new(verifier.clone()),
+            calls: Arc::new(verifier),
+        };
+        let plan = stages.plan(&ledger, &[], sinks).await.map_err(|cause| RunError::Source {
+            stage: crate::stage::AGENTS.to_owned(),
+            cause,
+        })?;
+        let (stop, patience) = (runner.stop.clone(), runner.patience());
+        let run = Run::begin(ledger, runner.observer.clone(), stop, patience).await?;
+        plan.run(&run, &RunOptions::default()).await
+    }
+
+    /// Writes queues and report, and says how the command ended.
+    pub(super) async fn finish(
+        &self,
+        runner: &Runner,
+        run: &Run,
+        result: Result<RunEnd, RunError>,
+        verified: Option<Verified>,
+    ) -> Result<Finished, Unfinished> {
+        let rate = self.destination.client.rate();
+        let before = self.kept().await?;
+        let only_verified = verified.is_some();
+        let mut kept = Kept {
+            run_id: run_id(self.started_at),
+            started_at: Some(self.started_at),
+            finished_at: Some(Utc::now()),
+            state: Some(state_of(&result, before.state.filter(|_| only_verified))),
+            verify: verified.or(before.verify),
+            notes: self.notes(runner, &result),
+            calls: before.calls,
+            ..Kept::default()
+        };
+        kept.quota.calls = rate.calls;
+        kept.quota.limit_per_window = rate.limit_per_window.map(u64::from);
+        kept.quota.utilisation = rate.utilisation;
+        kept.quota.throttled = rate.throttled;
+        let calls = self.calls.by_stage();
+        for (stage, calls) in &calls {
+            *kept.calls.entry(stage.clone()).or_default() += calls;
+        }
+        kept.last_run = LastRun::of(run, &Stages::NAMES, &calls);
+        (kept.last_run.reads, kept.last_run.writes) = (rate.reads, rate.writes);
+        let keep = Change::Meta { name: KEPT.into(), value: Some(json!(kept)) };
+        let error = result.err();
+        let wrote = rate.writes > 0;
+        if let Err(unkept) = self.ledger.commit(vec![keep]).await {
+            // The disk is gone: then there is no report to be had either.
+            let error = error.unwrap_or(RunError::Ledger(unkept));
+            return Err(Unfinished::run(&error, wrote));
+        }
+        let report = write_report(&runner.state, &*self.ledger, kept).await;
+        match (report, error) {
+            (Ok(report), error) => Ok(Finished::new(report, error.as_ref().map(|e| (e, wrote)))),
+            (Err(_), Some(error)) => Err(Unfinished::run(&error, wrote)),
+            (Err(unwritten), None) => Err(unwritten),
+        }
+    }
+
+    async fn kept(&self) -> Result<Kept, Unfinished> {
+        kept(&*self.ledger).await
+    }
+
+    fn notes(&self, runner: &Runner, result: &Result<RunEnd, RunError>) -> Vec<String> {
+        let mut notes = self.stages(runner).absent();
+        notes.extend(self.findings.notes());
+        if let Ok(end) = result {
+            notes.extend(end.held.iter().map(|(stage, by)| {
+                format!("stage {stage} is held back until the queues of stage {by} are empty")
+            }));
+            if end.waiting > 0 {
+                notes.push(format!("{} records still wait; run again to settle them", end.waiting));
+            }
+        }
+        if !self.destination.has_fallback {
+            notes.push(
+                "no destination.fallback_admin is set: the token's own admin tags and closes"
+                    .to_owned(),
+            );
+        }
+        for (check, reason) in &runner.config.preflight.waive {
+            notes.push(format!("check {check} was waived: {reason}"));
+        }
+        if runner.config.destination.acknowledge_region {
+            let region = self.destination.region.as_deref().unwrap_or("an unknown region");
+            notes.push(format!(
+                "destination.acknowledge_region is set: the workspace is hosted in {region}"
+            ));
+        }
+        notes
+    }
+}
+
+/// The report, from the ledger alone: another run may be under way on it.
+pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfinished> {
+    let path = state.ledger();
+    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open_read_only(path));
+    let ledger = opened
+        .await
+        .map_err(|error| Unfinished::state("the ledger cannot be opened", &io::Error::other(error)))?
+        .map_err(Unfinished::ledger)?;
+    let kept = kept(&ledger).await?;
+    let report = write_report(state, &ledger, kept).await?;
+    Ok(Finished::new(report, None))
+}
+
+async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
+    let kept = ledger.meta(KEPT).await.map_err(Unfinished::ledger)?;
+    Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
+}
+
+/// Reads the ledger through, writes the queues' files and `report.json`.
+async fn write_report(
+    state: &StateDir,
+    ledger: &dyn Ledger,
+    kept: Kept,
+) -> Result<Report, Unfinished> {
+    let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
+    let mut queues = state.queues().map_err(unwritten)?;
+    let mut failed = None;
+    let standing = Standing::of(ledger, &Stages::NAMES, &kept.calls, |entry| {
+        if let Err(error) = queues.add(entry) {
+            failed.get_or_insert(error);
+        }
+    })
+    .await
+    .map_err(Unfinished::ledger)?;
+    failed.map_or(Ok(()), Err).map_err(unwritten)?;
+    queues.finish().map_err(unwritten)?;
+    let mut notes = kept.notes;
+    notes.extend(standing.losses.iter().map(|((code, field), times)| {
+        format!("{code}: {field}, {times} times")
+    }));
+    let now = Utc::now();
+    let unfinished = standing.stages.iter().any(|stage| stage.in_doubt + stage.pending > 0);
+    let report = Report::new(
+        kept.run_id,
+        kept.started_at.unwrap_or(now),
+        kept.finished_at.unwrap_or(now),
+        kept.state.unwrap_or(if unfinished { RunState::Interrupted } else { RunState::Complete }),
+        standing,
+        kept.last_run,
+    );
+    let report = report.with(kept.quota, kept.verify, notes);
+    state.write_json("report.json", &report).map_err(unwritten)?;
+    Ok(report)
+}
+
+fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunState {
+    match result {
+        Ok(end) if !end.held.is_empty() => RunState::Blocked,
+        Ok(end) if end.waiting > 0 => RunState::Interrupted,
+        // A verification says nothing new about how the run ended.
+        Ok(_) => before.unwrap_or(RunState::Complete),
+        Err(error) if error.is_passing() => RunState::Interrupted,
+        Err(_) => RunState::Failed,
+    }
+}
+
+fn run_id(started_at: DateTime<Utc>) -> String {
+    format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%3fZ"), std::process::id())
+}
+
+/// Counts the destination's calls for the stage that makes them.
+struct CallMeter {
+    client: intercom_client::IntercomClient,
+    state: std::sync::Mutex<Metered>,
+}
+
+#[derive(Default)]
+struct Metered {
+    stage: Option<String>,
+    since: u64,
+    calls: BTreeMap<String, u64>,
+}
+
+impl CallMeter {
+    fn new(client: intercom_client::IntercomClient) -> Self {
+        Self { client, state: std::sync::Mutex::default() }
+    }
+
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::StageBegun { stage, .. } => self.turn_to(Some(stage)),
+            Event::StageEnded { .. } => self.turn_to(None),
+            _ => {}
+        }
+    }
+
+    fn turn_to(&self, stage: Option<&str>) {
+        let now = self.client.rate().calls;
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let spent = now.saturating_sub(state.since);
+        // What is settled after the last stage has ended is settled for it, mostly.
+        if let Some(last) = state.stage.clone() {
+            *state.calls.entry(last).or_default() += spent;
+        }
+        state.since = now;
+        if let Some(stage) = stage {
+            state.stage = Some(stage.to_owned());
+        }
+    }
+
+    fn by_stage(&self) -> BTreeMap<String, u64> {
+        self.turn_to(None);
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).calls.clone()
+    }
+}

@@ -1,0 +1,152 @@
+//! Contacts: the ids of all calling lists, and each contact by its id.
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
+use leaddesk_client::{CallingListId, ContactFilter, ContactId, ListRow, OriginalClient};
+use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadable};
+
+use super::fetch::{Got, fetch};
+use crate::source::error::stop;
+use crate::source::lists::Campaigns;
+use crate::source::{Findings, ListedContact, PAGE, keys};
+
+/// All contacts of an account, in the order of their ids.
+///
+/// LeadDesk has no list of all contacts. `contact find` names the ids of one calling list; whether it
+/// names them all is unknown, so they are put together with those of the list's export, and when
+/// there are still fewer than `contact find` says there are, reading stops before the first contact:
+/// a migration that is short of contacts must not look complete.
+///
+/// The ids of all lists are read before the first contact (two calls a list), so that a contact in
+/// two lists is one record with what both know of it, and the order is the same in every run. The
+/// cursor is the last id. A contact that is gone when it is read, is a finding.
+#[derive(Clone)]
+pub struct Contacts {
+    client: OriginalClient,
+    concurrency: usize,
+    findings: Findings,
+}
+
+impl std::fmt::Debug for Contacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contacts").field("concurrency", &self.concurrency).finish_non_exhaustive()
+    }
+}
+
+impl Contacts {
+    /// The contacts behind a client, at most `concurrency` calls at once.
+    pub fn new(client: OriginalClient, concurrency: usize, findings: Findings) -> Self {
+        Self { client, concurrency: concurrency.max(1), findings }
+    }
+
+    /// The ids of all lists, and what their exports say of them.
+    async fn index(&self) -> Result<Index, SourceError> {
+        let lists = self.client.calling_lists().await.map_err(stop)?;
+        let lists = lists.into_iter().collect::<Result<Vec<_>, _>>().map_err(|bad| {
+            SourceError::refused("LeadDesk names a calling list without a usable id").because(bad)
+        })?;
+        let mut replies = stream::iter(lists)
+            .map(|list| async move { self.list(&list.id).await })
+            .buffered(self.concurrency);
+        let mut index = Index::default();
+        while let Some((ids, rows)) = replies.try_next().await? {
+            for id in ids {
+                index.ids.push(number(&id)?);
+            }
+            for row in rows {
+                let Ok(row) = row else {
+                    self.findings.add("rows of calling list exports could not be read", 1);
+                    continue;
+                };
+                let id = number(&row.contact_id)?;
+                index.ids.push(id);
+                index.campaigns.add(id, row.last_campaign.as_deref().unwrap_or(""));
+            }
+        }
+        index.ids.sort_unstable();
+        index.ids.dedup();
+        index.campaigns.settle();
+        Ok(index)
+    }
+
+    async fn list(&self, id: &CallingListId) -> Result<(Vec<ContactId>, Rows), SourceError> {
+        let ids =
+            self.client.find_contacts(&ContactFilter::in_list(id.clone())).await.map_err(stop)?;
+        let rows = self.client.export_calling_list(id).await.map_err(stop)?;
+        Ok((ids, rows))
+    }
+
+    /// The page of the contacts after `after`.
+    async fn page(
+        &self,
+        index: &Index,
+        after: Option<u64>,
+    ) -> Result<(Page<ListedContact>, Option<u64>), SourceError> {
+        let start = after.map_or(0, |after| index.ids.partition_point(|id| *id <= after));
+        let ids = &index.ids[start..index.ids.len().min(start + PAGE)];
+        let contact = |id: u64| async move { self.client.contact(&ContactId::new(id)).await };
+        let mut items = Vec::with_capacity(ids.len());
+        for (id, got) in fetch(ids, self.concurrency, contact).await? {
+            let key = keys::contact(id);
+            match got {
+                Got::Record(contact) => {
+                    let campaigns = index.campaigns.of(id);
+                    items.push(Ok(Record::new(key, ListedContact { contact, campaigns })));
+                }
+                Got::Missing => {
+                    self.findings.add("contacts of calling lists were gone when they were read", 1)
+                }
+                Got::Unreadable(reason) => items.push(Err(Unreadable { key, reason })),
+            }
+        }
+        let last = ids.last().copied().filter(|_| start + ids.len() < index.ids.len());
+        let next = last.map(|id| Cursor::new(id.to_string()));
+        Ok((Page { items, next }, last))
+    }
+}
+
+type Rows = Vec<Result<ListRow, leaddesk_client::Unreadable>>;
+
+/// What all calling lists say, in the order of the contacts' ids.
+#[derive(Default)]
+struct Index {
+    ids: Vec<u64>,
+    campaigns: Campaigns,
+}
+
+fn number(id: &ContactId) -> Result<u64, SourceError> {
+    id.as_str().parse().map_err(|_| {
+        SourceError::refused(
+            "LeadDesk names a contact whose id is no whole number; its API is known to number them",
+        )
+    })
+}
+
+impl Source for Contacts {
+    type Record = ListedContact;
+
+    fn read(
+        &self,
+        from: Option<Cursor>,
+    ) -> BoxStream<'static, Result<Page<ListedContact>, SourceError>> {
+        let after: Option<u64> = from.and_then(|cursor| cursor.as_str().parse().ok());
+        let contacts = self.clone();
+        let opened = async move { contacts.index().await.map(|index| (contacts, index)) };
+        stream::once(opened)
+            .map_ok(move |(contacts, index)| {
+                let place = Some((contacts, index, after));
+                stream::try_unfold(place, |place| async {
+                    let Some((contacts, index, after)) = place else { return Ok(None) };
+                    let (page, last) = contacts.page(&index, after).await?;
+                    Ok(Some((page, last.map(|last| (contacts, index, Some(last))))))
+                })
+            })
+            .try_flatten()
+            .boxed()
+    }
+
+    /// Knowing how many there are takes as many calls as finding them.
+    fn estimate(&self) -> Estimate {
+        Estimate::Unknown
+    }
+}

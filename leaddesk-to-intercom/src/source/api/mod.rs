@@ -1,0 +1,13 @@
+//! LeadDesk's API as a source.
+
+mod agents;
+mod calls;
+mod contacts;
+mod fetch;
+mod ids;
+
+pub use agents::{agents, campaigns};
+pub(super) use agents::{from_user, records};
+pub use calls::Calls;
+pub use contacts::Contacts;
+pub use ids::Ids;

@@ -1,0 +1,131 @@
+//! One CSV file as a source of records.
+
+use std::io::{Read, Seek};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use leaddesk_client::Error;
+use leaddesk_client::export::{self, Position, Row};
+use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadable};
+use serde::de::DeserializeOwned;
+
+use super::{key_of, unusable};
+use crate::source::PAGE;
+
+/// The rows of a file, as long as they last.
+pub(super) trait Rows<T>: Iterator<Item = Result<Row<T>, Error>> + Send {
+    fn resume(&mut self, position: Position) -> Result<(), Error>;
+}
+
+impl<T: DeserializeOwned, R: Read + Seek + Send> Rows<T> for export::Rows<T, R> {
+    fn resume(&mut self, position: Position) -> Result<(), Error> {
+        self.resume_at(position)
+    }
+}
+
+/// The records of a CSV file, a page at a time. The cursor is the place of a row, as
+/// `<byte>:<record number>`; it holds as long as the file stays as it is.
+pub struct File<T> {
+    path: PathBuf,
+    open: Arc<Open<T>>,
+}
+
+/// Opens the file at its first row.
+type Open<T> = dyn Fn() -> Result<Box<dyn Pages<T>>, Error> + Send + Sync;
+
+impl<T> std::fmt::Debug for File<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("File").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static> File<T> {
+    /// A file that is opened whenever it is read, and what its rows become.
+    pub(super) fn new<B: 'static>(
+        path: PathBuf,
+        open: impl Fn() -> Result<Box<dyn Rows<B>>, Error> + Send + Sync + 'static,
+        record: impl Fn(B) -> Record<T> + Send + Sync + 'static,
+    ) -> Self {
+        let record: Arc<dyn Fn(B) -> Record<T> + Send + Sync> = Arc::new(record);
+        let open = move || {
+            let open_file = OpenFile { rows: open()?, record: record.clone() };
+            Ok(Box::new(open_file) as Box<dyn Pages<T>>)
+        };
+        Self { path, open: Arc::new(open) }
+    }
+}
+
+/// A file at a row.
+trait Pages<T>: Send {
+    fn resume(&mut self, position: Position) -> Result<(), Error>;
+    fn page(&mut self) -> Result<Page<T>, Error>;
+}
+
+struct OpenFile<B, T> {
+    rows: Box<dyn Rows<B>>,
+    record: Arc<dyn Fn(B) -> Record<T> + Send + Sync>,
+}
+
+impl<B, T> Pages<T> for OpenFile<B, T> {
+    fn resume(&mut self, position: Position) -> Result<(), Error> {
+        self.rows.resume(position)
+    }
+
+    /// A page of rows is read in a fraction of a millisecond, so this blocks nobody for long.
+    fn page(&mut self) -> Result<Page<T>, Error> {
+        let mut items = Vec::with_capacity(PAGE);
+        let mut next = None;
+        for row in self.rows.by_ref().take(PAGE) {
+            let row = row?;
+            next = Some(Cursor::new(format!("{}:{}", row.next.byte, row.next.record)));
+            items.push(match row.body {
+                Ok(body) => Ok((self.record)(body)),
+                Err(bad) => Err(Unreadable { key: key_of(&bad), reason: bad.reason }),
+            });
+        }
+        let next = next.filter(|_| items.len() == PAGE);
+        Ok(Page { items, next })
+    }
+}
+
+impl<T: Send + 'static> Source for File<T> {
+    type Record = T;
+
+    fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
+        let (path, open) = (self.path.clone(), self.open.clone());
+        let start = move || {
+            let mut pages = open()?;
+            if let Some(position) = from.as_ref().and_then(position) {
+                pages.resume(position)?;
+            }
+            Ok(pages)
+        };
+        let opened = stream::once(async move {
+            start().map_err(|error| unusable(&path, error)).map(|it| (it, path))
+        });
+        opened
+            .flat_map(|opened| match opened {
+                Err(error) => stream::once(async { Err(error) }).boxed(),
+                Ok(state) => stream::try_unfold(Some(state), |state| async {
+                    let Some((mut pages, path)) = state else { return Ok(None) };
+                    let page = pages.page().map_err(|error| unusable(&path, error))?;
+                    let rest = page.next.is_some().then_some((pages, path));
+                    Ok(Some((page, rest)))
+                })
+                .boxed(),
+            })
+            .boxed()
+    }
+
+    /// Rows are not counted, since that would take reading them all.
+    fn estimate(&self) -> Estimate {
+        Estimate::Unknown
+    }
+}
+
+fn position(cursor: &Cursor) -> Option<Position> {
+    let (byte, record) = cursor.as_str().split_once(':')?;
+    Some(Position::new(byte.parse().ok()?, record.parse().ok()?))
+}

@@ -1,0 +1,258 @@
+//! A folder of LeadDesk's exports as a source.
+
+mod file;
+
+use std::path::{Path, PathBuf};
+
+use leaddesk_client::export::{self, ExportSettings};
+use leaddesk_client::{Call, Error, Unreadable};
+use migrate_core::{Record, SourceError};
+
+use self::file::Rows;
+use super::lists::Campaigns;
+use super::{Agent, Findings, Fixed, ListedContact, PAGE, agent, api, keys};
+use crate::config::{self, Config};
+
+pub use self::file::File;
+
+/// The files of an export. Only `contacts.csv` has to be there.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    dir: PathBuf,
+    settings: ExportSettings,
+    findings: Findings,
+}
+
+/// The optional files that are read, and what is missing without each.
+const OPTIONAL: &[(&str, &str)] = &[
+    ("calls.csv", "no call history is taken from the folder"),
+    ("agents.csv", "agents are matched only as far as [map.agents] names them"),
+    ("campaigns.csv", "campaigns are known only as far as calls and lists name them"),
+    ("calling_lists", "contacts carry no campaign tags"),
+];
+
+impl Folder {
+    /// The folder of a configuration.
+    ///
+    /// # Errors
+    /// Refused when there is none, when it has no `contacts.csv`, or when that has no key column.
+    pub fn open(config: &Config, findings: Findings) -> Result<Self, SourceError> {
+        let Some(export) = &config.source.export else {
+            return Err(SourceError::refused(
+                "source.kind = \"export\" needs the folder in source.export.dir",
+            ));
+        };
+        let dir = config.resolve(&export.dir);
+        let folder = Self { dir, settings: settings(config)?, findings };
+        let contacts = folder.path("contacts.csv");
+        if !contacts.is_file() {
+            return Err(SourceError::refused(format!(
+                "there is no contacts.csv in the export folder {}: export the contacts into it, or \
+                 mend source.export.dir",
+                folder.dir.display()
+            )));
+        }
+        export::contacts(&contacts, &folder.settings)
+            .map_err(|error| unusable(&contacts, error))?;
+        for (name, open) in [
+            ("calls.csv", check(export::calls(folder.path("calls.csv"), &folder.settings))),
+            ("agents.csv", check(export::agents(folder.path("agents.csv"), &folder.settings))),
+            (
+                "campaigns.csv",
+                check(export::campaigns(folder.path("campaigns.csv"), &folder.settings)),
+            ),
+        ] {
+            let path = folder.path(name);
+            if path.exists() {
+                open.map_err(|error| unusable(&path, error))?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The optional files that are not there, each with what that means.
+    pub fn absent(&self) -> Vec<String> {
+        let absent = OPTIONAL.iter().filter(|(name, _)| !self.path(name).exists());
+        absent
+            .map(|(name, effect)| format!("{name} is not in the export folder: {effect}"))
+            .collect()
+    }
+
+    /// The contacts of `contacts.csv`, with the campaigns that `calling_lists/*.csv` name.
+    ///
+    /// # Errors
+    /// When a calling list cannot be read.
+    pub fn contacts(&self) -> Result<File<ListedContact>, SourceError> {
+        let campaigns = self.list_campaigns()?;
+        let (path, settings) = (self.path("contacts.csv"), self.settings.clone());
+        Ok(File::new(
+            path.clone(),
+            move || Ok(Box::new(export::contacts(&path, &settings)?) as Box<dyn Rows<_>>),
+            move |contact: leaddesk_client::Contact| {
+                let campaigns =
+                    contact.id.as_str().parse().map_or_else(|_| Vec::new(), |id| campaigns.of(id));
+                Record::new(keys::contact(&contact.id), ListedContact { contact, campaigns })
+            },
+        ))
+    }
+
+    /// The calls of `calls.csv`, if it is there.
+    pub fn calls(&self) -> Option<File<Call>> {
+        let path = self.path("calls.csv");
+        path.exists().then(|| calls_of(path, self.settings.clone()))
+    }
+
+    /// The agents of `agents.csv`, and those whom `[map.agents]` names besides.
+    ///
+    /// # Errors
+    /// When the file cannot be read to its end.
+    pub fn agents(&self, config: &Config) -> Result<Fixed<Agent>, SourceError> {
+        let path = self.path("agents.csv");
+        let mut agents = Vec::new();
+        if path.exists() {
+            let unusable = |error| unusable(&path, error);
+            for row in export::agents(&path, &self.settings).map_err(unusable)? {
+                match row.map_err(unusable)?.body {
+                    Ok(user) => agents.push(api::from_user(&user)),
+                    Err(_) => self.findings.add("rows of agents.csv could not be read", 1),
+                }
+            }
+        }
+        for name in agent::missing(&config.map.agents, &agents) {
+            let is_id = name.bytes().all(|byte| byte.is_ascii_digit());
+            let (id, username) = if is_id { (Some(name), None) } else { (None, Some(name)) };
+            agents.push(Agent { id, username, email: None });
+        }
+        Ok(Fixed::new(api::records(agents), PAGE))
+    }
+
+    /// The names of the campaigns of `campaigns.csv`.
+    ///
+    /// # Errors
+    /// When the file cannot be read to its end.
+    pub fn campaigns(&self) -> Result<Vec<String>, SourceError> {
+        let path = self.path("campaigns.csv");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let unusable = |error| unusable(&path, error);
+        let mut names = Vec::new();
+        for row in export::campaigns(&path, &self.settings).map_err(unusable)? {
+            match row.map_err(unusable)?.body {
+                Ok(campaign) => names.extend(campaign.name),
+                Err(_) => self.findings.add("rows of campaigns.csv could not be read", 1),
+            }
+        }
+        Ok(names)
+    }
+
+    fn list_campaigns(&self) -> Result<Campaigns, SourceError> {
+        let mut campaigns = Campaigns::default();
+        for path in self.lists()? {
+            let text = std::fs::read(&path).map_err(|error| unreadable(&path).because(error))?;
+            for row in export::list_rows(&path.to_string_lossy(), &text) {
+                match row {
+                    Ok(row) => {
+                        if let (Ok(id), Some(name)) =
+                            (row.contact_id.as_str().parse(), &row.last_campaign)
+                        {
+                            campaigns.add(id, name);
+                        }
+                    }
+                    Err(_) => {
+                        self.findings.add("rows of calling list exports could not be read", 1)
+                    }
+                }
+            }
+        }
+        campaigns.settle();
+        Ok(campaigns)
+    }
+
+    fn lists(&self) -> Result<Vec<PathBuf>, SourceError> {
+        let dir = self.path("calling_lists");
+        if !dir.is_dir() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.map_err(|error| unreadable(&dir).because(error))?;
+        let paths = entries.into_iter().map(|entry| entry.path());
+        let mut paths: Vec<PathBuf> =
+            paths.filter(|path| path.extension().is_some_and(|it| it == "csv")).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+/// The calls of a call log, wherever it lies.
+///
+/// # Errors
+/// Refused when the file is not there or has no key column.
+pub fn calls(config: &Config, path: &Path) -> Result<File<Call>, SourceError> {
+    let (path, settings) = (config.resolve(path), settings(config)?);
+    export::calls(&path, &settings).map_err(|error| unusable(&path, error))?;
+    Ok(calls_of(path, settings))
+}
+
+fn calls_of(path: PathBuf, settings: ExportSettings) -> File<Call> {
+    let file = path.clone();
+    File::new(
+        path,
+        move || Ok(Box::new(export::calls(&file, &settings)?) as Box<dyn Rows<_>>),
+        |call: Call| Record::new(keys::call(&call.id), call),
+    )
+}
+
+fn settings(config: &Config) -> Result<ExportSettings, SourceError> {
+    let mut settings = ExportSettings::default();
+    let Some(export) = &config.source.export else { return Ok(settings) };
+    settings.encoding = match export.encoding {
+        config::Encoding::Utf8 => export::Encoding::Utf8,
+        config::Encoding::Windows1252 => export::Encoding::Windows1252,
+    };
+    settings.separator = match export.separator {
+        config::Separator::Auto => None,
+        config::Separator::Semicolon => Some(b';'),
+        config::Separator::Comma => Some(b','),
+        config::Separator::Tab => Some(b'\t'),
+    };
+    if let Some(columns) = &export.columns {
+        settings.aliases = aliases(&config.resolve(columns))?;
+    }
+    Ok(settings)
+}
+
+/// A file of lines such as `"Work phone" = "sec_phone"`: heading and field.
+fn aliases(path: &Path) -> Result<Vec<(String, String)>, SourceError> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path).because(error))?;
+    let table: std::collections::BTreeMap<String, String> =
+        toml::from_str(&text).map_err(|error| {
+            SourceError::refused(format!(
+                "{} is not as source.export.columns needs it: one line for each heading, such as \
+             \"Work phone\" = \"sec_phone\"",
+                path.display()
+            ))
+            .because(error)
+        })?;
+    Ok(table.into_iter().collect())
+}
+
+fn check<T>(opened: Result<T, Error>) -> Result<(), Error> {
+    opened.map(drop)
+}
+
+fn unusable(path: &Path, error: Error) -> SourceError {
+    SourceError::refused(format!("{} cannot be used: {error}", path.display()))
+}
+
+fn unreadable(path: &Path) -> SourceError {
+    SourceError::refused(format!("{} cannot be read", path.display()))
+}
+
+fn key_of(bad: &Unreadable) -> migrate_core::Key {
+    migrate_core::Key::from(format!("{}:{}", bad.file, bad.record))
+}

@@ -1,0 +1,85 @@
+//! Where records come from: LeadDesk's API, or a folder of its exports.
+//!
+//! | stage | from the API | from a folder |
+//! |---|---|---|
+//! | agents | [`api::agents`] | [`export::Folder::agents`] |
+//! | contacts | [`api::Contacts`] | [`export::Folder::contacts`] |
+//! | calls | [`api::Calls`] by ids of three kinds | [`export::Folder::calls`], or any call log; all routes together: [`calls`] |
+//!
+//! Nothing here knows Intercom. Sources of one stage are put together by [`Chain`]; what is given
+//! from the start, such as the attributes to be there, is [`Fixed`].
+
+mod agent;
+pub mod api;
+mod chain;
+mod error;
+pub mod export;
+mod findings;
+mod fixed;
+pub mod keys;
+mod lists;
+
+pub use agent::Agent;
+pub use chain::Chain;
+pub use findings::Findings;
+pub use fixed::Fixed;
+
+use std::sync::Arc;
+
+use leaddesk_client::{Call, Contact, OriginalClient};
+use migrate_core::{Ledger, SourceError};
+
+use crate::config::Config;
+
+/// A contact, and what its calling lists know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedContact {
+    /// The contact itself.
+    pub contact: Contact,
+    /// The campaigns of the last calls to its numbers.
+    pub campaigns: Vec<String>,
+}
+
+/// All routes to calls that the configuration names, as one source: the folder's `calls.csv`, then
+/// `csv`, then by the API the last calls of the contacts, `ids_file` and `id_range`. The API's routes
+/// need a client and are left out without one.
+///
+/// # Errors
+/// When a call log cannot be used.
+pub fn calls(
+    config: &Config,
+    folder: Option<&export::Folder>,
+    client: Option<&OriginalClient>,
+    ledger: Arc<dyn Ledger>,
+    findings: &Findings,
+) -> Result<Chain<Call>, SourceError> {
+    let routes = &config.source.calls;
+    let mut chain = Chain::default();
+    if let Some(calls) = folder.and_then(export::Folder::calls) {
+        chain = chain.and("folder", calls);
+    }
+    if let Some(csv) = &routes.csv {
+        chain = chain.and("csv", export::calls(config, csv)?);
+    }
+    let Some(client) = client else { return Ok(chain) };
+    let by_id =
+        |ids| api::Calls::new(client.clone(), config.source.concurrency, ids, findings.clone());
+    if routes.last_call {
+        chain = chain.and("last_call", by_id(api::Ids::Discovered(ledger, crate::map::CALLS)));
+    }
+    if let Some(file) = &routes.ids_file {
+        chain = chain.and("ids_file", by_id(api::Ids::Listed(config.resolve(file))));
+    }
+    if let Some(range) = routes.id_range {
+        chain = chain.and("id_range", by_id(api::Ids::Range(range)));
+    }
+    Ok(chain)
+}
+
+/// How many records a page holds.
+pub(crate) const PAGE: usize = 100;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use migrate_core::ledger::Change;
+use migrate_core::{Cursor, Ledger as _, MemoryLedger, Source, SourceError, SourceErrorKind};
+use serde_json::json;
+
+use super::testing::{LeadDesk, Query, client_of, keys, read_all};
+use super::{Chain, Findings, ListedContact, api, export};
+use crate::config::{Config, IdRange};
+use crate::map::testing::config;
+
+/// Three lists; contacts 1 to 250 in the first, some of them in the second as well. Contact 7 is
+/// gone, 9 cannot be understood, 251 stands in an export alone.
+fn account(query: &Query) -> (u16, String) {
+    let ids = |list: &str| -> Vec<u64> {
+        match list {
+            "901" => (1..=250).rev().collect(),
+            "902" => vec![2, 4, 6],
+            _ => vec![],
+        }
+    };
+    let row = |id: u64, campaign: &str| format!("\"{id}\";;;;;;;;;;;;\"{campaign}\";\n");
+    match (query["mod"].as_str(), query["cmd"].as_str()) {
+        ("calling_list", "list") => {
+            (200, json!([{"id": "901"}, {"id": 902}, {"id": "903"}]).to_string())
+        }
+        ("contact", "find") => {
+            let ids = ids(&query["contact_list_id"]);
+            (
+                200,
+                json!({"success": true, "total_count": ids.len(), "contact_ids": ids}).to_string(),
+            )
+        }
+        ("calling_list", "export") => match query["id"].as_str() {
+            "901" => (200, row(2, "Spring") + &row(3, "Spring") + "broken\n" + &row(251, "")),
+            "902" => (200, row(2, "Autumn") + &row(2, "Autumn")),
+            _ => (200, String::new()),
+        },
+        ("contact", "get") => match query["contact_id"].as_str() {
+            "7" => (400, "ERR_NOT_FOUND:contact".to_owned()),
+            "9" => {
+                (200, json!({"success": true, "data": {"id": "9", "created_at": []}}).to_string())
+            }
+            id => (200, json!({"success": true, "contact_id": id, "data": {"id": id}}).to_string()),
+        },
+        ("call", "get") => match query["call_ref_id"].parse::<u64>().unwrap() {
+            id if id % 3 == 0 => (400, "ERR_NOT_FOUND:call".to_owned()),
+            500 => (500, "ERR_UNDEFINED".to_owned()),
+            id => (200, json!({"id": id.to_string(), "direction": "out"}).to_string()),
+        },
+        ("agent", "find") => match query["username"].as_str() {
+            "anna" => (200, json!({"id": 301, "name": "Anna"}).to_string()),
+            _ => (400, "ERR_NOT_FOUND:agent".to_owned()),
+        },
+        _ => (400, "ERR_ARGUMENT_INVALID:cmd".to_owned()),
+    }
+}
+
+async fn error_of<S: Source>(source: &S) -> SourceError {
+    use futures::TryStreamExt as _;
+    source.read(None).try_collect::<Vec<_>>().await.err().expect("an error")
+}
+
+#[tokio::test]
+async fn contacts_of_all_lists_once_each_in_order() {
+    let (leaddesk, findings) = (LeadDesk::serve(account), Findings::default());
+    let source = api::Contacts::new(leaddesk.client(), 8, findings.clone());
+    let pages = read_all(&source, None).await;
+
+    let expected: Vec<String> = (1..=251)
+        .filter(|id| *id != 7)
+        .map(|id| if id == 9 { "!contact:9".to_owned() } else { format!("contact:{id}") })
+        .collect();
+    assert_eq!(keys(&pages), expected);
+    assert_eq!(leaddesk.asked("contact get"), 251, "a contact in two lists is read once");
+    let contact = |at: usize| -> &ListedContact { &pages[0].items[at].as_ref().unwrap().body };
+    assert!(contact(0).campaigns.is_empty());
+    assert_eq!(contact(1).campaigns, ["Autumn", "Spring"]);
+    assert_eq!(
+        findings.notes(),
+        [
+            "1 contacts of calling lists were gone when they were read",
+            "1 rows of calling list exports could not be read",
+        ]
+    );
+
+    let cursors: Vec<_> = pages.iter().map(|page| page.next.clone()).collect();
+    assert_eq!(cursors, [Some(Cursor::new("100")), Some(Cursor::new("200")), None]);
+    let rest = read_all(&source, Some(Cursor::new("200"))).await;
+    assert_eq!(keys(&rest), keys(&pages[2..]));
+}
+
+#[tokio::test]
+async fn a_list_that_is_cut_off_stops_before_the_first_contact() {
+    let leaddesk = LeadDesk::serve(|query| match query["cmd"].as_str() {
+        "find" => {
+            (200, json!({"success": true, "total_count": 5, "contact_ids": [1, 2]}).to_string())
+        }
+        _ => account(query),
+    });
+    let error = error_of(&api::Contacts::new(leaddesk.client(), 2, Findings::default())).await;
+    assert_eq!(error.kind(), SourceErrorKind::Refused);
+    assert!(error.to_string().contains("fewer records"), "{error}");
+    assert_eq!(leaddesk.asked("contact get"), 0);
+}
+
+#[tokio::test]
+async fn a_refused_key_names_the_setting_and_an_absent_host_may_come_back() {
+    let leaddesk = LeadDesk::serve(|_| (400, "ERR_AUTHENTICATION".to_owned()));
+    let error = error_of(&api::Contacts::new(leaddesk.client(), 2, Findings::default())).await;
+    assert_eq!(error.kind(), SourceErrorKind::Refused);
+    assert!(error.to_string().contains("source.original.key_env"), "{error}");
+
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = error_of(&api::Contacts::new(
+        client_of(&format!("http://{closed}")),
+        2,
+        Findings::default(),
+    ))
+    .await;
+    assert_eq!(error.kind(), SourceErrorKind::Unavailable);
+    assert!(error.to_string().contains("base_url"), "{error}");
+}
+
+#[tokio::test]
+async fn when_leaddesk_fails_at_every_contact_nothing_is_called_unreadable() {
+    let leaddesk = LeadDesk::serve(|query| match (query["mod"].as_str(), query["cmd"].as_str()) {
+        ("contact", "get") => (500, "ERR_UNDEFINED".to_owned()),
+        _ => account(query),
+    });
+    let error = error_of(&api::Contacts::new(leaddesk.client(), 8, Findings::default())).await;
+    assert_eq!(error.kind(), SourceErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn calls_by_every_route_with_holes_counted() {
+    let (leaddesk, findings) = (LeadDesk::serve(account), Findings::default());
+    let ledger = Arc::new(MemoryLedger::default());
+    let met = ["500", "3", "4", "x"]
+        .map(|item| Change::Discover { list: "call".into(), item: item.into() });
+    ledger.commit(met.into()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ids.txt");
+    fs::write(&file, "\u{feff}10\r\n# a comment\n\n6\nabc\n11").unwrap();
+
+    let calls = |ids| api::Calls::new(leaddesk.client(), 4, ids, findings.clone());
+    let source = Chain::default()
+        .and("last_call", calls(api::Ids::Discovered(ledger, "call")))
+        .and("ids_file", calls(api::Ids::Listed(file)))
+        .and("id_range", calls(api::Ids::Range(IdRange::new(1_000, 1_250))));
+    let pages = read_all(&source, None).await;
+    let all = keys(&pages);
+    assert_eq!(
+        all[..6],
+        ["!call:met:4", "!call:500", "call:4", "!ids.txt:5", "call:10", "call:11"],
+        "a fault of one call among others is its own"
+    );
+    assert_eq!(all.len() - 6, 251 - 83, "a third of the range are holes");
+    assert_eq!(
+        findings.notes(),
+        [
+            "1 call ids of source.calls.ids_file are unknown to LeadDesk",
+            "1 contacts name a last call that LeadDesk does not know",
+            "83 ids of source.calls.id_range are holes",
+        ]
+    );
+    for (at, page) in pages.iter().enumerate().filter(|(_, page)| page.next.is_some()) {
+        assert_eq!(keys(&read_all(&source, page.next.clone()).await), keys(&pages[at + 1..]));
+    }
+}
+
+#[tokio::test]
+async fn the_routes_of_a_configuration_are_read_in_order() {
+    let leaddesk = LeadDesk::serve(account);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("log.csv"), "id;direction\n77;in\n").unwrap();
+    let mut config = config("");
+    config.source.calls.csv = Some(dir.path().join("log.csv"));
+    config.source.calls.id_range = Some(IdRange::new(1, 2));
+    let ledger = Arc::new(MemoryLedger::default());
+    let client = leaddesk.client();
+    let chain =
+        super::calls(&config, None, Some(&client), ledger.clone(), &Findings::default()).unwrap();
+    assert_eq!(chain.routes().collect::<Vec<_>>(), ["csv", "last_call", "id_range"]);
+    assert_eq!(keys(&read_all(&chain, None).await), ["call:77", "call:1", "call:2"]);
+
+    let files = super::calls(&config, None, None, ledger, &Findings::default()).unwrap();
+    assert_eq!(files.routes().collect::<Vec<_>>(), ["csv"]);
+}
+
+#[tokio::test]
+async fn a_file_of_ids_goes_on_at_its_line_and_must_be_there() {
+    let leaddesk = LeadDesk::serve(account);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ids.txt");
+    let ids: Vec<String> = (0..250).map(|n| (3 * n + 1).to_string()).collect();
+    fs::write(&file, ids.join("\n")).unwrap();
+    let source = api::Calls::new(leaddesk.client(), 8, api::Ids::Listed(file), Findings::default());
+    let pages = read_all(&source, None).await;
+    assert_eq!(pages.iter().map(|page| page.items.len()).collect::<Vec<_>>(), [100, 100, 50]);
+    assert_eq!(keys(&read_all(&source, pages[0].next.clone()).await), keys(&pages[1..]));
+
+    let none = api::Ids::Listed(dir.path().join("none.txt"));
+    let gone = api::Calls::new(leaddesk.client(), 8, none, Findings::default());
+    let error = error_of(&gone).await;
+    assert!(error.to_string().contains("source.calls.ids_file"), "{error}");
+}
+
+#[tokio::test]
+async fn agents_named_in_the_configuration_get_their_ids() {
+    let (leaddesk, findings) = (LeadDesk::serve(account), Findings::default());
+    let config = config(
+        "[map.agents]\nanna = 'a@example.com'\n7 = 'b@example.com'\nmikko = 'c@example.com'",
+    );
+    let agents = api::agents(&config, &leaddesk.client(), None, &findings).await.unwrap();
+    assert_eq!(keys(&read_all(&agents, None).await), ["agent:7", "agent:301", "agent:mikko"]);
+    assert_eq!(findings.notes(), ["1 names of [map.agents] are unknown to LeadDesk"]);
+}
+
+fn folder_config(dir: &Path) -> Config {
+    let text = format!(
+        "[source]\nkind = 'export'\ntime_zone = 'Europe/Helsinki'\n[source.export]\ndir = '{}'\n\
+         [destination]\nregion = 'eu'\n[map.agents]\nboss = 'boss@example.com'\n",
+        dir.display()
+    );
+    Config::parse(&text, "test.toml").unwrap()
+}
+
+#[tokio::test]
+async fn a_folder_gives_contacts_calls_agents_and_campaigns() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let rows: String = (1..=150).map(|id| format!("{id};Anna;a{id}@example.com\n")).collect();
+    write("contacts.csv", &format!("id;fname;email\n{rows}ragged\n151;;\n"));
+    write("calls.csv", "id,number,talk_start\n5,0401234567,2024-01-01 12:00:00\n");
+    write("agents.csv", "id;username;primary_email\n301;anna;a@example.com\n");
+    fs::create_dir(dir.path().join("calling_lists")).unwrap();
+    write("calling_lists/901.csv", "\"2\";;;;;;;;;;;;\"Spring\";\n");
+
+    let (config, findings) = (folder_config(dir.path()), Findings::default());
+    let folder = export::Folder::open(&config, findings).unwrap();
+    assert_eq!(folder.absent().len(), 1);
+    assert!(folder.absent()[0].starts_with("campaigns.csv is not in the export folder"));
+
+    let contacts = folder.contacts().unwrap();
+    let pages = read_all(&contacts, None).await;
+    let mut expected: Vec<String> = (1..=150).map(|id| format!("contact:{id}")).collect();
+    expected.extend(["!contacts.csv:151".to_owned(), "contact:151".to_owned()]);
+    assert_eq!(keys(&pages), expected);
+    assert_eq!(pages[0].items[1].as_ref().unwrap().body.campaigns, ["Spring"]);
+    assert_eq!(keys(&read_all(&contacts, pages[0].next.clone()).await), keys(&pages[1..]));
+
+    assert_eq!(keys(&read_all(&folder.calls().unwrap(), None).await), ["call:5"]);
+    let agents = read_all(&folder.agents(&config).unwrap(), None).await;
+    assert_eq!(keys(&agents), ["agent:301", "agent:boss"]);
+    assert!(folder.campaigns().unwrap().is_empty());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_says_which_file_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = || {
+        let error =
+            export::Folder::open(&folder_config(dir.path()), Findings::default()).unwrap_err();
+        assert_eq!(error.kind(), SourceErrorKind::Refused);
+        error.to_string()
+    };
+    let error = refused();
+    assert!(error.contains("contacts.csv") && error.contains("source.export.dir"), "{error}");
+    fs::write(dir.path().join("contacts.csv"), "name;mail\nAnna;a@example.com\n").unwrap();
+    let error = refused();
+    assert!(error.contains("contacts.csv") && error.contains("key column `id`"), "{error}");
+    fs::write(dir.path().join("contacts.csv"), "id\n1\n").unwrap();
+    fs::write(dir.path().join("calls.csv"), "number\n1\n").unwrap();
+    let error = refused();
+    assert!(error.contains("calls.csv") && error.contains("key column `id`"), "{error}");
+}

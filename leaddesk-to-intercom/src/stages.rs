@@ -1,0 +1,199 @@
+//! The stages of the migration: sources, mappers and sinks put together.
+
+use std::sync::Arc;
+
+use leaddesk_client::Call;
+use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
+
+use crate::config::{Config, SourceKind};
+use crate::connect::{Account, Secrets, StartError, chain};
+use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
+use crate::map::{AgentMapper, CALLS, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
+use crate::source::{Agent, Chain, Findings, Fixed, ListedContact, api, export};
+use crate::stage;
+
+/// The LeadDesk side: an account by API, or a folder of exports.
+#[derive(Clone, Debug)]
+pub enum LeadDesk {
+    /// An account by API.
+    Api(Account),
+    /// A folder of exports.
+    Export(export::Folder),
+}
+
+/// The sinks of all stages: those of a run, of a dry run, or of a verification.
+#[derive(Clone)]
+pub struct Sinks {
+    /// Attributes and tags.
+    pub schema: Arc<dyn Sink<SchemaDraft>>,
+    /// Agents.
+    pub agents: Arc<dyn Sink<AgentDraft>>,
+    /// Contacts.
+    pub contacts: Arc<dyn Sink<ContactDraft>>,
+    /// Calls.
+    pub calls: Arc<dyn Sink<ConversationDraft>>,
+}
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sinks").finish_non_exhaustive()
+    }
+}
+
+/// What the stages are built from.
+#[derive(Clone, Debug)]
+pub struct Stages<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The LeadDesk side.
+    pub leaddesk: &'a LeadDesk,
+    /// What sources meet on the way.
+    pub findings: Findings,
+    /// Is there somebody who speaks for agents without a teammate?
+    pub has_fallback: bool,
+}
+
+impl Stages<'_> {
+    /// The names of the stages, in order.
+    pub const NAMES: [&'static str; 4] =
+        [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::CALLS];
+
+    /// The plan of all stages. `tags` are those that are known beforehand; `ledger` is the one
+    /// that the plan will run on, since the calls that contacts name are read from it.
+    pub async fn plan(
+        &self,
+        ledger: &Arc<dyn Ledger>,
+        tags: &[String],
+        sinks: Sinks,
+    ) -> Result<Plan, SourceError> {
+        let config = self.config;
+        let definitions = schema(&config.names, tags.iter().map(String::as_str));
+        let schema = Pipeline::new(
+            stage::SCHEMA,
+            Fixed::new(definitions, PAGE),
+            SchemaMapper,
+            sinks.schema,
+        );
+        let agents = Pipeline::new(
+            stage::AGENTS,
+            self.agents().await?,
+            AgentMapper::new(config),
+            sinks.agents,
+        );
+        let contacts = Pipeline::new(
+            stage::CONTACTS,
+            self.contacts()?,
+            ContactMapper::new(config),
+            sinks.contacts,
+        )
+        .grouped_by(ContactGrouping::new(config.contacts.dedupe, &config.names));
+        let calls = Pipeline::new(
+            stage::CALLS,
+            self.calls(ledger)?,
+            CallMapper::new(config, chrono::Utc::now()),
+            sinks.calls,
+        );
+        let plan = Plan::new()
+            .stage(schema, &[])
+            .stage(agents, &[])
+            .stage(contacts, &[stage::SCHEMA])
+            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS]);
+        // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
+        Ok(if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) })
+    }
+
+    async fn agents(&self) -> Result<Fixed<Agent>, SourceError> {
+        match self.leaddesk {
+            LeadDesk::Api(account) => {
+                let rest = account.rest.as_ref();
+                api::agents(self.config, &account.original, rest, &self.findings).await
+            }
+            LeadDesk::Export(folder) => folder.agents(self.config),
+        }
+    }
+
+    fn contacts(&self) -> Result<Arc<dyn Source<Record = ListedContact>>, SourceError> {
+        Ok(match self.leaddesk {
+            LeadDesk::Api(account) => Arc::new(api::Contacts::new(
+                account.original.clone(),
+                self.config.source.concurrency,
+                self.findings.clone(),
+            )),
+            LeadDesk::Export(folder) => Arc::new(folder.contacts()?),
+        })
+    }
+
+    /// The routes to calls, those first that know most of a call: what a later one brings again
+    /// is dropped.
+    fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Chain<Call>, SourceError> {
+        let config = self.config;
+        let routes = &config.source.calls;
+        let mut chain = Chain::default();
+        if let Some(csv) = &routes.csv {
+            chain = chain.and("csv", export::calls(config, csv)?);
+        }
+        let account = match self.leaddesk {
+            LeadDesk::Export(folder) => {
+                return Ok(match folder.calls() {
+                    Some(calls) => chain.and("export", calls),
+                    None => chain,
+                });
+            }
+            LeadDesk::Api(account) => account,
+        };
+        let concurrency = config.source.concurrency;
+        let (client, findings) = (&account.original, &self.findings);
+        if let Some(file) = &routes.ids_file {
+            let file = config.resolve(file);
+            let calls = api::Calls::of_file(client.clone(), concurrency, file, findings.clone());
+            chain = chain.and("ids_file", calls);
+        }
+        if let Some(range) = routes.id_range {
+            let calls = api::Calls::of_range(client.clone(), concurrency, range, findings.clone());
+            chain = chain.and("id_range", calls);
+        }
+        if routes.last_call {
+            let (client, ledger) = (client.clone(), ledger.clone());
+            let calls = api::Calls::last(client, concurrency, ledger, CALLS, findings.clone());
+            chain = chain.and("last_call", calls);
+        }
+        Ok(chain)
+    }
+
+    /// What is not there to be read, each with what that means.
+    pub fn absent(&self) -> Vec<String> {
+        match self.leaddesk {
+            LeadDesk::Export(folder) => folder.absent(),
+            LeadDesk::Api(account) if account.rest.is_none() => vec![
+                "[source.rest] is not set: agents are matched only as far as [map.agents] names them"
+                    .to_owned(),
+            ],
+            LeadDesk::Api(_) => Vec::new(),
+        }
+    }
+
+    /// Opens the LeadDesk side of a configuration.
+    pub async fn open(
+        config: &Config,
+        secrets: &Secrets,
+        findings: &Findings,
+    ) -> Result<LeadDesk, StartError> {
+        match config.source.kind {
+            SourceKind::Export => export::Folder::open(config, findings.clone())
+                .map(LeadDesk::Export)
+                .map_err(|error| source_refused(&error)),
+            _ => Account::connect(config, secrets).await.map(LeadDesk::Api),
+        }
+    }
+}
+
+/// Definitions that are read at once.
+const PAGE: usize = 100;
+
+/// A source that cannot be opened, as an error of the start. Its message names the remedy.
+pub(crate) fn source_refused(error: &SourceError) -> StartError {
+    StartError::new(
+        format!("{}.", chain(error)),
+        "Nothing was written.",
+    )
+}
