@@ -152,7 +152,9 @@ fn unusable(config: &Config, error: &intercom_client::Error) -> StartError {
     if error.is_auth() {
         return StartError::new(
             format!("Intercom does not accept the token ({error})."),
-            format!("Put an access token of this workspace and region into {token} (destination.token_env); a token of another region is refused just so, see destination.region."),
+            format!(
+                "Put an access token of this workspace and region into {token} (destination.token_env); a token of another region is refused just so, see destination.region."
+            ),
         );
     }
     if error.is_plan() {
@@ -173,7 +175,9 @@ fn unusable(config: &Config, error: &intercom_client::Error) -> StartError {
     }
     StartError::new(
         format!("Intercom refused the first call: {}.", chain(error)),
-        format!("Check {token} (destination.token_env) and destination.region or destination.base_url."),
+        format!(
+            "Check {token} (destination.token_env) and destination.region or destination.base_url."
+        ),
     )
 }
 
@@ -194,7 +198,10 @@ fn check_region(config: &Config, me: &Me) -> Result<(), StartError> {
     if let Some(wanted) = wanted.filter(|wanted| !found.eq_ignore_ascii_case(wanted)) {
         return Err(StartError::new(
             format!("destination.region is {wanted:?}, but the workspace is hosted in {found}."),
-            format!("Set destination.region = {:?}, or use a token of the right workspace.", found.to_lowercase()),
+            format!(
+                "Set destination.region = {:?}, or use a token of the right workspace.",
+                found.to_lowercase()
+            ),
         ));
     }
     let country = config.source.default_country.to_string();
@@ -268,7 +275,9 @@ fn refused(config: &Config, error: &leaddesk_client::Error) -> StartError {
     if error.is_unauthorized() || error.code() == Some(leaddesk_client::codes::AUTHENTICATION) {
         return StartError::new(
             format!("LeadDesk does not accept the API key ({error})."),
-            format!("Put the key that LeadDesk's support issued into {key} (source.original.key_env). API access needs LeadDesk's Advanced tier; without it, set source.kind = \"export\" and read exported files."),
+            format!(
+                "Put the key that LeadDesk's support issued into {key} (source.original.key_env). API access needs LeadDesk's Advanced tier; without it, set source.kind = \"export\" and read exported files."
+            ),
         );
     }
     if error.is_unavailable() {

@@ -13,5 +13,5 @@ pub mod source;
 pub mod stage;
 pub mod stages;
 pub mod state;
-pub mod verify;
 pub mod value;
+pub mod verify;

@@ -1,2 +1,5 @@
-//! The program.
-fn main() {}
+//! The program `leaddesk-to-intercom`.
+
+fn main() -> std::process::ExitCode {
+    leaddesk_to_intercom::cli::main()
+}

@@ -8,8 +8,10 @@ use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
-use crate::map::{AgentMapper, CALLS, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
-use crate::source::{Agent, Chain, Findings, Fixed, ListedContact, api, export};
+use crate::map::{
+    AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema,
+};
+use crate::source::{self, Agent, Chain, Findings, Fixed, ListedContact, api, export};
 use crate::stage;
 
 /// The LeadDesk side: an account by API, or a folder of exports.
@@ -68,12 +70,8 @@ impl Stages<'_> {
     ) -> Result<Plan, SourceError> {
         let config = self.config;
         let definitions = schema(&config.names, tags.iter().map(String::as_str));
-        let schema = Pipeline::new(
-            stage::SCHEMA,
-            Fixed::new(definitions, PAGE),
-            SchemaMapper,
-            sinks.schema,
-        );
+        let schema =
+            Pipeline::new(stage::SCHEMA, Fixed::new(definitions, PAGE), SchemaMapper, sinks.schema);
         let agents = Pipeline::new(
             stage::AGENTS,
             self.agents().await?,
@@ -123,41 +121,12 @@ impl Stages<'_> {
         })
     }
 
-    /// The routes to calls, those first that know most of a call: what a later one brings again
-    /// is dropped.
     fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Chain<Call>, SourceError> {
-        let config = self.config;
-        let routes = &config.source.calls;
-        let mut chain = Chain::default();
-        if let Some(csv) = &routes.csv {
-            chain = chain.and("csv", export::calls(config, csv)?);
-        }
-        let account = match self.leaddesk {
-            LeadDesk::Export(folder) => {
-                return Ok(match folder.calls() {
-                    Some(calls) => chain.and("export", calls),
-                    None => chain,
-                });
-            }
-            LeadDesk::Api(account) => account,
+        let (folder, client) = match self.leaddesk {
+            LeadDesk::Api(account) => (None, Some(&account.original)),
+            LeadDesk::Export(folder) => (Some(folder), None),
         };
-        let concurrency = config.source.concurrency;
-        let (client, findings) = (&account.original, &self.findings);
-        if let Some(file) = &routes.ids_file {
-            let file = config.resolve(file);
-            let calls = api::Calls::of_file(client.clone(), concurrency, file, findings.clone());
-            chain = chain.and("ids_file", calls);
-        }
-        if let Some(range) = routes.id_range {
-            let calls = api::Calls::of_range(client.clone(), concurrency, range, findings.clone());
-            chain = chain.and("id_range", calls);
-        }
-        if routes.last_call {
-            let (client, ledger) = (client.clone(), ledger.clone());
-            let calls = api::Calls::last(client, concurrency, ledger, CALLS, findings.clone());
-            chain = chain.and("last_call", calls);
-        }
-        Ok(chain)
+        source::calls(self.config, folder, client, ledger.clone(), &self.findings)
     }
 
     /// What is not there to be read, each with what that means.
@@ -192,8 +161,5 @@ const PAGE: usize = 100;
 
 /// A source that cannot be opened, as an error of the start. Its message names the remedy.
 pub(crate) fn source_refused(error: &SourceError) -> StartError {
-    StartError::new(
-        format!("{}.", chain(error)),
-        "Nothing was written.",
-    )
+    StartError::new(format!("{}.", chain(error)), "Nothing was written.")
 }

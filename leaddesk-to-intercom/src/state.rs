@@ -134,6 +134,15 @@ pub fn write_whole(
     fs::rename(&beside, path)
 }
 
+/// A file that grows and that only its owner can read.
+pub fn appending(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// An empty file that only its owner can read, whatever stood there before.
 pub fn private(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {

@@ -282,7 +282,9 @@ impl Verifier {
                 }
                 // In the scratch ledger a contact's object is named by the record's own key.
                 let wanted = match write.resolved.first(contact) {
-                    Some(key) => self.target_of(key).await.map_err(|error| ledger_failed(&error))?,
+                    Some(key) => {
+                        self.target_of(key).await.map_err(|error| ledger_failed(&error))?
+                    }
                     None => None,
                 };
                 let author = source.and_then(|source| source.author.as_ref());
@@ -367,7 +369,7 @@ fn how(entry: &Entry, key: &Key) -> Option<How> {
     match entry.part(key).map(|part| &part.state) {
         Some(PartState::Done(written)) => Some(written.how),
         Some(PartState::Intended { known, .. }) => known.as_ref().map(|written| written.how),
-        None => None,
+        _ => None,
     }
 }
 

@@ -59,7 +59,7 @@ pub enum Command {
 #[non_exhaustive]
 pub struct Rehearse {
     /// Contacts in the generated account.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_200, value_parser = clap::value_parser!(u64).range(1..))]
     pub contacts: u64,
     /// Seed of the generated account.
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -247,7 +247,7 @@ impl Args {
 
 impl Default for Rehearse {
     fn default() -> Self {
-        Self { contacts: 1_000, seed: 1, quota: None }
+        Self { contacts: 1_200, seed: 1, quota: None }
     }
 }
 

@@ -1,3 +1,179 @@
-//! The command line.
+//! The program: arguments, progress, signals, output. Everything it does is in [`runner`].
+//!
+//! [`runner`]: crate::runner
 
 pub mod args;
+mod output;
+mod progress;
+mod rehearse;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use migrate_core::{Observer, RunOptions, StopSignal};
+
+use crate::config::Config;
+use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
+use crate::state::StateDir;
+
+use args::{Args, Command};
+use output::Output;
+use progress::Progress;
+
+/// The whole program, with the arguments of the process. Returns its exit status.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     leaddesk_to_intercom::cli::main()
+/// }
+/// ```
+pub fn main() -> ExitCode {
+    let args = match Args::read(std::env::args_os()) {
+        Ok(args) => args,
+        Err(usage) => return output::usage(&usage),
+    };
+    let output = Output::new(args.json);
+    if let Err(not_yet) = args.available() {
+        return output.failed(&not_yet.to_string(), Exit::Failed);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output.failed(&format!("the program cannot start: {error}"), Exit::Failed);
+        }
+    };
+    let code = runtime.block_on(dispatch(&args, &output));
+    // What a second signal left behind must not be waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(args: &Args, output: &Output) -> ExitCode {
+    let command = args.command();
+    let result = match &command {
+        Command::Rehearse(rehearse) => rehearse::rehearse(args, rehearse, output).await,
+        Command::Status(_) | Command::Report => report(args).await,
+        _ => with_runner(args, &command, output).await,
+    };
+    match result {
+        Ok(Some(finished)) => output.finished(&finished, &command),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(unfinished) => output.failed(&unfinished.message, unfinished.exit),
+    }
+}
+
+async fn report(args: &Args) -> Result<Option<Finished>, Unfinished> {
+    let state = StateDir::existing(&args.state);
+    crate::runner::report(&state).await.map(Some)
+}
+
+async fn with_runner(
+    args: &Args,
+    command: &Command,
+    output: &Output,
+) -> Result<Option<Finished>, Unfinished> {
+    let config = Config::load(&args.config).map_err(crate::connect::StartError::from)?;
+    let state = open_state(&args.state)?;
+    start_log(&state)?;
+    let progress = Progress::new(output.shows_progress(args.no_progress));
+    let runner = Runner::new(config, state).observer(progress.clone() as Arc<dyn Observer>);
+    stop_on_signals(runner.stop_signal());
+    let result = carry_out(&runner, command, output).await;
+    progress.end();
+    result
+}
+
+/// Carries out one of the commands that need both sides.
+async fn carry_out(
+    runner: &Runner,
+    command: &Command,
+    output: &Output,
+) -> Result<Option<Finished>, Unfinished> {
+    match command {
+        Command::Plan => {
+            let plan = runner.plan().await?;
+            output.plan(&plan);
+            Ok(None)
+        }
+        Command::Verify(verify) => {
+            let mut options = VerifyOptions::default();
+            options.all = verify.all;
+            options.sample = verify.sample.and_then(|sample| usize::try_from(sample).ok());
+            options.seed = verify.seed;
+            runner.verify(options).await.map(Some)
+        }
+        Command::Run(run) => {
+            let mut options = RunOptions::default();
+            options.only = run.only.map(|stage| stage.name().to_owned());
+            options.no_wait = run.no_wait;
+            runner.run(&options).await.map(Some)
+        }
+        _ => Err(Unfinished {
+            exit: Exit::Failed,
+            message: "this command is not available yet".to_owned(),
+        }),
+    }
+}
+
+fn open_state(path: &std::path::Path) -> Result<StateDir, Unfinished> {
+    StateDir::create(path).map_err(|error| Unfinished {
+        exit: Exit::Failed,
+        message: format!(
+            "The state directory {} cannot be made: {error}. Name another with --state DIR.",
+            path.display()
+        ),
+    })
+}
+
+/// Writes what the libraries trace to `log.jsonl` in the state directory. It holds no secret and
+/// no person's data, since no library traces any.
+fn start_log(state: &StateDir) -> Result<(), Unfinished> {
+    use tracing_subscriber::EnvFilter;
+    let file = crate::state::appending(&state.file("log.jsonl")).map_err(|error| Unfinished {
+        exit: Exit::Failed,
+        message: format!(
+            "The log cannot be written: {error}. Check the state directory (--state)."
+        ),
+    })?;
+    let filter = EnvFilter::try_from_env("LEADDESK_TO_INTERCOM_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::sync::Mutex::new(file))
+        .finish();
+    // A program that embeds this may have one of its own.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    Ok(())
+}
+
+/// The first signal stops the run at the next good point; the second ends the process at once,
+/// and what is in doubt then is settled by the next run.
+#[allow(clippy::print_stderr, reason = "the program talks to its user")]
+fn stop_on_signals(stop: StopSignal) {
+    tokio::spawn(async move {
+        if signal().await.is_err() {
+            return;
+        }
+        stop.stop();
+        eprintln!("\nStopping: what is under way is finished and kept. Again to stop at once.");
+        if signal().await.is_ok() {
+            eprintln!("Stopped at once. The next run settles what is in doubt.");
+            std::process::exit(i32::from(Exit::Stopped.code()));
+        }
+    });
+}
+
+async fn signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

@@ -12,14 +12,13 @@
 //! | `last_reason` | `ld_outcome__c` |
 //! | `last_call_id` | a call to read |
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
-//! | the fields of [`TEXTS`] | an attribute each |
+//! | `company_id`, the fields of [`TEXTS`] | an attribute each |
 //! | `ssc` | left out, and noted |
 //! | Other info and unknown fields | not carried yet: noted by name for review |
 //!
 //! A text that is too long for an attribute goes into the note instead, and that is noted.
 
 use leaddesk_client::Contact;
-use leaddesk_client::model::OTHER_INFO_SLOTS;
 use migrate_core::{Emit, Mapper, Record};
 use serde_json::Value;
 
@@ -42,7 +41,6 @@ const TEXTS: &[Text] = &[
     // Probably the company's name, and surely no assignment to an office.
     ("office", |it| read(&it.office), |names| &names.company),
     ("vatin", |it| read(&it.vatin), |names| &names.vat_id),
-    ("company_id", |it| extra(it, "company_id"), |names| &names.company_id),
     ("fax", |it| read(&it.fax), |names| &names.fax),
     ("address", |it| read(&it.address), |names| &names.address),
     ("postal", |it| read(&it.postal), |names| &names.postal_code),
@@ -63,8 +61,9 @@ const TEXTS: &[Text] = &[
     ),
 ];
 
-/// Fields that say nothing about the person: the account's own number, the frame of the reply.
-const LEFT_OUT: &[&str] = &["client_id", "contact_id", "success"];
+/// Fields without a name in the model that need no review: the company's id has its attribute, the
+/// others are the account's own number and the frame of the reply.
+const LEFT_OUT: &[&str] = &["client_id", "company_id", "contact_id", "success"];
 
 /// Maps contacts.
 #[derive(Clone, Debug)]
@@ -116,6 +115,7 @@ impl Mapper<ListedContact> for ContactMapper {
         for (field, text, name) in TEXTS {
             attributes.text(name(&self.names), text(contact), field, out);
         }
+        attributes.text(&self.names.company_id, &company_id(contact), "company_id", out);
         if !read(&contact.ssc).is_empty() {
             out.note("ssn_left_out", "ssc");
         }
@@ -245,37 +245,34 @@ impl ContactMapper {
     }
 }
 
-/// A text among the fields that the client does not know by name.
-fn extra<'a>(contact: &'a Contact, field: &str) -> &'a str {
-    contact.extra.reveal().get(field).and_then(Value::as_str).unwrap_or("")
+/// The company's id, which the client has no field for.
+fn company_id(contact: &Contact) -> String {
+    match contact.extra.reveal().get("company_id") {
+        Some(Value::String(id)) if id.trim() != "0" => id.clone(),
+        Some(Value::Number(id)) if id.as_i64() != Some(0) => id.to_string(),
+        _ => String::new(),
+    }
 }
 
-/// Names what has no home yet, so that nothing is left behind in silence.
+/// Names what has no home yet, sorted, so that nothing is left behind in silence.
 fn for_review(contact: &Contact, out: &mut Emit<ContactDraft>) {
-    let mut slots: Vec<String> = Vec::new();
-    for slot in 1..=OTHER_INFO_SLOTS {
-        if contact.other_info(slot).is_some() {
-            out.note("field_for_review", format!("other_info_{slot}"));
-        }
-        slots.push(other_info_key(slot));
-    }
-    for (field, value) in contact.extra.reveal() {
-        let is_label = field.starts_with("other_i_name_");
-        let decided =
-            LEFT_OUT.contains(&field.as_str()) || TEXTS.iter().any(|(it, ..)| it == field);
-        if !is_label && !decided && !slots.contains(field) && !is_empty(value) {
-            out.note("field_for_review", field.clone());
-        }
-    }
+    let fields = contact.extra.reveal().iter();
+    let filled = fields.filter(|(field, value)| {
+        let label = field.starts_with("other_i_name_");
+        !label && !LEFT_OUT.contains(&field.as_str()) && !is_empty(value)
+    });
+    let mut names: Vec<&str> = filled.map(|(field, _)| slot(field)).collect();
+    names.sort_unstable();
+    names.into_iter().for_each(|name| out.note("field_for_review", name));
 }
 
-/// The key of an Other info slot: the first three are spelt out.
-fn other_info_key(slot: u8) -> String {
-    match slot {
-        1 => "other_info_ft".to_owned(),
-        2 => "other_info_sec".to_owned(),
-        3 => "other_info_thir".to_owned(),
-        n => format!("other_info_{n}"),
+/// One spelling for all Other info slots: LeadDesk spells the first three out.
+fn slot(field: &str) -> &str {
+    match field {
+        "other_info_ft" => "other_info_1",
+        "other_info_sec" => "other_info_2",
+        "other_info_thir" => "other_info_3",
+        other => other,
     }
 }
 
@@ -295,257 +292,4 @@ fn notes(id: &str, comment: &str, long: &[(String, String)], out: &mut Emit<Cont
 }
 
 #[cfg(test)]
-mod tests {
-    use migrate_core::Verdict;
-    use serde_json::{Map, json};
-
-    use super::*;
-    use crate::map::testing::{config, noted};
-
-    fn record(contact: Value, campaigns: &[&str]) -> Record<ListedContact> {
-        let contact: Contact = serde_json::from_value(contact).unwrap();
-        let campaigns = campaigns.iter().map(|name| (*name).to_owned()).collect();
-        Record::new(keys::contact(&contact.id), ListedContact { contact, campaigns })
-    }
-
-    fn map(lines: &str, contact: Value, campaigns: &[&str]) -> Emit<ContactDraft> {
-        let mut out = Emit::default();
-        ContactMapper::new(&config(lines)).map(record(contact, campaigns), &mut out);
-        out
-    }
-
-    fn fields(out: &Emit<ContactDraft>) -> &ContactFields {
-        match &out.drafts()[0] {
-            (None, ContactDraft::Contact(fields)) => fields,
-            _ => panic!("the contact comes first"),
-        }
-    }
-
-    #[test]
-    fn a_full_contact() {
-        let out = map(
-            "",
-            json!({
-                "id": "42", "fname": " Anna ", "lname": "Virtanen", "email": " Anna@Example.com ",
-                "phone": "040 123 4567", "sec_phone": "+46 70 123 45 67",
-                "phonenumbers": ["0401234567", "+358501234567"],
-                "title": "CEO", "office": "Example Oy", "vatin": "FI12345678", "company_id": "7",
-                "address": "Katu 1", "postal": "00100", "city": "Helsinki", "country": "Finland",
-                "calling_list_id": 901, "batch_name": "spring", "assigned_agent_id": "301",
-                "last_reason": "Deal", "last_call_id": "500001", "comment": "Likes <b>mornings</b>\r\nand tea",
-                "created_at": "2024-01-15 12:00:00", "updated_at": "2024-07-15 12:00:00",
-            }),
-            &["Spring 2024", "autumn", "AUTUMN"],
-        );
-        let contact = fields(&out);
-        assert_eq!(contact.external_id, "leaddesk:contact:42");
-        assert_eq!(
-            (contact.role.as_str(), contact.name.as_deref()),
-            ("user", Some("Anna Virtanen"))
-        );
-        assert_eq!(contact.email.as_deref(), Some("anna@example.com"));
-        assert_eq!(contact.phone.as_deref(), Some("+358401234567"));
-        assert_eq!(
-            (contact.signed_up_at, contact.updated_at),
-            (Some(1_705_312_800), Some(1_721_034_000))
-        );
-        assert_eq!(
-            json!(contact.attributes),
-            json!({
-                "ld_address": "Katu 1", "ld_assigned_agent": "301", "ld_batch": "spring",
-                "ld_calling_list": "901", "ld_campaign_tag__c": "ld_campaign_AUTUMN, ld_campaign_Spring 2024",
-                "ld_city": "Helsinki", "ld_company": "Example Oy", "ld_company_id": "7",
-                "ld_country": "Finland", "ld_created_at": 1_705_312_800, "ld_outcome__c": "Deal",
-                "ld_phone_2": "+46701234567", "ld_phone_3": "+358501234567", "ld_postal_code": "00100",
-                "ld_title": "CEO", "ld_updated_at": 1_721_034_000, "ld_vat_id": "FI12345678",
-            })
-        );
-        let parts = json!(out.drafts()[1..]);
-        assert_eq!(
-            parts,
-            json!([
-                ["tag:ld_campaign_autumn", {"tag": "ld_campaign_AUTUMN"}],
-                ["tag:ld_campaign_spring 2024", {"tag": "ld_campaign_Spring 2024"}],
-                ["note:42", {"note": {
-                    "body": "Likes <b>mornings</b>\nand tea\n\nLeadDesk contact 42",
-                    "marker": "LeadDesk contact 42",
-                }}],
-            ])
-        );
-        assert!(out.notes().is_empty() && out.verdict().is_none());
-        let seen = format!("{out:?}");
-        assert!(seen.contains("500001"), "the last call is to be read");
-        assert!(!seen.contains("irtanen") && !seen.contains("401234567"), "{seen}");
-    }
-
-    #[test]
-    fn what_cannot_be_carried_is_noted() {
-        for (contact, attributes, notes) in [
-            (
-                json!({"email": "anna(at)example.com", "phone": "0401234567"}),
-                json!({"ld_invalid_email": "anna(at)example.com"}),
-                vec!["invalid_email email"],
-            ),
-            (
-                json!({"email": "a@example.com", "phone": "ask reception", "sec_phone": "12"}),
-                json!({"ld_invalid_phone": "ask reception, 12"}),
-                vec!["invalid_phone phone", "invalid_phone sec_phone"],
-            ),
-            (
-                json!({"email": "a@example.com", "ssc": "010190-123A"}),
-                json!({}),
-                vec!["ssn_left_out ssc"],
-            ),
-            (
-                json!({"email": "a@example.com", "last_reason": "17"}),
-                json!({}),
-                vec!["outcome_without_name last_reason"],
-            ),
-            (
-                json!({"email": "a@example.com", "last_reason": "0", "created_at": "0000-00-00 00:00:00"}),
-                json!({}),
-                vec![],
-            ),
-            (
-                json!({"email": "a@example.com", "other_info_ft": "A", "other_info_7": "x", "other_info_8": "",
-                       "other_i_name_1": "Segment", "client_id": "9", "loyalty": 3, "empty": null}),
-                json!({}),
-                vec![
-                    "field_for_review other_info_1",
-                    "field_for_review other_info_7",
-                    "field_for_review loyalty",
-                ],
-            ),
-            (
-                json!({"email": "a@example.com", "created_at": "2024-03-31 03:30:00", "updated_at": "2024-10-27 03:30:00"}),
-                json!({"ld_created_at": 1_711_848_600, "ld_updated_at": 1_729_989_000}),
-                vec!["time_in_gap created_at", "time_in_overlap updated_at"],
-            ),
-            (
-                json!({"email": "a@example.com", "created_at": "03/04/2024"}),
-                json!({}),
-                vec!["invalid_time created_at"],
-            ),
-        ] {
-            let mut contact = contact;
-            contact["id"] = json!(1);
-            let out = map("", contact.clone(), &[]);
-            assert_eq!(noted(&out), notes, "{contact}");
-            assert_eq!(json!(fields(&out).attributes), attributes, "{contact}");
-        }
-    }
-
-    #[test]
-    fn a_text_too_long_for_an_attribute_goes_into_the_note() {
-        let long = "ä".repeat(256);
-        let out = map(
-            "",
-            json!({"id": 1, "email": "a@example.com", "address": long, "comment": "Hi"}),
-            &[],
-        );
-        assert_eq!(noted(&out), ["too_long address"]);
-        assert!(fields(&out).attributes.is_empty());
-        assert_eq!(
-            json!(out.drafts()[1].1)["note"]["body"],
-            format!("Hi\n\nld_address: {long}\n\nLeadDesk contact 1")
-        );
-    }
-
-    #[test]
-    fn a_very_long_comment_is_several_notes_each_with_its_marker() {
-        let out = map(
-            "",
-            json!({"id": 1, "email": "a@example.com", "comment": "word ".repeat(3_000)}),
-            &[],
-        );
-        let notes: Vec<_> =
-            out.drafts()[1..].iter().map(|(part, _)| part.clone().unwrap()).collect();
-        assert_eq!(notes, ["note:1", "note:1.2", "note:1.3"]);
-        for (_, draft) in &out.drafts()[1..] {
-            let ContactDraft::Note { body, marker } = draft else { panic!() };
-            assert_eq!(body.lines().last(), Some(marker.as_str()));
-        }
-        let ContactDraft::Note { marker, .. } = &out.drafts()[2].1 else { panic!() };
-        assert_eq!(marker, "LeadDesk contact 1 (2)");
-    }
-
-    #[test]
-    fn nobody_can_be_without_address_and_number() {
-        for contact in [
-            json!({"id": 1}),
-            json!({"id": 1, "email": "none", "phone": "-", "phonenumbers": [""]}),
-        ] {
-            let out = map("", contact, &[]);
-            let Some(Verdict::Queued(reason)) = out.verdict() else { panic!("not queued") };
-            assert_eq!(reason.code, "contacts_without_identifier");
-            assert!(out.drafts().is_empty());
-        }
-    }
-
-    #[test]
-    fn identities_follow_the_setting() {
-        let contact = json!({"id": 1, "email": "A@example.com", "phone": "0401234567"});
-        let (email, phone) = (keys::email("a@example.com"), keys::phone("+358401234567"));
-        for (setting, expected) in [
-            ("email", vec![email]),
-            ("email+name", vec![email]),
-            ("email_or_phone", vec![email, phone]),
-            ("none", vec![]),
-        ] {
-            let out = map(&format!("[contacts]\ndedupe = '{setting}'"), contact.clone(), &[]);
-            let text = format!("{out:?}");
-            let identities =
-                &text[text.find("identities").unwrap()..text.find(", aliases").unwrap()];
-            assert_eq!(identities, format!("identities: {expected:?}"), "{setting}");
-            assert!(text.contains(&format!("aliases: [{phone:?}]")), "a number is always a name");
-        }
-    }
-
-    /// The fields that have a decision of their own in [`ContactMapper`], besides [`TEXTS`].
-    const DECIDED: &[&str] = &[
-        "id",
-        "fname",
-        "lname",
-        "ssc",
-        "phone",
-        "sec_phone",
-        "thr_phone",
-        "fourth_phone",
-        "phonenumbers",
-        "email",
-        "comment",
-        "last_reason",
-        "last_call_id",
-        "created_at",
-        "updated_at",
-    ];
-
-    #[test]
-    fn every_field_of_the_model_has_a_decision() {
-        let contact: Contact = serde_json::from_value(json!({"id": 1})).unwrap();
-        let known: Map<String, Value> =
-            serde_json::from_value(serde_json::to_value(contact).unwrap()).unwrap();
-        assert!(known.len() > 20, "the model serializes all its fields");
-        for field in known.keys() {
-            let decided =
-                DECIDED.contains(&field.as_str()) || TEXTS.iter().any(|(it, ..)| it == field);
-            assert!(decided, "contact.rs says nothing about the field {field}");
-        }
-    }
-
-    #[test]
-    fn every_text_reaches_its_attribute_and_the_schema_knows_it() {
-        let schema: Vec<String> = crate::map::contact_attributes(&Names::default())
-            .into_iter()
-            .map(|it| it.name)
-            .collect();
-        for (field, _, name) in TEXTS {
-            let mut contact = json!({"id": 1, "email": "a@example.com"});
-            contact[*field] = json!("77");
-            let out = map("", contact, &[]);
-            let name = name(&Names::default()).to_owned();
-            assert_eq!(json!(fields(&out).attributes), json!({(name.clone()): "77"}), "{field}");
-            assert!(schema.contains(&name), "{name} is in no schema");
-        }
-    }
-}
+mod tests;

@@ -129,13 +129,19 @@ fn describe(error: &RunError) -> String {
     match error {
         RunError::Interrupted => "interrupted; run again to go on".to_owned(),
         RunError::Gone(_) => {
-            format!("{text}. Check the network and destination.base_url or destination.region, then run again: it goes on where it stopped.")
+            format!(
+                "{text}. Check the network and destination.base_url or destination.region, then run again: it goes on where it stopped."
+            )
         }
         RunError::Refused(_) => {
-            format!("{text}. See destination.token_env and the token's permissions in Intercom, then run again: it goes on where it stopped.")
+            format!(
+                "{text}. See destination.token_env and the token's permissions in Intercom, then run again: it goes on where it stopped."
+            )
         }
         RunError::Ledger(_) => {
-            format!("{text}. Make room on the disk of the state directory (--state), then run again: it goes on where it stopped.")
+            format!(
+                "{text}. Make room on the disk of the state directory (--state), then run again: it goes on where it stopped."
+            )
         }
         RunError::Source { .. } => {
             format!("{text}. When that is mended, run again: it goes on where it stopped.")

@@ -128,15 +128,15 @@ impl Runner {
         session.finish(self, &run, result, Some(verified)).await
     }
 
-    /// The report, from the ledger alone.
-    pub async fn report(&self) -> Result<Finished, Unfinished> {
-        session::from_ledger_alone(&self.state).await
-    }
-
     fn patience(&self) -> Patience {
         let destination = &self.config.destination;
         Patience::new(destination.settle_after, destination.search_lag_horizon)
     }
+}
+
+/// The report of a state directory, from its ledger alone. A run may be under way on it.
+pub async fn report(state: &StateDir) -> Result<Finished, Unfinished> {
+    session::from_ledger_alone(state).await
 }
 
 impl From<StartError> for Unfinished {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use intercom_client::Model;
-use migrate_core::{
-    Ledger, MemoryLedger, Run, RunOptions, StageCounts, Standing,
-};
+use migrate_core::{Ledger, MemoryLedger, Run, RunOptions, StageCounts, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -107,10 +105,8 @@ impl Session {
         let mut tags: Vec<String> = counts.values().flat_map(CallCount::tags).collect();
         tags.sort_by_key(|name| TagName::new("", name).map(|tag| tag.key().to_owned()));
         tags.dedup_by(|a, b| a.to_lowercase() == b.to_lowercase());
-        let mut calls: BTreeMap<String, u64> = counts
-            .iter()
-            .map(|(name, count)| ((*name).to_owned(), count.calls()))
-            .collect();
+        let mut calls: BTreeMap<String, u64> =
+            counts.iter().map(|(name, count)| ((*name).to_owned(), count.calls())).collect();
         let existing = attributes.iter().filter(|found| found.ends_with("active")).count() as u64;
         let new_tags = self.missing_tags(&tags).await?;
         let schema = calls.entry(crate::stage::SCHEMA.to_owned()).or_default();
@@ -125,9 +121,12 @@ impl Session {
         notes.extend(end.held.iter().map(|(stage, by)| {
             format!("stage {stage} will be held back until the queues of stage {by} are empty; its calls are not counted")
         }));
-        notes.extend(standing.losses.iter().map(|((code, field), times)| {
-            format!("{code}: {field}, {times} times")
-        }));
+        notes.extend(
+            standing
+                .losses
+                .iter()
+                .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
+        );
         let configuration = bound_configuration(runner);
         let file = PlanFile {
             schema: 1,
@@ -186,7 +185,9 @@ impl Session {
         };
         let state = |archived| if archived == Some(true) { "archived" } else { "active" };
         let mut found = Vec::new();
-        for attribute in client.data_attributes().list(Model::Contact, true).await.map_err(failed)? {
+        for attribute in
+            client.data_attributes().list(Model::Contact, true).await.map_err(failed)?
+        {
             if attribute.custom != Some(false) {
                 let data_type = attribute.data_type.as_ref().map_or("", |known| known.as_str());
                 let archived = state(attribute.archived);
@@ -206,7 +207,9 @@ impl Session {
     fn our_attributes(&self, runner: &Runner) -> Vec<String> {
         crate::map::schema(&runner.config.names, [])
             .into_iter()
-            .filter_map(|record| Some(format!("{} ", record.key.as_str().strip_prefix("attribute:")?)))
+            .filter_map(|record| {
+                Some(format!("{} ", record.key.as_str().strip_prefix("attribute:")?))
+            })
             .collect()
     }
 
@@ -231,7 +234,11 @@ impl Session {
         let limit = self.destination.client.rate().limit_per_window;
         let limit = limit.map_or(DOCUMENTED, |limit| u64::from(limit) * 6);
         let limit = limit.min(u64::from(runner.config.destination.workspace_limit));
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
         let left = (limit as f64 * (1.0 - runner.config.destination.reserve)) as u64;
         left.max(1)
     }
@@ -264,7 +271,8 @@ fn differences(before: &Value, now: &Value) -> Vec<String> {
                 for name in names {
                     let none = Value::Null;
                     let (a, b) = (a.get(name).unwrap_or(&none), b.get(name).unwrap_or(&none));
-                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    let path =
+                        if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                     walk(&path, a, b, found);
                 }
             }

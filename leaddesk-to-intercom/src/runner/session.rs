@@ -67,7 +67,9 @@ impl Session {
         let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
         let ledger = opened
             .await
-            .map_err(|error| Unfinished::state("the ledger cannot be opened", &io::Error::other(error)))?
+            .map_err(|error| {
+                Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
+            })?
             .map_err(Unfinished::ledger)?;
         let calls = Arc::new(CallMeter::new(destination.client.clone()));
         let (ledger, started_at) = (Arc::new(ledger), Utc::now());
@@ -135,10 +137,10 @@ impl Session {
             contacts: Arc::new(verifier.clone()),
             calls: Arc::new(verifier),
         };
-        let plan = stages.plan(&ledger, &[], sinks).await.map_err(|cause| RunError::Source {
-            stage: crate::stage::AGENTS.to_owned(),
-            cause,
-        })?;
+        let plan = stages
+            .plan(&ledger, &[], sinks)
+            .await
+            .map_err(|cause| RunError::Source { stage: crate::stage::AGENTS.to_owned(), cause })?;
         let (stop, patience) = (runner.stop.clone(), runner.patience());
         let run = Run::begin(ledger, runner.observer.clone(), stop, patience).await?;
         plan.run(&run, &RunOptions::default()).await
@@ -231,7 +233,9 @@ pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfi
     let opened = tokio::task::spawn_blocking(move || SqliteLedger::open_read_only(path));
     let ledger = opened
         .await
-        .map_err(|error| Unfinished::state("the ledger cannot be opened", &io::Error::other(error)))?
+        .map_err(|error| {
+            Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
+        })?
         .map_err(Unfinished::ledger)?;
     let kept = kept(&ledger).await?;
     let report = write_report(state, &ledger, kept).await?;
@@ -262,9 +266,12 @@ async fn write_report(
     failed.map_or(Ok(()), Err).map_err(unwritten)?;
     queues.finish().map_err(unwritten)?;
     let mut notes = kept.notes;
-    notes.extend(standing.losses.iter().map(|((code, field), times)| {
-        format!("{code}: {field}, {times} times")
-    }));
+    notes.extend(
+        standing
+            .losses
+            .iter()
+            .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
+    );
     let now = Utc::now();
     let unfinished = standing.stages.iter().any(|stage| stage.in_doubt + stage.pending > 0);
     let report = Report::new(

@@ -1,0 +1,160 @@
+//! The rehearsal: a generated account, stand-ins of both services on this machine, and the very
+//! same plan, run and verification as for a real migration.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use migrate_core::{Observer, RunOptions};
+use migrate_sandbox::{Account, AccountSpec, Endpoints, Sandbox};
+
+use crate::config::Config;
+use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
+use crate::state::StateDir;
+
+use super::args::{Args, Rehearse};
+use super::output::Output;
+use super::progress::Progress;
+use super::{start_log, stop_on_signals};
+
+/// Calls a minute that the stand-in allows unless asked otherwise. At Intercom's documented
+/// 10,000 the default account would take minutes.
+const RAISED_QUOTA: u32 = 600_000;
+
+/// How far the stand-in's search lags.
+const SEARCH_LAG: Duration = Duration::from_secs(1);
+
+pub(super) async fn rehearse(
+    args: &Args,
+    wanted: &Rehearse,
+    output: &Output,
+) -> Result<Option<Finished>, Unfinished> {
+    let state = remade(&args.state.join("rehearsal")).map_err(failed("cannot be made"))?;
+    let size = usize::try_from(wanted.contacts).unwrap_or(usize::MAX);
+    let account = Account::generate(&AccountSpec::new(size, wanted.seed));
+    let quota = wanted.quota.unwrap_or(RAISED_QUOTA);
+    let (contacts, calls) = (account.contacts.len(), account.calls.len());
+    let sandbox = Sandbox::builder(account)
+        .quota(u64::from(quota))
+        .search_lag(SEARCH_LAG)
+        .start()
+        .await
+        .map_err(failed("has no port for the stand-ins"))?;
+    let endpoints = sandbox.endpoints().clone();
+    output.say(&format!(
+        "Rehearsal: {contacts} contacts and {calls} calls of a generated LeadDesk account (seed {}), \
+         over HTTP on this machine,\ninto a stand-in of Intercom. Nothing leaves the machine.",
+        wanted.seed
+    ));
+    if wanted.quota.is_none() {
+        output.say(&format!(
+            "The stand-in allows {RAISED_QUOTA} calls a minute, Intercom 10,000: for the true pace add --quota 10000."
+        ));
+    }
+
+    let text = configuration(&endpoints, quota);
+    std::fs::write(state.file("migration.toml"), &text).map_err(failed("cannot be written"))?;
+    let config =
+        Config::load(&state.file("migration.toml")).map_err(crate::connect::StartError::from)?;
+    start_log(&state)?;
+    let progress = Progress::new(output.shows_progress(args.no_progress));
+    let runner = Runner::new(config, state)
+        .secrets(Arc::new(move |name| secret(&endpoints, name)))
+        .observer(progress.clone() as Arc<dyn Observer>);
+    stop_on_signals(runner.stop_signal());
+    let result = all(&runner, output).await;
+    progress.end();
+    sandbox.shutdown().await;
+    result.map(Some)
+}
+
+async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
+    let plan = runner.plan().await?;
+    output.say(&format!(
+        "Plan: {} calls to Intercom. Running it, then reading everything back.",
+        plan.calls
+    ));
+    let run = runner.run(&RunOptions::default()).await?;
+    if run.error.is_some() {
+        return Ok(run);
+    }
+    let mut everything = VerifyOptions::default();
+    everything.all = true;
+    let mut verified = runner.verify(everything).await?;
+    // The rehearsal's report is that of its run, with what reading it back has found.
+    verified.report.last_run = run.report.last_run;
+    verified.report.quota = run.report.quota;
+    let written = runner.state().write_json("report.json", &verified.report);
+    written.map_err(failed("cannot be written"))?;
+    output.say(&format!("\nThe report is in {}.", runner.state().path().display()));
+    Ok(verified)
+}
+
+fn remade(path: &std::path::Path) -> io::Result<StateDir> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    StateDir::create(path)
+}
+
+fn failed(what: &'static str) -> impl Fn(io::Error) -> Unfinished {
+    move |error| Unfinished {
+        exit: Exit::Failed,
+        message: format!(
+            "The rehearsal {what}: {error}. Name another state directory with --state DIR."
+        ),
+    }
+}
+
+/// The configuration of the rehearsal, as anybody would write it. Its secrets come from the
+/// stand-ins, not from the environment.
+fn configuration(endpoints: &Endpoints, quota: u32) -> String {
+    let (first, last) = endpoints.call_ids;
+    format!(
+        r#"# Made by the rehearsal.
+[source]
+kind = "api"
+time_zone = "{zone}"
+default_country = "{country}"
+requests_per_second = 10000.0     # the stand-in has no limit
+concurrency = 16
+
+[source.original]
+base_url = "{original}"
+
+[source.rest]
+base_url = "{rest}"
+account_id = "{account}"
+
+[source.calls]
+last_call = true
+id_range = [{first}, {last}]
+
+[destination]
+base_url = "{intercom}"
+fallback_admin = "{admin}"
+workspace_limit = {workspace}
+search_lag_horizon = "3s"         # the stand-in's search lags by one second
+settle_after = "2s"
+"#,
+        zone = endpoints.time_zone,
+        country = endpoints.default_country,
+        original = endpoints.leaddesk_original,
+        rest = endpoints.leaddesk_rest,
+        account = endpoints.leaddesk_account_id,
+        intercom = endpoints.intercom,
+        admin = endpoints.fallback_admin,
+        workspace = quota.max(25_000),
+    )
+}
+
+fn secret(endpoints: &Endpoints, name: &str) -> Option<String> {
+    match name {
+        "LEADDESK_API_KEY" => Some(endpoints.leaddesk_key.clone()),
+        "LEADDESK_CLIENT_ID" => Some(endpoints.leaddesk_client_id.clone()),
+        "LEADDESK_CLIENT_SECRET" => Some(endpoints.leaddesk_client_secret.clone()),
+        "INTERCOM_TOKEN" => Some(endpoints.intercom_token.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,236 @@
+use migrate_core::Verdict;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::map::testing::{config, noted};
+
+fn map(lines: &str, call: Value) -> Emit<ConversationDraft> {
+    let call: Call = serde_json::from_value(call).unwrap();
+    let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+    let mut out = Emit::default();
+    CallMapper::new(&config(lines), now).map(Record::new(keys::call(&call.id), call), &mut out);
+    out
+}
+
+fn call() -> Value {
+    json!({
+        "id": "500001", "agent_id": "301", "agent_username": "Anna.Agent", "talk_time": "205",
+        "talk_start": "2024-07-15 12:00:00", "talk_end": "2024-07-15 12:03:25",
+        "handling_stop": "2024-07-15 12:04:00", "created_at": "2024-07-15 11:59:48",
+        "number": "040 123 4567", "campaign": "51", "campaign_name": "Spring 2024",
+        "record_file": "500001.wav.mp3", "customer_id": "90042", "contact_id": "42",
+        "comment": "Wants <i>two</i>\u{0}", "call_ending_reason": "1", "call_ending_reason_name": "Deal",
+        "direction": "out", "call_type": "1", "call_type_name": "semi", "order_ids": [7, 8],
+    })
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut call = call();
+    call[field] = value;
+    call
+}
+
+fn part(out: &Emit<ConversationDraft>, name: &str) -> Value {
+    let found = out.drafts().iter().find(|(part, _)| part.as_deref() == Some(name));
+    found.map_or(Value::Null, |(_, draft)| json!(draft))
+}
+
+fn opening(out: &Emit<ConversationDraft>) -> Value {
+    json!(out.drafts()[0].1)["opening"].clone()
+}
+
+#[test]
+fn a_full_call() {
+    let out = map("", call());
+    let parts: Vec<_> =
+        out.drafts().iter().map(|(part, _)| part.as_deref().unwrap_or("-")).collect();
+    assert_eq!(parts, ["-", "remark:1", "attributes", "tag:campaign", "tag:outcome", "close"]);
+    assert_eq!(
+        opening(&out),
+        json!({
+            "contact": [Name::Key(keys::contact(42)), Name::Alias(keys::phone("+358401234567"))],
+            "created_at": 1_721_034_000,
+            "body": "Outgoing call to +358401234567\nAgent: Anna.Agent\nTalk time: 3 min 25 s\n\
+                     Campaign: Spring 2024\nOutcome: Deal\nRecording: 500001.wav.mp3\nOrders: 7, 8\n\n\
+                     LeadDesk call 500001",
+            "marker": "LeadDesk call 500001",
+        })
+    );
+    assert_eq!(
+        part(&out, "remark:1"),
+        json!({"remark": {
+            "note": true,
+            "agent": [Name::Key(keys::agent(301)), Name::Alias(keys::username("anna.agent"))],
+            "created_at": 1_721_034_240,
+            "body": "Wants <i>two</i>",
+        }})
+    );
+    assert_eq!(
+        part(&out, "attributes"),
+        json!({"attributes": {
+            "ld_agent__c": "Anna.Agent", "ld_campaign_tag__c": "ld_campaign_Spring 2024",
+            "ld_direction__c": "out", "ld_outcome__c": "Deal",
+            "ld_source_key__c": "leaddesk:call:500001", "ld_talk_time__c": 205,
+        }})
+    );
+    assert_eq!(part(&out, "tag:campaign"), json!({"tag": "ld_campaign_Spring 2024"}));
+    assert_eq!(part(&out, "tag:outcome"), json!({"tag": "ld_outcome_Deal"}));
+    assert_eq!(noted(&out), ["recording_without_address record_file"]);
+    let alias = keys::call_at("+358401234567", 1_721_034_000);
+    assert!(format!("{out:?}").contains(&format!("aliases: [{alias:?}]")));
+}
+
+#[test]
+fn the_time_is_that_of_the_talk_else_of_the_row() {
+    for (talk, row, expected) in [
+        (json!("2024-07-15 12:00:00"), json!(null), Some(1_721_034_000)),
+        (json!("0000-00-00 00:00:00"), json!("2024-07-15 12:00:00"), Some(1_721_034_000)),
+        (json!("soon"), json!("2024-07-15 12:00:00"), Some(1_721_034_000)),
+        (json!(""), json!(null), None),
+        (json!("2031-01-01 00:00:00"), json!("2024-07-15 12:00:00"), None),
+    ] {
+        let mut call = with("talk_start", talk.clone());
+        call["created_at"] = row;
+        let out = map("", call);
+        match expected {
+            Some(at) => assert_eq!(opening(&out)["created_at"], at, "{talk}"),
+            None => {
+                let Some(Verdict::Queued(reason)) = out.verdict() else {
+                    panic!("{talk} is not queued")
+                };
+                assert_eq!(reason.code, "calls_without_time");
+                assert!(out.drafts().is_empty());
+            }
+        }
+    }
+    assert_eq!(
+        noted(&map("", with("talk_start", json!("2024-03-31 03:30:00"))))[0],
+        "time_in_gap talk_start"
+    );
+    assert_eq!(
+        noted(&map("", with("talk_start", json!("2024-10-27 03:30:00"))))[0],
+        "time_in_overlap talk_start"
+    );
+}
+
+#[test]
+fn a_remark_never_comes_before_the_opening() {
+    for (stop, end, expected) in [
+        (json!(null), json!("2024-07-15 12:03:25"), 1_721_034_205),
+        (json!("2024-07-15 11:00:00"), json!(null), 1_721_034_000),
+        (json!("2031-01-01 00:00:00"), json!(null), 1_760_000_000),
+        (json!("0000-00-00 00:00:00"), json!(""), 1_721_034_000),
+    ] {
+        let mut call = with("handling_stop", stop);
+        call["talk_end"] = end;
+        assert_eq!(part(&map("", call), "remark:1")["remark"]["created_at"], expected);
+    }
+}
+
+#[test]
+fn settings_choose_tags_and_the_kind_of_remark() {
+    let out = map("[calls]\ncomment = 'reply'\ntags = ['outcome']", call());
+    assert_eq!(part(&out, "remark:1")["remark"]["note"], false);
+    assert_eq!(part(&out, "tag:campaign"), Value::Null);
+    assert_eq!(part(&out, "tag:outcome"), json!({"tag": "ld_outcome_Deal"}));
+    assert_eq!(
+        part(&out, "attributes")["attributes"]["ld_campaign_tag__c"],
+        "ld_campaign_Spring 2024"
+    );
+}
+
+#[test]
+fn a_result_is_a_disposition_and_no_outcome() {
+    let mut call = with("Result", json!("No answer"));
+    call["call_ending_reason_name"] = json!(null);
+    let out = map("", call);
+    assert_eq!(part(&out, "attributes")["attributes"]["ld_disposition__c"], "No answer");
+    assert_eq!(part(&out, "attributes")["attributes"]["ld_outcome__c"], Value::Null);
+    assert_eq!(part(&out, "tag:disposition"), json!({"tag": "ld_disposition_No answer"}));
+    assert!(opening(&out)["body"].as_str().unwrap().contains("\nDisposition: No answer\n"));
+}
+
+#[test]
+fn the_opening_says_what_is_known() {
+    for (direction, number, first) in [
+        (json!("in"), json!("+358401234567"), "Incoming call from +358401234567"),
+        (json!("in"), json!(null), "Incoming call"),
+        (json!(null), json!("0401234567"), "Call with +358401234567"),
+        (json!("?"), json!(""), "Call"),
+        (json!("out"), json!("anonymous"), "Outgoing call to anonymous"),
+    ] {
+        let mut call = with("direction", direction);
+        call["number"] = number;
+        let out = map("", call);
+        assert_eq!(opening(&out)["body"].as_str().unwrap().lines().next(), Some(first));
+    }
+    let out = map("", json!({"id": 1, "created_at": "2024-07-15 12:00:00"}));
+    assert_eq!(opening(&out)["body"], "Call\n\nLeadDesk call 1");
+    assert_eq!(opening(&out)["contact"], json!([]));
+    assert!(noted(&out).is_empty());
+}
+
+#[test]
+fn orders_read_the_same_from_a_file() {
+    let body = |orders| opening(&map("", with("order_ids", orders)))["body"].clone();
+    assert_eq!(body(json!("7|8")), body(json!([7, 8])));
+    assert_eq!(body(json!("")), body(json!([])));
+}
+
+#[test]
+fn a_recording_is_an_attribute_where_it_is_an_address() {
+    let out = map("", with("record_file", json!("https://rec.example.com/500001.mp3")));
+    assert_eq!(
+        part(&out, "attributes")["attributes"]["ld_recording_url__c"],
+        "https://rec.example.com/500001.mp3"
+    );
+    assert!(noted(&out).is_empty());
+}
+
+#[test]
+fn a_very_long_comment_is_several_remarks_and_empty_ones_are_none() {
+    let out = map("", with("comment", json!("word ".repeat(3_000))));
+    let remarks = out
+        .drafts()
+        .iter()
+        .filter_map(|(part, _)| part.as_deref())
+        .filter(|it| it.starts_with("remark"));
+    assert_eq!(remarks.collect::<Vec<_>>(), ["remark:1", "remark:2", "remark:3"]);
+    assert_eq!(part(&map("", with("comment", json!(" \u{0} "))), "remark:1"), Value::Null);
+}
+
+/// The fields that have a decision of their own in [`CallMapper`], besides [`LEFT_OUT`].
+const DECIDED: &[&str] = &[
+    "id",
+    "agent_id",
+    "agent_username",
+    "talk_time",
+    "talk_start",
+    "talk_end",
+    "handling_stop",
+    "created_at",
+    "number",
+    "campaign_name",
+    "record_file",
+    "contact_id",
+    "comment",
+    "call_ending_reason_name",
+    "direction",
+    "order_ids",
+];
+
+#[test]
+fn every_field_of_the_model_has_a_decision() {
+    let call: Call = serde_json::from_value(json!({"id": 1})).unwrap();
+    let known = serde_json::to_value(call).unwrap();
+    let known = known.as_object().unwrap();
+    assert!(known.len() > 15, "the model serializes all its fields");
+    for field in known.keys().map(String::as_str) {
+        let decided = DECIDED.contains(&field) || LEFT_OUT.contains(&field);
+        assert!(decided, "call.rs says nothing about the field {field}");
+    }
+    assert_eq!(
+        noted(&map("", with("mood", json!("good")))).last().unwrap(),
+        "field_for_review mood"
+    );
+}
