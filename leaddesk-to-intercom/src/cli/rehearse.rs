@@ -1,7 +1,7 @@
 //! The rehearsal: a generated account, stand-ins of both services on this machine, and the very
 //! same plan, run and verification as for a real migration.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ pub(super) async fn rehearse(
     }
 
     let text = configuration(&endpoints, quota);
-    std::fs::write(state.file("migration.toml"), &text).map_err(failed("cannot be written"))?;
+    crate::state::write_whole(&state.file("migration.toml"), |file| file.write_all(text.as_bytes()))
+        .map_err(failed("cannot be written"))?;
     let config =
         Config::load(&state.file("migration.toml")).map_err(crate::connect::StartError::from)?;
     start_log(&state)?;

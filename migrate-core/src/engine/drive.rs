@@ -263,7 +263,7 @@ impl<D: Draft> Flow<'_, D> {
         let in_vain = |now: DateTime<Utc>, message: String| {
             if looks + 1 >= patience.max_looks {
                 let reason = Reason::new("in_doubt_for_good", message).remedy(
-                    "Intercom admin",
+                    "admin of the destination",
                     "see by hand whether the object is there; then redrive, or leave it",
                 );
                 return Looked::Never(reason);

@@ -123,7 +123,7 @@ impl<M> Intake<'_, M> {
                 }
                 Err(unreadable) => {
                     let reason = Reason::new("unreadable", unreadable.reason)
-                        .remedy("LeadDesk admin", "mend the record at its source, then run again");
+                        .remedy("owner of the source", "mend the record at its source, then run again");
                     Incoming {
                         key: unreadable.key,
                         lane: None,

@@ -71,8 +71,7 @@ pub(super) fn conversations(store: &mut Store, call: &Call<'_>) -> Outcome {
                 let values = conversation_values(conversation, &filter.field, store);
                 filter.matches(kind, &values, true, &|seconds| seconds)
             })
-        },
-    );
+        });
     // Twenty digits, so that text sorts as the number does.
     let mut found: Vec<(Position, Arc<Conversation>)> =
         found.map(|(id, conversation)| ((0, format!("{id:020}")), conversation)).collect();
