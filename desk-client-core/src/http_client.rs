@@ -362,7 +362,8 @@ impl Failure {
     }
 }
 
-/// How long the service asks to wait: `Retry-After` in seconds or as a date, else, for a 429, the reset of its window.
+/// How long the service asks to wait: `Retry-After` in seconds or as a date, else, for a 429 of a window that is used up,
+/// the reset of that window. A 429 while the window has room comes from another limit, of which nothing is told.
 fn wait_hint(
     headers: &HeaderMap,
     error: &Error,
@@ -378,7 +379,7 @@ fn wait_hint(
         seconds.or_else(|| http_date(value).map(until))
     });
     asked.or_else(|| {
-        let reset = rate?.reset?;
+        let reset = rate.filter(|rate| rate.remaining == 0)?.reset?;
         (error.kind() == ErrorKind::Throttled).then(|| until(reset))
     })
 }

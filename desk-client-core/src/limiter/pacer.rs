@@ -229,14 +229,19 @@ impl Pacer {
         let reset =
             self.window.filter(|_| end.rate.is_some()).map(|window| self.begins_again(&window));
         // A reset that seems to be over already comes from clocks that disagree, and is no help.
+        // A window that has room was not what refused the call: a limit of which nothing is told
+        // was, so the pause begins short and doubles.
+        let has_room = end.rate.is_some_and(|rate| rate.remaining > 0);
+        let doubling = f64::from(1u32 << self.refusals_in_row.min(6)) / 2.0;
         let asked = match (reset.filter(|reset| *reset > end.now), retry_after) {
-            (Some(reset), _) => reset,
-            (None, Some(wait)) if wait > 0.0 => end.now + wait,
-            _ => end.now + f64::from(1u32 << self.refusals_in_row.min(6)),
+            (Some(reset), _) if !has_room => reset,
+            (_, Some(wait)) if wait > 0.0 => end.now + wait,
+            (Some(reset), _) => reset.min(end.now + doubling),
+            _ => end.now + 2.0 * doubling,
         };
         self.paused_until =
             self.paused_until.max(asked.min(end.now + self.settings.max_pause.as_secs_f64()));
-        if let Some(window) = &mut self.window {
+        if let Some(window) = self.window.as_mut().filter(|_| !has_room) {
             window.remaining = 0.0;
         }
         if first {

@@ -1,0 +1,228 @@
+//! The program is killed with SIGKILL at random moments, again and again, against a destination
+//! with every sort of fault, and run again until it ends: the destination must be the one that a
+//! run without faults gives.
+//!
+//! The short form runs with the other tests. The long form:
+//! `KILLS=60 cargo test -p leaddesk-to-intercom --release --features cli --test kill -- --nocapture`.
+//! `KILL_SEED=7` replays the moments of one seed, as far as the machine's own timing allows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use migrate_core::ledger::Parking;
+use migrate_core::{Ledger, SqliteLedger};
+use migrate_sandbox::{Account, AccountSpec, Endpoints, Faults, Sandbox, ServiceFaults};
+
+/// The stages, in the order they run.
+const STAGES: [&str; 4] = ["schema", "agents", "contacts", "calls"];
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn faults(seed: u64) -> Faults {
+    let mut faults = Faults { seed, ..Faults::default() };
+    let mut intercom = ServiceFaults::default();
+    intercom.error_before = 0.02;
+    intercom.error_after = 0.03;
+    intercom.lost_reply = 0.03;
+    intercom.late_effect = 0.03;
+    intercom.late_by = Duration::from_millis(900);
+    intercom.refused = 0.02;
+    intercom.truncated = 0.02;
+    intercom.slow = 0.02;
+    intercom.slow_by = Duration::from_millis(300);
+    faults.intercom = intercom;
+    let mut leaddesk = ServiceFaults::default();
+    leaddesk.error_before = 0.02;
+    leaddesk.lost_reply = 0.01;
+    leaddesk.truncated = 0.01;
+    faults.leaddesk = leaddesk;
+    faults
+}
+
+/// A configuration against these stand-ins. The search lags by one second.
+fn configuration(endpoints: &Endpoints) -> String {
+    format!(
+        r#"
+[source]
+kind = "api"
+time_zone = "{zone}"
+default_country = "{country}"
+requests_per_second = 5000.0
+[source.original]
+base_url = "{original}"
+[source.rest]
+base_url = "{rest}"
+account_id = "{account}"
+[source.calls]
+id_range = [{first}, {last}]
+[destination]
+base_url = "{intercom}"
+fallback_admin = "{admin}"
+workspace_limit = 1000000
+search_lag_horizon = "2s"
+settle_after = "2s"
+"#,
+        zone = endpoints.time_zone,
+        country = endpoints.default_country,
+        original = endpoints.leaddesk_original,
+        rest = endpoints.leaddesk_rest,
+        account = endpoints.leaddesk_account_id,
+        first = endpoints.call_ids.0,
+        last = endpoints.call_ids.1,
+        intercom = endpoints.intercom,
+        admin = endpoints.fallback_admin,
+    )
+}
+
+fn start(dir: &Path, endpoints: &Endpoints) -> Child {
+    let config = dir.join("migration.toml");
+    std::fs::write(&config, configuration(endpoints)).expect("the configuration");
+    Command::new(env!("CARGO_BIN_EXE_leaddesk-to-intercom"))
+        .args(["run", "--json", "--no-progress", "--config"])
+        .arg(&config)
+        .arg("--state")
+        .arg(dir.join("state"))
+        .env("LEADDESK_API_KEY", &endpoints.leaddesk_key)
+        .env("LEADDESK_CLIENT_ID", &endpoints.leaddesk_client_id)
+        .env("LEADDESK_CLIENT_SECRET", &endpoints.leaddesk_client_secret)
+        .env("INTERCOM_TOKEN", &endpoints.intercom_token)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program")
+}
+
+/// Runs until the program says that it is done; what stopped it in between must be resumable.
+fn run_to_the_end(dir: &Path, endpoints: &Endpoints) {
+    for _ in 0..20 {
+        let output = start(dir, endpoints).wait_with_output().expect("an exit status");
+        match output.status.code() {
+            Some(0) => return,
+            Some(1 | 3) => {}
+            code => panic!("exit {code:?}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+    panic!("the run does not end");
+}
+
+/// Where the migration was when it was killed: the stage under way, and how many records were in
+/// doubt, parked so or with an intent that has no outcome.
+async fn at_death(state: &Path) -> (String, u64) {
+    let Ok(ledger) = SqliteLedger::open_read_only(state.join("ledger.sqlite")) else {
+        return ("start".to_owned(), 0);
+    };
+    let mut stage = "start".to_owned();
+    let mut doubtful = 0;
+    for name in STAGES {
+        let known = ledger.stage(name).await.expect("a stage");
+        if known.pass > 0 && !known.finished {
+            stage = name.to_owned();
+        }
+        let mut after = 0;
+        loop {
+            let rows = ledger.scan(name, after, 500).await.expect("entries");
+            let Some((last, _)) = rows.last() else { break };
+            after = *last;
+            let keys: Vec<_> = rows.into_iter().map(|(_, entry)| entry.key).collect();
+            let entries = ledger.entries(&keys).await.expect("entries");
+            let intended = entries.into_iter().flatten().flat_map(|entry| entry.parts).filter(|part| {
+                matches!(part.state, migrate_core::ledger::PartState::Intended { .. })
+            });
+            doubtful += intended.count() as u64;
+        }
+        let parked = ledger.parked(name, Parking::Doubt, 0, 1000).await.expect("parked records");
+        doubtful = doubtful.max(parked.len() as u64);
+    }
+    (stage, doubtful)
+}
+
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
+    let kills = number("KILLS", 8);
+    let seed = number("KILL_SEED", 1);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let size = usize::try_from(kills * 6).expect("a size").max(60);
+    let account = Account::generate(&AccountSpec::new(size, seed));
+
+    // The destination as it should be: the same program, nothing going wrong.
+    let serve = |faults: Faults, quota| {
+        let builder = Sandbox::builder(account.clone());
+        runtime
+            .block_on(builder.quota(quota).search_lag(Duration::from_secs(1)).faults(faults).start())
+            .expect("a sandbox")
+    };
+    let calm = serve(Faults::default(), 1_000_000);
+    let calm_dir = tempfile::tempdir().expect("a folder");
+    run_to_the_end(calm_dir.path(), calm.endpoints());
+    let expected = calm.workspace();
+
+    // The quota is low enough that the kills are spread over the whole of it.
+    let stormy = serve(faults(seed), 12_000);
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut killed_in: BTreeMap<String, u64> = BTreeMap::new();
+    let mut with_doubt = 0;
+    let mut killed = 0;
+    let began = Instant::now();
+    while killed < kills {
+        let mut child = start(dir.path(), stormy.endpoints());
+        // Seldom at once, so that something is done between two kills.
+        std::thread::sleep(Duration::from_millis(150 + rng.below(1_600)));
+        if child.try_wait().expect("a process").is_some() {
+            // It got to its end, or stopped for a fault, before its time.
+            if runtime.block_on(finished(&dir.path().join("state"))) {
+                break;
+            }
+            continue;
+        }
+        child.kill().expect("a kill");
+        child.wait().expect("an exit status");
+        killed += 1;
+        let (stage, doubtful) = runtime.block_on(at_death(&dir.path().join("state")));
+        *killed_in.entry(stage).or_default() += 1;
+        with_doubt += u64::from(doubtful > 0);
+    }
+    run_to_the_end(dir.path(), stormy.endpoints());
+    println!(
+        "{killed} kills in {:.0?}, {with_doubt} of them with records in doubt, by stage: {killed_in:?}",
+        began.elapsed()
+    );
+    println!("{:?}", stormy.counters());
+    assert!(killed * 2 >= kills, "the run ended after {killed} of {kills} kills");
+    assert!(with_doubt * 5 >= killed, "only {with_doubt} kills met records in doubt");
+
+    // What is late must have arrived before the destination is looked at.
+    std::thread::sleep(Duration::from_secs(2));
+    let found = stormy.workspace();
+    let (expected_lines, found_lines) = (expected.canonical(), found.canonical());
+    let missing: Vec<_> = expected_lines.iter().filter(|line| !found_lines.contains(line)).collect();
+    let extra: Vec<_> = found_lines.iter().filter(|line| !expected_lines.contains(line)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:#?}\nextra {extra:#?}");
+    assert_eq!(found.digest(), expected.digest());
+
+    // And once more, when all is well: nothing is left to write.
+    let writes = stormy.counters().writes();
+    stormy.set_faults(Faults::default());
+    run_to_the_end(dir.path(), stormy.endpoints());
+    assert_eq!(stormy.counters().writes(), writes, "a second run makes no write call");
+}
+
+async fn finished(state: &Path) -> bool {
+    let Ok(ledger) = SqliteLedger::open_read_only(state.join("ledger.sqlite")) else { return false };
+    ledger.stage("calls").await.is_ok_and(|stage| stage.finished)
+}
