@@ -1,7 +1,8 @@
 //! [`Run`]: what all stages of one run share: ledger, clock, observer, the signal to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,13 @@ pub struct Run {
     /// When the migration first began. What is older in the destination was there before.
     pub(crate) migration_since: DateTime<Utc>,
     tallies: Arc<Mutex<BTreeMap<String, Tally>>>,
+    failures_in_row: Arc<AtomicU32>,
+    active: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// So many failures in a row, with no answer of the destination in between, mean that it is gone.
+/// Each of them has been tried several times by the client, if it could be.
+const OUTAGE: u32 = 40;
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,6 +72,8 @@ impl Run {
             begun_at,
             migration_since,
             tallies: Arc::default(),
+            failures_in_row: Arc::default(),
+            active: Arc::default(),
         })
     }
 
@@ -88,6 +97,27 @@ impl Run {
     pub fn tally(&self, stage: &str) -> Tally {
         let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         tallies.get(stage).cloned().unwrap_or_default()
+    }
+
+    /// The destination has answered.
+    pub(crate) fn answered(&self) {
+        self.failures_in_row.store(0, Ordering::Relaxed);
+    }
+
+    /// The destination has failed once more; says whether it is gone.
+    pub(crate) fn failed_again(&self) -> bool {
+        self.failures_in_row.fetch_add(1, Ordering::Relaxed) + 1 >= OUTAGE
+    }
+
+    /// A stage takes part in this run: what waits in it may be settled yet.
+    pub(crate) fn takes_part(&self, stage: &str) {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.insert(stage.to_owned());
+    }
+
+    /// Does this stage take part in this run?
+    pub(crate) fn is_active(&self, stage: &str) -> bool {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).contains(stage)
     }
 
     pub(crate) fn count(&self, stage: &str, fate: Fate) {

@@ -292,6 +292,8 @@ pub struct Doubt<D> {
 pub enum Found {
     /// It took effect, as this object.
     Yes(TargetId),
+    /// It took effect, as this object, but with an older state of what is to be written.
+    Older(TargetId),
     /// It took effect more than once: a twin for somebody to look at. The first is kept.
     Twins(Vec<TargetId>),
     /// It is not there, as far as this evidence goes.

@@ -176,3 +176,24 @@ async fn a_destination_that_goes_away_stops_the_run_and_it_resumes() {
     run_to_the_end(4, &ledger, &world, &people, &threads, 0).await;
     assert_eq!(world.state(), world::expected(&people, &threads));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_stops_the_run_and_kills_no_record() {
+    let mut rng = Rng::new(5);
+    let people = People::generate(&mut rng, 24);
+    let threads = Threads::generate(&mut rng, &people, 80);
+    for outage in [Faults::busy(), Faults::silent()] {
+        let world = World::new(5, Faults::none());
+        let ledger = Arc::new(MemoryLedger::default());
+        let soon = world.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            soon.set_faults(outage);
+        });
+        let (end, _) = run_once(&ledger, &world, &people, &threads, StopSignal::new()).await;
+        assert!(matches!(end, Err(RunError::Gone(_))), "{end:?}");
+        world.set_faults(Faults::none());
+        run_to_the_end(5, &ledger, &world, &people, &threads, 0).await;
+        assert_eq!(world.state(), world::expected(&people, &threads));
+    }
+}

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
+use crate::mapper::Note;
 use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, TargetId, Write};
 use crate::{Fingerprint, Key};
 
@@ -22,14 +23,14 @@ impl<D: Draft> Flow<'_, D> {
     /// together with the intent of the next, always before the next is sent.
     pub(super) async fn drive(
         &self,
-        unit: Unit<D>,
+        mut unit: Unit<D>,
         entry: Option<Entry>,
     ) -> Result<Ended, RunError> {
         if unit.is_settled(entry.as_ref()) && unit.merged.is_empty() {
             if unit.waited.is_some() {
                 self.run.ledger.commit(vec![Change::Unpark { key: unit.root.clone() }]).await?;
             }
-            self.run.count(self.stage, Fate::Unchanged);
+            self.run.count(self.stage, counted_again(entry.as_ref()));
             return Ok(Ended::Settled);
         }
         let mut entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
@@ -51,9 +52,22 @@ impl<D: Draft> Flow<'_, D> {
                 }
                 Next::Doubt { step, intended_at, correction } => {
                     let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
-                    match self.look(&unit, &entry, step, correction, intended_at).await? {
-                        Looked::Yes(target) => {
-                            let fingerprint = unit.steps[step].fingerprint;
+                    let looked = self.look(&unit, &entry, step, correction, intended_at).await?;
+                    if let Looked::Yes { twins, .. } = &looked
+                        && !twins.is_empty()
+                    {
+                        tracing::warn!(%key, ?twins, "written more than once");
+                        unit.notes.push(Note { code: "twin".into(), field: twins.join(" ") });
+                    }
+                    match looked {
+                        Looked::Yes { target, current, .. } => {
+                            // What is older than the draft counts as another state of it, which
+                            // is then updated or corrected.
+                            let fingerprint = if current {
+                                unit.steps[step].fingerprint
+                            } else {
+                                Fingerprint::of(b"older than the draft")
+                            };
                             wrote = true;
                             self.done(
                                 &mut entry,
@@ -79,7 +93,7 @@ impl<D: Draft> Flow<'_, D> {
                                 .await;
                         }
                         Looked::Never(reason) => {
-                            return self.settle_as(&unit, pending, Fate::Dead, reason).await;
+                            return self.give_up(&unit, pending, reason).await;
                         }
                     }
                 }
@@ -87,13 +101,14 @@ impl<D: Draft> Flow<'_, D> {
                     let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
                     let draft = self.draft_of(&unit, step, correction.is_some());
                     let root = written(&entry, &entry.key);
-                    let resolved = match resolve(&*self.run.ledger, &draft, root).await? {
+                    let resolved = match resolve(self.run, &draft, root).await? {
                         References::Ready(resolved) => resolved,
                         References::Queue(reason) => {
                             return self.queue(&unit, pending, reason).await;
                         }
                         References::Wait => {
-                            let (now, looks) = (self.run.clock.now(), unit.looks() + 1);
+                            let now = self.run.clock.now();
+                            let looks = unit.looks(Parking::Parent) + 1;
                             let later = self.run.patience.next_look(now, looks);
                             return self
                                 .park(&unit, &entry, pending, Parking::Parent, now, later, looks)
@@ -181,10 +196,14 @@ impl<D: Draft> Flow<'_, D> {
         let (receipt, outcome) = oneshot::channel();
         write.receipt = Some(receipt);
         self.sink.write(vec![write]).await;
+
         let outcome = outcome.await.unwrap_or_else(|_| {
             let message = "the sink dropped the receipt";
             Outcome::Failed(Failure::new(FailureKind::InDoubt, message))
         });
+        if !matches!(outcome, Outcome::Failed(_)) {
+            self.run.answered();
+        }
         match outcome {
             // What may be repeated is never in doubt: it is only not known to be done.
             Outcome::Failed(failure) if failure.kind == FailureKind::InDoubt && !guarded => {
@@ -221,17 +240,28 @@ impl<D: Draft> Flow<'_, D> {
             }
         };
         if failure.kind == FailureKind::InDoubt {
+            if self.run.failed_again() {
+                // The intent is durable: the next run settles it.
+                self.run.ledger.commit(pending).await?;
+                return Err(RunError::Gone(failure.message));
+            }
             return self.park(unit, &entry, pending, Parking::Doubt, now, now, 0).await;
         }
         void(&mut entry, &mut pending, key, guarded);
         match failure.kind {
-            FailureKind::NotDone if unit.looks() + 1 >= self.run.patience.max_looks => {
+            FailureKind::NotDone if self.run.failed_again() => {
+                self.run.ledger.commit(pending).await?;
+                Err(RunError::Gone(failure.message))
+            }
+            FailureKind::NotDone
+                if unit.looks(Parking::Retry) + 1 >= self.run.patience.max_looks =>
+            {
                 let reason = Reason::new("gave_up", failure.message)
-                    .remedy("operator", "see whether the destination is well, then redrive");
-                self.settle_as(unit, pending, Fate::Dead, reason).await
+                    .remedy("operator", "see whether the destination is well, then run again");
+                self.give_up(unit, pending, reason).await
             }
             FailureKind::NotDone => {
-                let looks = unit.looks() + 1;
+                let looks = unit.looks(Parking::Retry) + 1;
                 let later = self.run.patience.next_look(now, looks);
                 self.park(unit, &entry, pending, Parking::Retry, now, later, looks).await
             }
@@ -256,15 +286,15 @@ impl<D: Draft> Flow<'_, D> {
         intended_at: DateTime<Utc>,
     ) -> Result<Looked, RunError> {
         let patience = &self.run.patience;
-        let since = unit.doubt_since(self.run.begun_at).max(intended_at);
-        let looks = unit.looks();
+        let since = unit.doubt_since(intended_at, self.run.begun_at);
+        let looks = unit.looks(Parking::Doubt);
         let draft = self.draft_of(unit, step, correction.is_some());
         let key = correction.unwrap_or_else(|| unit.steps[step].key.clone());
         let in_vain = |now: DateTime<Utc>, message: String| {
             if looks + 1 >= patience.max_looks {
                 let reason = Reason::new("in_doubt_for_good", message).remedy(
                     "admin of the destination",
-                    "see by hand whether the object is there; then redrive, or leave it",
+                    "see by hand whether the object is there; the next run looks again",
                 );
                 return Looked::Never(reason);
             }
@@ -272,7 +302,7 @@ impl<D: Draft> Flow<'_, D> {
             Looked::Later { since, not_before, looks: looks + 1 }
         };
         let References::Ready(resolved) =
-            resolve(&*self.run.ledger, &draft, written(entry, &entry.key)).await?
+            resolve(self.run, &draft, written(entry, &entry.key)).await?
         else {
             return Ok(in_vain(self.run.clock.now(), "its parent is not in place".into()));
         };
@@ -280,11 +310,18 @@ impl<D: Draft> Flow<'_, D> {
         let taken = targets_but(entry, &key);
         let doubt = Doubt { key, draft, resolved, intended_at, taken };
         let found = self.sink.find(&doubt).await;
+        if found.is_ok() {
+            self.run.answered();
+        }
         let now = self.run.clock.now();
         Ok(match found {
-            Ok(Found::Yes(target)) => Looked::Yes(target),
-            Ok(Found::Twins(targets)) => match targets.into_iter().next() {
-                Some(target) => Looked::Yes(target),
+            Ok(Found::Yes(target)) => Looked::Yes { target, current: true, twins: Vec::new() },
+            Ok(Found::Older(target)) => Looked::Yes { target, current: false, twins: Vec::new() },
+            Ok(Found::Twins(targets)) => match targets.first().cloned() {
+                Some(target) => {
+                    let twins = targets.iter().map(TargetId::to_string).collect();
+                    Looked::Yes { target, current: true, twins }
+                }
                 None => in_vain(now, "the destination gave no id".into()),
             },
             // The answer is as old as the question.
@@ -296,7 +333,12 @@ impl<D: Draft> Flow<'_, D> {
             Err(failure) => match failure.kind {
                 FailureKind::Gone => return Err(RunError::Gone(failure.message)),
                 FailureKind::Stop => return Err(RunError::Refused(failure.message)),
-                _ => in_vain(now, failure.message),
+                _ if self.run.failed_again() => return Err(RunError::Gone(failure.message)),
+                // It did not look, so it is no look in vain.
+                _ => {
+                    let not_before = patience.next_look(now, looks.max(1));
+                    return Ok(Looked::Later { since, not_before, looks });
+                }
             },
         })
     }
@@ -331,9 +373,17 @@ impl<D: Draft> Flow<'_, D> {
     }
 }
 
+/// How a record that is in the ledger as it is here counts in this run.
+pub(super) fn counted_again(entry: Option<&Entry>) -> Fate {
+    match entry.map(|entry| entry.fate) {
+        Some(fate) if !fate.is_in_place() => fate,
+        _ => Fate::Unchanged,
+    }
+}
+
 /// What looking for a doubtful write led to.
 enum Looked {
-    Yes(TargetId),
+    Yes { target: TargetId, current: bool, twins: Vec<String> },
     No,
     Later { since: DateTime<Utc>, not_before: DateTime<Utc>, looks: u32 },
     Never(Reason),

@@ -101,6 +101,7 @@ impl<'a, D: Draft> Flow<'a, D> {
         let mut window = Window::default();
         let mut pass = 0;
         let mut driving = 0;
+        let mut open_units = 0;
         let mut closing = false;
         let mut jobs: FuturesUnordered<BoxFuture<'_, Job>> = FuturesUnordered::new();
         loop {
@@ -120,7 +121,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             if jobs.is_empty() && (loads_done || failure.is_some()) {
                 break;
             }
-            let room = window.open_records() < in_flight.saturating_mul(OPEN_PER_WRITE)
+            let room = open_units < in_flight.saturating_mul(OPEN_PER_WRITE)
                 && window.open_pages() < in_flight.saturating_mul(OPEN_PER_WRITE);
             tokio::select! {
                 biased;
@@ -134,6 +135,7 @@ impl<'a, D: Draft> Flow<'a, D> {
                         if let Some(page) = &load.page {
                             pass = page.pass;
                         }
+                        open_units += load.units.len();
                         self.admit(load, &mut window, &mut lanes);
                     }
                 },
@@ -146,6 +148,7 @@ impl<'a, D: Draft> Flow<'a, D> {
                     }
                     Job::Driven { page, lane, ended } => {
                         driving -= 1;
+                        open_units -= 1;
                         if let (Ok(Ended::Settled | Ended::Parked), Some(page)) = (&ended, page) {
                             window.settle(page);
                         }
@@ -179,9 +182,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             Turn::Held(Item { page, unit, entry }) => async move {
                 let entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
                 let now = self.run.clock.now();
-                let ended = self
-                    .park(&unit, &entry, Vec::new(), Parking::Lane, now, now, unit.looks())
-                    .await;
+                let ended = self.park(&unit, &entry, Vec::new(), Parking::Lane, now, now, 0).await;
                 Job::Driven { page, lane: None, ended }
             }
             .boxed(),

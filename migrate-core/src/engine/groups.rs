@@ -95,12 +95,17 @@ impl<'a, D: Draft> Groups<'a, D> {
         }
         let mut units = Vec::new();
         let mut changes = Vec::new();
-        let mut queued = 0;
+        let (mut queued, mut unchanged) = (0, 0);
         for group in self.grouping.group(given) {
             match group {
                 Group::One { primary, merged } => {
-                    let (waited, notes, aliases) = notes.remove(&primary.key).unwrap_or_default();
-                    let mut unit = Unit::new(primary.key, None, primary.drafts, aliases, notes)?;
+                    let (waited, mut lost, aliases) =
+                        notes.remove(&primary.key).unwrap_or_default();
+                    // What was left behind of the others is told with it.
+                    for key in &merged {
+                        lost.extend(notes.remove(key).unwrap_or_default().1);
+                    }
+                    let mut unit = Unit::new(primary.key, None, primary.drafts, aliases, lost)?;
                     unit.waited = waited;
                     unit.merged = merged;
                     units.push(unit);
@@ -112,10 +117,11 @@ impl<'a, D: Draft> Groups<'a, D> {
                             .iter()
                             .flatten()
                             .any(|entry| entry.key == key && entry.fate.is_in_place());
-                        queued += 1;
                         if in_place {
+                            unchanged += 1;
                             continue;
                         }
+                        queued += 1;
                         let (_, notes, _) = notes.remove(&key).unwrap_or_default();
                         changes.push(Change::Settle {
                             key,
@@ -135,6 +141,7 @@ impl<'a, D: Draft> Groups<'a, D> {
         if !changes.is_empty() {
             self.run.ledger.commit(changes).await?;
             (0..queued).for_each(|_| self.run.count(self.stage, Fate::Queued));
+            (0..unchanged).for_each(|_| self.run.count(self.stage, Fate::Unchanged));
         }
         Ok(units)
     }

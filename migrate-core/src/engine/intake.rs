@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, Parking};
+use crate::ledger::{Change, Entry, Parking, UNREADABLE};
 use crate::mapper::{Emit, Mapper, Verdict};
 use crate::observe::Event;
 use crate::record::Page;
@@ -12,6 +12,7 @@ use crate::run::Run;
 use crate::{Alias, Key};
 
 use super::RunError;
+use super::drive::counted_again;
 use super::flow::{Load, OpenedPage};
 use super::unit::Unit;
 
@@ -78,7 +79,8 @@ impl<M> Intake<'_, M> {
             let names = names_of(&emit.identities, &emit.aliases);
             let mut unit = Unit::new(key, lane, emit.drafts, names, emit.notes)?;
             if !groups && unit.is_settled(entry.as_ref()) {
-                counts.push(Fate::Unchanged);
+                counts.push(counted_again(entry.as_ref()));
+                changes.extend(discovered);
                 continue;
             }
             changes.extend(discovered);
@@ -122,8 +124,10 @@ impl<M> Intake<'_, M> {
                     Incoming { key, lane, emit, unreadable: None }
                 }
                 Err(unreadable) => {
-                    let reason = Reason::new("unreadable", unreadable.reason)
-                        .remedy("owner of the source", "mend the record at its source, then run again");
+                    let reason = Reason::new(UNREADABLE, unreadable.reason).remedy(
+                        "owner of the source",
+                        "mend the record at its source, then run again",
+                    );
                     Incoming {
                         key: unreadable.key,
                         lane: None,

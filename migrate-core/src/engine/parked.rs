@@ -65,6 +65,10 @@ impl<'a, D: Draft> Due<'a, D> {
                 after = *last;
                 for (_, parked) in &rows {
                     still.records += 1;
+                    if why == Parking::Lane {
+                        // It is due when the one in front of it is.
+                        continue;
+                    }
                     let due = parked.not_before;
                     still.due = Some(still.due.map_or(due, |first| first.min(due)));
                 }

@@ -120,6 +120,7 @@ where
 
     async fn run(&self, run: &Run) -> Result<(), RunError> {
         let state = self.begin(run).await?;
+        run.takes_part(&self.name);
         let (stage, estimate) = (self.name.as_str(), self.source.estimate());
         run.observer.observe(&Event::StageBegun { stage, estimate, done: state.keys });
         if !state.read {

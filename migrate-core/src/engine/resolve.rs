@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::draft::{Draft, Missing, Name};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Ledger, Written};
+use crate::run::Run;
 use crate::sink::{Resolved, TargetId};
 
 use super::{RunError, WAITING_FOR_PARENT};
@@ -22,48 +23,69 @@ pub(super) enum References {
 
 /// Looks up what a draft refers to. `root` is the object of the record it is a part of.
 pub(super) async fn resolve<D: Draft>(
-    ledger: &dyn Ledger,
+    run: &Run,
     draft: &D,
     root: Option<Written>,
 ) -> Result<References, RunError> {
     let mut resolved = Resolved { root, ..Resolved::default() };
     for reference in draft.references() {
-        let mut parent = None;
-        let mut found = false;
+        let mut met = Met::Nobody;
         for name in &reference.names {
-            let entries = entries_of(ledger, name).await?;
-            let targets: BTreeSet<&TargetId> = in_place(&entries).collect();
-            // A name that several objects share points at none of them.
-            if targets.len() == 1
-                && let Some(target) = targets.first()
-            {
-                let target = (*target).clone();
-                match name {
-                    Name::Key(key) => resolved.keys.insert(key.clone(), target),
-                    Name::Alias(alias) => resolved.aliases.insert(*alias, target),
-                };
-                found = true;
+            met = meet(run, name).await?;
+            if !matches!(met, Met::Nobody) {
                 break;
             }
-            if targets.is_empty() && parent.is_none() {
-                parent = entries.into_iter().next();
-            }
         }
-        if found {
-            continue;
-        }
-        match (reference.missing, parent) {
-            (Missing::Without, _) => {}
-            (Missing::Queue(reason), None) => return Ok(References::Queue(reason)),
-            (Missing::Queue(_), Some(parent)) => {
-                return Ok(match parent.fate {
-                    Fate::InDoubt | Fate::Pending => References::Wait,
-                    _ => References::Queue(waiting_for(&parent)),
-                });
+        match (met, reference.missing) {
+            (Met::Known(name, target), _) => match name {
+                Name::Key(key) => drop(resolved.keys.insert(key, target)),
+                Name::Alias(alias) => drop(resolved.aliases.insert(alias, target)),
+            },
+            (Met::Unsettled, _) => return Ok(References::Wait),
+            (Met::Nobody | Met::Waiting(_), Missing::Without) => {}
+            (Met::Nobody, Missing::Queue(reason)) => return Ok(References::Queue(reason)),
+            (Met::Waiting(parent), Missing::Queue(_)) => {
+                return Ok(References::Queue(waiting_for(&parent)));
             }
         }
     }
     Ok(References::Ready(resolved))
+}
+
+/// Whom a name leads to.
+enum Met {
+    /// A known object.
+    Known(Name, TargetId),
+    /// A record that may be settled in this run yet.
+    Unsettled,
+    /// A record that waits for somebody, or was refused.
+    Waiting(Box<Entry>),
+    /// Nobody, or several of whom it cannot be said which is meant.
+    Nobody,
+}
+
+/// A record that exists decides: another name is tried only where this one leads to nobody. A
+/// name that several share leads to nobody, unless they are one object.
+async fn meet(run: &Run, name: &Name) -> Result<Met, RunError> {
+    let entries = entries_of(&*run.ledger, name).await?;
+    let unsettled = |entry: &Entry| {
+        matches!(entry.fate, Fate::InDoubt | Fate::Pending) && entry.target.is_none()
+    };
+    if entries.iter().any(|entry| unsettled(entry) && run.is_active(&entry.stage)) {
+        return Ok(Met::Unsettled);
+    }
+    // A record that could not be updated is in place all the same.
+    let targets: BTreeSet<&TargetId> =
+        entries.iter().filter_map(|entry| entry.target.as_ref()).collect();
+    let without = entries.iter().filter(|entry| entry.target.is_none()).count();
+    Ok(match (targets.first(), targets.len() + without) {
+        (Some(target), 1) => Met::Known(name.clone(), (*target).clone()),
+        (None, 1) => match entries.into_iter().next() {
+            Some(parent) => Met::Waiting(Box::new(parent)),
+            None => Met::Nobody,
+        },
+        _ => Met::Nobody,
+    })
 }
 
 async fn entries_of(ledger: &dyn Ledger, name: &Name) -> Result<Vec<Entry>, RunError> {
@@ -77,13 +99,6 @@ async fn entries_of(ledger: &dyn Ledger, name: &Name) -> Result<Vec<Entry>, RunE
     })
 }
 
-fn in_place(entries: &[Entry]) -> impl Iterator<Item = &TargetId> {
-    entries
-        .iter()
-        .filter(|entry| entry.fate.is_in_place())
-        .filter_map(|entry| entry.target.as_ref())
-}
-
 fn waiting_for(parent: &Entry) -> Reason {
     let why = parent.reason.as_ref().map_or("", |reason| reason.code.as_str());
     Reason::new(
@@ -91,4 +106,91 @@ fn waiting_for(parent: &Entry) -> Reason {
         format!("waits for {}, which is {} ({why})", parent.key, parent.fate.name()),
     )
     .remedy("see the parent's queue", "mend the parent, then run again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::draft::{Reference, Repeat};
+    use crate::ledger::{Change, MemoryLedger};
+    use crate::run::{Patience, StopSignal};
+    use crate::{Alias, Key, Unobserved};
+
+    /// A call of contact 42, or else of whoever has the number.
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Call;
+
+    fn names() -> Vec<Name> {
+        vec![Name::Key(Key::new("contact", 42)), Name::Alias(Alias::new("phone", "+358401"))]
+    }
+
+    impl Draft for Call {
+        fn references(&self) -> Vec<Reference> {
+            let missing = Missing::Queue(Reason::new("without_contact", "nobody"));
+            vec![Reference { names: names(), missing }]
+        }
+
+        fn repeat(&self) -> Repeat {
+            Repeat::Never
+        }
+    }
+
+    /// Where the call leads when these contacts, all with the number, have these fates.
+    async fn leads_to(contacts: &[(u32, Fate)], active: bool) -> String {
+        let ledger = Arc::new(MemoryLedger::default());
+        for (id, fate) in contacts {
+            let (key, stage) = (Key::new("contact", id), "contacts".to_owned());
+            let aliases = vec![Alias::new("phone", "+358401")];
+            let target = fate.is_in_place().then(|| TargetId::new(format!("object {id}")));
+            let named = Change::Aliases { key: key.clone(), stage: stage.clone(), aliases };
+            let settled = Change::Settle {
+                key,
+                stage,
+                fate: *fate,
+                fingerprint: None,
+                target,
+                reason: None,
+                notes: Vec::new(),
+                attempts: 0,
+                at: DateTime::UNIX_EPOCH,
+            };
+            ledger.commit(vec![named, settled]).await.expect("a commit");
+        }
+        let (stop, patience) = (StopSignal::new(), Patience::default());
+        let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience).await.expect("a run");
+        if active {
+            run.takes_part("contacts");
+        }
+        match resolve(&run, &Call, None).await.expect("a ledger") {
+            References::Ready(resolved) => resolved.first(&names()).expect("an object").to_string(),
+            References::Queue(reason) => reason.code,
+            References::Wait => "wait".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_key_decides_before_the_number() {
+        use Fate::{Created, Dead, Merged, Pending, Queued};
+        assert_eq!(leads_to(&[(42, Created), (43, Created)], true).await, "object 42");
+        assert_eq!(leads_to(&[(42, Pending), (43, Created)], true).await, "wait");
+        assert_eq!(leads_to(&[(42, Pending)], false).await, WAITING_FOR_PARENT);
+        assert_eq!(leads_to(&[(42, Queued), (43, Created)], true).await, WAITING_FOR_PARENT);
+        assert_eq!(leads_to(&[(42, Dead)], true).await, WAITING_FOR_PARENT);
+        assert_eq!(leads_to(&[(42, Merged)], true).await, "object 42");
+    }
+
+    #[tokio::test]
+    async fn a_number_that_several_share_leads_to_nobody() {
+        use Fate::{Created, Pending, Queued};
+        assert_eq!(leads_to(&[(43, Created)], true).await, "object 43");
+        assert_eq!(leads_to(&[(43, Created), (44, Created)], true).await, "without_contact");
+        assert_eq!(leads_to(&[(43, Created), (44, Queued)], true).await, "without_contact");
+        assert_eq!(leads_to(&[(43, Created), (44, Pending)], true).await, "wait");
+        assert_eq!(leads_to(&[(43, Queued)], true).await, WAITING_FOR_PARENT);
+        assert_eq!(leads_to(&[], true).await, "without_contact");
+    }
 }

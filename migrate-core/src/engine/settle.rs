@@ -37,9 +37,8 @@ impl<D: Draft> Flow<'_, D> {
         };
         let fingerprint = Some(unit.fingerprint());
         pending.push(settled(&unit.root, fate, fingerprint, unit.notes.clone()));
-        if unit.waited.is_some() {
-            pending.push(Change::Unpark { key: unit.root.clone() });
-        }
+        // Also what an earlier process parked of it, and did not come to take back.
+        pending.push(Change::Unpark { key: unit.root.clone() });
         let mut counts = vec![counted];
         if !unit.merged.is_empty() {
             let others = self.run.ledger.entries(&unit.merged).await?;
@@ -67,6 +66,16 @@ impl<D: Draft> Flow<'_, D> {
         reason: Reason,
     ) -> Result<Ended, RunError> {
         self.end(unit, pending, Fate::Queued, reason, None).await
+    }
+
+    /// Ends a record that has been tried often enough. The next run tries it again.
+    pub(super) async fn give_up(
+        &self,
+        unit: &Unit<D>,
+        pending: Vec<Change>,
+        reason: Reason,
+    ) -> Result<Ended, RunError> {
+        self.end(unit, pending, Fate::Dead, reason, None).await
     }
 
     /// Ends a record as the destination's answer says. Unchanged, it is not tried again.
@@ -97,7 +106,7 @@ impl<D: Draft> Flow<'_, D> {
                 target: None,
                 reason: Some(reason.clone()),
                 notes: unit.notes.clone(),
-                attempts: unit.looks() + 1,
+                attempts: unit.waited.map_or(0, |waited| waited.looks) + 1,
                 at: self.run.clock.now(),
             });
             pending.push(Change::Unpark { key: key.clone() });

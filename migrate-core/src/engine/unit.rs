@@ -117,7 +117,9 @@ impl<D: Draft> Unit<D> {
                 Some(PartState::Done(written)) => written,
             };
             if written.fingerprint == step.fingerprint {
-                if wrote && step.draft.repeats_after_others() {
+                let undone = step.draft.repeats_after_others()
+                    && (wrote || later_than(entry, &step.key, written.at));
+                if undone {
                     let known = Some(written.clone());
                     return Next::Write { step: index, known, correction: None };
                 }
@@ -139,18 +141,23 @@ impl<D: Draft> Unit<D> {
         Next::Nothing
     }
 
-    /// When a doubt about a step arose: when it was last being sent, as far as anybody knows.
-    pub(super) fn doubt_since(&self, run_begun: DateTime<Utc>) -> DateTime<Utc> {
+    /// When the write of an intent was last being sent, as far as anybody knows.
+    pub(super) fn doubt_since(
+        &self,
+        intended_at: DateTime<Utc>,
+        run_begun: DateTime<Utc>,
+    ) -> DateTime<Utc> {
         match self.waited {
-            Some(Waited { why: Parking::Doubt, since, .. }) => since,
+            // The doubt that was parked, unless the intent is a later one.
+            Some(Waited { why: Parking::Doubt, since, .. }) if intended_at <= since => since,
             // The process that sent it was gone before this run began.
-            _ => run_begun,
+            _ => run_begun.max(intended_at),
         }
     }
 
-    /// How often it was looked at in vain.
-    pub(super) fn looks(&self) -> u32 {
-        self.waited.map_or(0, |waited| waited.looks)
+    /// How often it was looked at in vain, waiting for this.
+    pub(super) fn looks(&self, why: Parking) -> u32 {
+        self.waited.filter(|waited| waited.why == why).map_or(0, |waited| waited.looks)
     }
 }
 
@@ -170,6 +177,13 @@ impl<D: Draft> Step<D> {
     pub(super) fn needs_intent(&self) -> bool {
         self.draft.repeat() == Repeat::Never
     }
+}
+
+/// Was another write of the record made after this moment?
+fn later_than(entry: &Entry, key: &Key, at: DateTime<Utc>) -> bool {
+    entry.parts.iter().any(|part| {
+        part.key != *key && matches!(&part.state, PartState::Done(written) if written.at > at)
+    })
 }
 
 /// May a negative answer of this kind be believed now?
@@ -197,9 +211,9 @@ pub(super) fn believable_at(
 
 /// The fate of a record all of whose writes are done, and how this run counts it.
 pub(super) fn final_fate(entry: &Entry, root: Option<&Written>, wrote: bool) -> (Fate, Fate) {
-    if entry.fate.is_in_place() {
+    let counted = if wrote { Fate::Updated } else { Fate::Unchanged };
+    if entry.fate.is_in_place() && entry.fate != Fate::Merged {
         // It keeps the fate that put it in place.
-        let counted = if wrote { Fate::Updated } else { Fate::Unchanged };
         return (entry.fate, counted);
     }
     let fate = match root.map(|written| written.how) {
@@ -210,7 +224,9 @@ pub(super) fn final_fate(entry: &Entry, root: Option<&Written>, wrote: bool) -> 
         None if wrote => Fate::Created,
         None => Fate::Unchanged,
     };
-    (fate, fate)
+    // A fingerprint says that it was in place whole once, before it had to wait.
+    let was_in_place = entry.fingerprint.is_some() && root.is_some();
+    (fate, if was_in_place { counted } else { fate })
 }
 
 /// The object of a record, from the entry or from what its own write became.

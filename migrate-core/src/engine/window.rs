@@ -10,7 +10,6 @@ use crate::record::Cursor;
 pub(super) struct Window {
     pages: VecDeque<OpenPage>,
     first: u64,
-    open: usize,
 }
 
 #[derive(Debug)]
@@ -30,14 +29,8 @@ pub(super) struct ClosedPage {
 impl Window {
     /// Opens a page with `open` records still to be settled; `keys` are all its new keys.
     pub(super) fn open(&mut self, keys: Vec<Key>, next: Option<Cursor>, open: usize) -> u64 {
-        self.open += open;
         self.pages.push_back(OpenPage { keys, next, open });
         self.first + self.pages.len() as u64 - 1
-    }
-
-    /// Records that are not settled.
-    pub(super) fn open_records(&self) -> usize {
-        self.open
     }
 
     /// Pages that are not settled whole.
@@ -50,7 +43,6 @@ impl Window {
         let index = page.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         if let Some(page) = index.and_then(|index| self.pages.get_mut(index)) {
             page.open = page.open.saturating_sub(1);
-            self.open = self.open.saturating_sub(1);
         }
     }
 

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    Change, Entry, Ledger, LedgerError, Parked, Parking, Part, PartState, StageState, Written,
+    Change, Entry, Ledger, LedgerError, Parked, Parking, Part, PartState, StageState, UNREADABLE,
+    Written,
 };
 use crate::{Alias, Key, Tally};
 
@@ -212,9 +213,7 @@ impl State {
                 self.stages.insert(stage, StageState { pass, ..StageState::default() });
             }
             Change::Read { stage } => self.stages.entry(stage).or_default().read = true,
-            Change::Finish { stage, at: _ } => {
-                self.stages.entry(stage).or_default().finished = true;
-            }
+            Change::Finish { stage, at: _ } => self.finish(stage),
             Change::Meta { name, value: Some(value) } => {
                 self.meta.insert(name, value);
             }
@@ -233,6 +232,20 @@ impl State {
         self.entries.push(Entry { at, ..Entry::pending(key.clone(), stage) });
         self.rows.insert(key.clone(), row);
         row
+    }
+
+    fn finish(&mut self, name: String) {
+        let stage = self.stages.entry(name.clone()).or_default();
+        stage.finished = true;
+        let mended = |entry: &&mut Entry| {
+            let code = entry.reason.as_ref().map(|reason| reason.code.as_str());
+            entry.stage == name && entry.seen < stage.pass && code == Some(UNREADABLE)
+        };
+        for entry in self.entries.iter_mut().filter(mended) {
+            // Rows keep their numbers; one of no stage is nowhere shown.
+            self.rows.remove(&entry.key);
+            entry.stage.clear();
+        }
     }
 
     fn intend(&mut self, key: Key, stage: &str, at: DateTime<Utc>) {

@@ -244,7 +244,9 @@ pub enum Change {
         /// The stage.
         stage: String,
     },
-    /// Everything that was read in this pass has been dealt with.
+    /// Everything that was read in this pass has been dealt with. Entries whose reason has the
+    /// code [`UNREADABLE`] and that were not seen in it are dropped: a row that could not be read
+    /// is known by its place in a file only, and it has been mended or is gone.
     Finish {
         /// The stage.
         stage: String,
@@ -259,6 +261,9 @@ pub enum Change {
         value: Option<Value>,
     },
 }
+
+/// The code of the reason under which a row that cannot be read is dead.
+pub const UNREADABLE: &str = "unreadable";
 
 /// What is known of one source key.
 #[derive(Clone, Debug, PartialEq)]

@@ -318,6 +318,16 @@ impl Faults {
         }
     }
 
+    /// It refuses everything for now.
+    pub fn busy() -> Self {
+        Self { refused_for_now: 100, find_fails: 100, ..Self::default() }
+    }
+
+    /// It does everything and answers nothing.
+    pub fn silent() -> Self {
+        Self { lost_reply: 100, find_fails: 100, ..Self::default() }
+    }
+
     pub fn gone_after(calls: u64) -> Self {
         Self { gone_after: Some(calls), ..Self::default() }
     }

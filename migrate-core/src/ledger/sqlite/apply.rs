@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::code::{fate_code, how_code, json, json_list, micros, parking_code};
-use crate::ledger::{Change, Parked};
+use crate::ledger::{Change, Parked, UNREADABLE};
 use crate::{Alias, Cursor, Fate, Key, KeyDigest};
 
 /// Makes one change, inside the transaction that the caller has begun.
@@ -111,11 +111,20 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<()> {
         Change::Read { stage } => {
             run(db, "UPDATE stage SET read = 1 WHERE id = ?1", params![stage_id(db, stage)?])
         }
-        Change::Finish { stage, at } => run(
-            db,
-            "UPDATE stage SET finished = 1, finished_at = ?2 WHERE id = ?1",
-            params![stage_id(db, stage)?, micros(*at)],
-        ),
+        Change::Finish { stage, at } => {
+            let stage = stage_id(db, stage)?;
+            run(
+                db,
+                "DELETE FROM entry WHERE stage = ?1 AND reason ->> 'code' = ?2
+                   AND seen < (SELECT pass FROM stage WHERE id = ?1)",
+                params![stage, UNREADABLE],
+            )?;
+            run(
+                db,
+                "UPDATE stage SET finished = 1, finished_at = ?2 WHERE id = ?1",
+                params![stage, micros(*at)],
+            )
+        }
         Change::Meta { name, value: Some(value) } => run(
             db,
             "INSERT INTO meta (name, value) VALUES (?1, ?2)
