@@ -122,8 +122,10 @@ impl<M> Intake<'_, M> {
                     Incoming { key, lane, emit, unreadable: None }
                 }
                 Err(unreadable) => {
-                    let reason = Reason::new("unreadable", unreadable.reason)
-                        .remedy("owner of the source", "mend the record at its source, then run again");
+                    let reason = Reason::new("unreadable", unreadable.reason).remedy(
+                        "owner of the source",
+                        "mend the record at its source, then run again",
+                    );
                     Incoming {
                         key: unreadable.key,
                         lane: None,
