@@ -45,12 +45,14 @@ async fn nobody_there() {
 #[tokio::test]
 async fn somebody_else_there() {
     let world = World::new().await;
-    let wrong = &world.endpoints.leaddesk_original;
+    let wrong = format!("{}/elsewhere", world.endpoints.intercom);
     world.configure(&world.by_api().replace(
         &format!("base_url = \"{}\"\n", world.endpoints.intercom),
         &format!("base_url = \"{wrong}\"\n"),
     ));
-    world.refuses(&["run"], &["Intercom", "destination.base_url"]).await;
+    world
+        .refuses(&["run"], &["Intercom refused the first call", "destination.base_url", &wrong])
+        .await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn a_key_that_is_not_accepted() {
 async fn credentials_of_the_rest_api_that_are_not_accepted() {
     let mut world = World::new().await;
     world.variable("LEADDESK_CLIENT_SECRET", Some("wrong-secret-canary"));
-    let parts = ["LeadDesk", "source.rest", "LEADDESK_CLIENT_SECRET"];
+    let parts = ["LeadDesk's REST API", "source.rest.client_secret_env", "LEADDESK_CLIENT_SECRET"];
     let message = world.refuses(&["run"], &parts).await;
     assert!(!message.contains("canary"), "{message}");
 }
@@ -32,6 +32,10 @@ async fn nobody_there() {
     let config = world.by_api().replace(&world.endpoints.leaddesk_original, &nobody);
     world.configure(&config);
     let parts = ["LeadDesk cannot be reached", "source.original.base_url", &nobody, "run again"];
+    world.refuses(&["run"], &parts).await;
+
+    world.configure(&world.by_api().replace(&world.endpoints.leaddesk_rest, &nobody));
+    let parts = ["REST API cannot be reached", "source.rest.base_url", &nobody, "run again"];
     world.refuses(&["run"], &parts).await;
 }
 

@@ -56,7 +56,7 @@ async fn two_signals_stop_at_once() {
     let ended = world.end(child).await;
     assert!(second.elapsed() < Duration::from_secs(2), "it waited");
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    assert!(ended.stderr.contains("Stopped at once."), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stopped at once; "), "{}", ended.stderr);
     assert_eq!(ended.json()["state"], "failed");
 
     world.sandbox.set_faults(Faults::default());
