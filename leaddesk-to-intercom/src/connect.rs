@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use intercom_client::{Admin, AdminId, IntercomClient, Me};
 use leaddesk_client::{OriginalClient, RestClient, Settings};
 use migrate_core::Ledger;
 use migrate_core::ledger::Binding;
 use secrecy::SecretString;
 
-use crate::config::{Config, ConfigError, Region, Secret, SourceKind};
+use crate::config::{Config, ConfigError, Region, Rest, Secret, SourceKind};
 use crate::sink::{TagBook, Workspace};
 
 /// Where secrets come from: the name of a variable in, its value out.
@@ -163,11 +164,11 @@ fn unusable(config: &Config, error: &intercom_client::Error) -> StartError {
             "Ask the workspace's owner for a trial or a subscription that includes it.",
         );
     }
+    let server = match &config.destination.base_url {
+        Some(url) => format!("destination.base_url ({url})"),
+        None => "destination.region".to_owned(),
+    };
     if error.is_unreachable() {
-        let server = match &config.destination.base_url {
-            Some(url) => format!("destination.base_url ({url})"),
-            None => "destination.region".to_owned(),
-        };
         return StartError::new(
             format!("Intercom cannot be reached: {}.", chain(error)),
             format!("Check {server} and the network, then run again."),
@@ -175,9 +176,7 @@ fn unusable(config: &Config, error: &intercom_client::Error) -> StartError {
     }
     StartError::new(
         format!("Intercom refused the first call: {}.", chain(error)),
-        format!(
-            "Check {token} (destination.token_env) and destination.region or destination.base_url."
-        ),
+        format!("Check {server} and {token} (destination.token_env)."),
     )
 }
 
@@ -231,7 +230,7 @@ fn fallback(config: &Config, admins: &[Admin]) -> Result<Option<AdminId>, StartE
 }
 
 impl Account {
-    /// Builds the clients and proves by one cheap call that the key is accepted.
+    /// Builds the clients and proves by one cheap call of each that its credentials are accepted.
     pub async fn connect(config: &Config, secrets: &Secrets) -> Result<Self, StartError> {
         let mut settings = Settings::default();
         settings.requests_per_second = config.source.requests_per_second;
@@ -258,6 +257,10 @@ impl Account {
             }
         };
         original.calling_lists().await.map_err(|error| refused(config, &error))?;
+        if let (Some(client), Some(rest)) = (&rest, &config.source.rest) {
+            let first = client.users().try_next().await;
+            first.map_err(|error| refused_by_rest(rest, &error))?;
+        }
         Ok(Self { original, rest })
     }
 }
@@ -272,7 +275,9 @@ fn no_client(setting: &str, error: &leaddesk_client::Error) -> StartError {
 fn refused(config: &Config, error: &leaddesk_client::Error) -> StartError {
     let key = &config.source.original.key_env;
     let url = &config.source.original.base_url;
-    if error.is_unauthorized() || error.code() == Some(leaddesk_client::codes::AUTHENTICATION) {
+    // A bare 401 may come from another server than LeadDesk's.
+    let code = error.code().unwrap_or_default();
+    if code.starts_with(leaddesk_client::codes::AUTHENTICATION) {
         return StartError::new(
             format!("LeadDesk does not accept the API key ({error})."),
             format!(
@@ -292,6 +297,23 @@ fn refused(config: &Config, error: &leaddesk_client::Error) -> StartError {
     )
 }
 
+fn refused_by_rest(rest: &Rest, error: &leaddesk_client::Error) -> StartError {
+    let url = &rest.base_url;
+    if error.is_unavailable() {
+        return StartError::new(
+            format!("LeadDesk's REST API cannot be reached: {}.", chain(error)),
+            format!("Check source.rest.base_url ({url}) and the network, then run again."),
+        );
+    }
+    StartError::new(
+        format!("LeadDesk's REST API refused the first call: {}.", chain(error)),
+        format!(
+            "Check {} (source.rest.client_id_env), {} (source.rest.client_secret_env), source.rest.account_id and source.rest.base_url ({url}), or leave [source.rest] out.",
+            rest.client_id_env, rest.client_secret_env
+        ),
+    )
+}
+
 /// An error with its causes, in one line. The clients' errors hold neither URLs nor secrets.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -304,4 +326,36 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(settings: &str, region: &str) -> Result<(), String> {
+        let text =
+            format!("[source]\nkind = \"api\"\ntime_zone = \"UTC\"\n[destination]\n{settings}\n");
+        let config = Config::parse(&text, "test.toml").unwrap();
+        let me = serde_json::json!({"id": "1", "app": {"id_code": "w1", "region": region}});
+        let me: Me = serde_json::from_value(me).unwrap();
+        check_region(&config, &me).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_workspace_of_another_region_is_refused() {
+        assert_eq!(checked("region = \"eu\"", "EU"), Ok(()));
+        assert_eq!(
+            checked("region = \"eu\"", "US").unwrap_err(),
+            "destination.region is \"eu\", but the workspace is hosted in US. \
+             Set destination.region = \"us\", or use a token of the right workspace."
+        );
+    }
+
+    #[test]
+    fn people_of_the_eu_stay_there_unless_somebody_has_agreed() {
+        let refused = checked("region = \"us\"", "US").unwrap_err();
+        assert!(refused.contains("People of FI would go into a workspace that is hosted in US"));
+        assert!(refused.contains("destination.acknowledge_region = true"));
+        assert_eq!(checked("region = \"us\"\nacknowledge_region = true", "US"), Ok(()));
+    }
 }

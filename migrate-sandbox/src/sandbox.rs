@@ -235,12 +235,14 @@ impl Sandbox {
         self.shared.lock().counters.clone()
     }
 
-    /// Stops listening, lets requests in flight end (for two seconds at most) and returns.
-    pub async fn shutdown(self) {
-        let Self { stop, mut server, .. } = self;
+    /// Stops listening, lets requests in flight end (for two seconds at most) and returns what the destination then
+    /// holds. [`Builder::prepare`] lets another sandbox go on with it.
+    pub async fn shutdown(self) -> Workspace {
+        let Self { stop, mut server, shared, .. } = self;
         let _ = stop.send(true);
         if tokio::time::timeout(PATIENCE, &mut server).await.is_err() {
             server.abort();
         }
+        shared.lock().store.snapshot()
     }
 }

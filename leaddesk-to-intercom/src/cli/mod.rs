@@ -77,7 +77,7 @@ async fn with_runner(
     start_log(&state)?;
     let progress = Progress::new(output.shows_progress(args.no_progress));
     let runner = Runner::new(config, state).observer(progress.clone() as Arc<dyn Observer>);
-    stop_on_signals(runner.stop_signal());
+    stop_on_signals(runner.stop_signal(), *output);
     let result = carry_out(&runner, command, output).await;
     progress.end();
     result
@@ -149,31 +149,49 @@ fn start_log(state: &StateDir) -> Result<(), Unfinished> {
 
 /// The first signal stops the run at the next good point; the second ends the process at once,
 /// and what is in doubt then is settled by the next run.
-#[allow(clippy::print_stderr, reason = "the program talks to its user")]
-fn stop_on_signals(stop: StopSignal) {
+fn stop_on_signals(stop: StopSignal, output: Output) {
     tokio::spawn(async move {
-        if signal().await.is_err() {
-            return;
-        }
+        let Ok(mut signals) = Signals::new() else { return };
+        signals.next().await;
         stop.stop();
-        eprintln!("\nStopping: what is under way is finished and kept. Again to stop at once.");
-        if signal().await.is_ok() {
-            eprintln!("Stopped at once. The next run settles what is in doubt.");
-            std::process::exit(i32::from(Exit::Stopped.code()));
-        }
+        output.say("\nStopping: what is under way is finished and kept. Again to stop at once.");
+        signals.next().await;
+        output.failed("stopped at once; the next run settles what is in doubt", Exit::Stopped);
+        std::process::exit(i32::from(Exit::Stopped.code()));
     });
 }
 
-async fn signal() -> std::io::Result<()> {
+/// What asks the program to stop: Ctrl-C and, on Unix, SIGTERM. They are listened to from the start,
+/// so that a second signal is not missed while the first is dealt with.
+struct Signals {
     #[cfg(unix)]
-    {
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+
+    #[cfg(windows)]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(windows)]
+        let _ = self.interrupt.recv().await;
+    }
 }

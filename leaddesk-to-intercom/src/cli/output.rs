@@ -25,7 +25,8 @@ pub(super) fn usage(usage: &Usage) -> ExitCode {
     } else {
         eprint!("{}", usage.text);
         if usage.json {
-            print_failed(usage.text.lines().next().unwrap_or_default());
+            let first = usage.text.lines().next().unwrap_or_default();
+            print_failed(first.trim_start_matches("error: "));
         }
     }
     ExitCode::from(usage.exit_code)

@@ -53,8 +53,10 @@ pub(super) async fn rehearse(
     }
 
     let text = configuration(&endpoints, quota);
-    crate::state::write_whole(&state.file("migration.toml"), |file| file.write_all(text.as_bytes()))
-        .map_err(failed("cannot be written"))?;
+    crate::state::write_whole(&state.file("migration.toml"), |file| {
+        file.write_all(text.as_bytes())
+    })
+    .map_err(failed("cannot be written"))?;
     let config =
         Config::load(&state.file("migration.toml")).map_err(crate::connect::StartError::from)?;
     start_log(&state)?;
@@ -62,7 +64,7 @@ pub(super) async fn rehearse(
     let runner = Runner::new(config, state)
         .secrets(Arc::new(move |name| secret(&endpoints, name)))
         .observer(progress.clone() as Arc<dyn Observer>);
-    stop_on_signals(runner.stop_signal());
+    stop_on_signals(runner.stop_signal(), *output);
     let result = all(&runner, output).await;
     progress.end();
     sandbox.shutdown().await;

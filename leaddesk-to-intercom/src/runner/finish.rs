@@ -97,10 +97,8 @@ impl Unfinished {
 fn ledger_message(error: &LedgerError) -> String {
     let text = chain(error);
     match error.kind() {
-        LedgerErrorKind::Locked if !text.contains("another run") => {
-            format!("another run uses this state directory: {text}")
-        }
-        _ => text,
+        LedgerErrorKind::Storage => text,
+        _ => format!("{text}. The state directory is named with --state DIR."),
     }
 }
 

@@ -149,7 +149,13 @@ impl Session {
 
     /// The saved plan, if there is one. A stale one is refused, with what has changed.
     pub(super) async fn saved_plan(&self, runner: &Runner) -> Result<Option<PlanFile>, Unfinished> {
-        let unread = |error| Unfinished::state("the saved plan cannot be read", &error);
+        let unread = |error| {
+            let file = runner.state.file(FILE);
+            Unfinished::start(StartError::new(
+                format!("The saved plan {} cannot be read: {error}.", file.display()),
+                "Run `plan` again and look at what it says, then run.",
+            ))
+        };
         let Some(plan) = runner.state.read_json::<PlanFile>(FILE).map_err(unread)? else {
             return Ok(None);
         };

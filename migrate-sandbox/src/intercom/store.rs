@@ -94,6 +94,7 @@ impl Store {
 
     /// Puts another state in the place of this one. What differs reaches the search index after its lag.
     pub(crate) fn replace(&mut self, workspace: Workspace) {
+        self.serial = self.serial.max(highest_serial(&workspace));
         self.id_code = workspace.id_code;
         self.name = workspace.name;
         self.region = workspace.region;
@@ -305,4 +306,24 @@ impl Store {
     pub(super) fn own_admin(&self) -> String {
         self.admins.first().map(|admin| admin.id.to_string()).unwrap_or_default()
     }
+}
+
+/// The highest number that a store gave to anything in this workspace, which may be that of an earlier store.
+fn highest_serial(workspace: &Workspace) -> u64 {
+    let number = |id: &str| id.parse::<u64>().unwrap_or(0);
+    let contacts = workspace.contacts.iter().flat_map(|contact| {
+        let own = contact.id.get(8..).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        contact.notes.iter().map(move |note| number(&note.id)).chain(own)
+    });
+    let conversations = workspace.conversations.iter().flat_map(|it| {
+        let parts = it.parts.iter().map(move |part| number(&part.id));
+        parts.chain([number(&it.id), number(&it.source.id)])
+    });
+    let deleted = workspace.deleted_conversations.iter().map(|it| number(&it.id));
+    let tags = workspace.tags.iter().map(|tag| number(&tag.id));
+    let attributes = workspace.data_attributes.iter().map(|it| it.id);
+    let more = workspace.conversation_attributes.iter().map(|it| it.id);
+    let all =
+        contacts.chain(conversations).chain(deleted).chain(tags).chain(attributes).chain(more);
+    all.max().unwrap_or(0)
 }

@@ -132,6 +132,24 @@ async fn after_the_shutdown_nobody_answers() {
 }
 
 #[tokio::test]
+async fn another_sandbox_goes_on_with_what_one_held() {
+    let desk = Desk::start(plain()).await;
+    let first = desk.new_user("leaddesk:contact:1", "first@example.com").await;
+    desk.new_conversation(&first, "kept", 1_600_000_000).await;
+    let listened = desk.sandbox.endpoints().intercom.trim_start_matches("http://").parse().unwrap();
+    let kept = desk.sandbox.shutdown().await;
+    assert_eq!((kept.contacts.len(), kept.conversations.len()), (1, 1));
+
+    let before = kept.clone();
+    let desk = Desk::start(plain().listen(listened).prepare(|workspace| *workspace = kept)).await;
+    assert!(desk.sandbox.workspace() == before);
+    let second = desk.new_user("leaddesk:contact:2", "second@example.com").await;
+    desk.new_conversation(&second, "new", 1_600_000_001).await;
+    let now = desk.sandbox.workspace();
+    assert_eq!((now.contacts.len(), now.conversations.len()), (2, 2), "no id is given twice");
+}
+
+#[tokio::test]
 async fn debug_shows_no_value_of_anybody() {
     let desk = Desk::start(plain()).await;
     let contact = desk.new_user("leaddesk:contact:77", "ada.secret@example.com").await;

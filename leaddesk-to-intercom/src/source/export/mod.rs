@@ -44,6 +44,13 @@ impl Folder {
         };
         let dir = config.resolve(&export.dir);
         let folder = Self { dir, settings: settings(config)?, findings };
+        if !folder.dir.is_dir() {
+            return Err(SourceError::refused(format!(
+                "there is no export folder {}: export the account into it, or mend \
+                 source.export.dir",
+                folder.dir.display()
+            )));
+        }
         let contacts = folder.path("contacts.csv");
         if !contacts.is_file() {
             return Err(SourceError::refused(format!(
@@ -194,7 +201,12 @@ impl Folder {
 /// Refused when the file is not there or has no key column.
 pub fn calls(config: &Config, path: &Path) -> Result<File<Call>, SourceError> {
     let (path, settings) = (config.resolve(path), settings(config)?);
-    export::calls(&path, &settings).map_err(|error| unusable(&path, error))?;
+    export::calls(&path, &settings).map_err(|error| {
+        SourceError::refused(format!(
+            "the call log {} cannot be used: {error}: mend it or source.calls.csv",
+            path.display()
+        ))
+    })?;
     Ok(calls_of(path, settings))
 }
 

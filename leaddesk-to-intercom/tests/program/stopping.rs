@@ -1,0 +1,67 @@
+//! Runs that are told to stop.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use migrate_sandbox::Faults;
+use tokio::process::Child;
+
+use super::state::slow;
+use super::world::World;
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn one_signal_stops_at_a_good_point() {
+    for name in ["-INT", "-TERM"] {
+        let world = World::new().await;
+        world.sandbox.set_faults(slow(Duration::from_millis(200)));
+        let child = world.program(&["run"]).spawn().unwrap();
+        world.writes_reach(60).await;
+        signal(&child, name);
+        let ended = world.end(child).await;
+        assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+        assert!(ended.stderr.contains("Stopping: "), "{}", ended.stderr);
+        assert!(ended.stderr.ends_with("error: interrupted; run again to go on\n"));
+        let report = ended.json();
+        assert_eq!(report["state"], "interrupted");
+        assert_eq!(report, world.report());
+        let writes = world.counters().intercom_writes;
+        assert_eq!(report["last_run"]["writes"], writes, "writes under way were waited for");
+
+        world.sandbox.set_faults(Faults::default());
+        let report = world.succeeds(&["run"]).await.json();
+        assert_eq!((&report["state"], &report["accounted"]), (&"complete".into(), &true.into()));
+        world.all_is_there_once();
+    }
+}
+
+#[tokio::test]
+async fn two_signals_stop_at_once() {
+    let world = World::new().await;
+    world.sandbox.set_faults(slow(Duration::from_millis(50)));
+    let child = world.program(&["run"]).spawn().unwrap();
+    world.writes_reach(100).await;
+    // What is sent from now on is answered long after the program is gone.
+    world.sandbox.set_faults(slow(Duration::from_secs(4)));
+    let before = world.counters().intercom_writes;
+    world.writes_reach(before + 5).await;
+    signal(&child, "-INT");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let second = Instant::now();
+    signal(&child, "-INT");
+    let ended = world.end(child).await;
+    assert!(second.elapsed() < Duration::from_secs(2), "it waited");
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stopped at once; "), "{}", ended.stderr);
+    assert_eq!(ended.json()["state"], "failed");
+
+    world.sandbox.set_faults(Faults::default());
+    world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"5s\""));
+    let report = world.succeeds(&["run"]).await.json();
+    assert_eq!(report["accounted"], true);
+    world.all_is_there_once();
+}
