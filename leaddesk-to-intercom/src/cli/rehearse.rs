@@ -53,8 +53,10 @@ pub(super) async fn rehearse(
     }
 
     let text = configuration(&endpoints, quota);
-    crate::state::write_whole(&state.file("migration.toml"), |file| file.write_all(text.as_bytes()))
-        .map_err(failed("cannot be written"))?;
+    crate::state::write_whole(&state.file("migration.toml"), |file| {
+        file.write_all(text.as_bytes())
+    })
+    .map_err(failed("cannot be written"))?;
     let config =
         Config::load(&state.file("migration.toml")).map_err(crate::connect::StartError::from)?;
     start_log(&state)?;
