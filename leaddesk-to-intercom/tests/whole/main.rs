@@ -4,5 +4,10 @@
 
 #[path = "../audit/mod.rs"]
 mod audit;
+
+mod again;
+mod behind;
 mod bench;
 mod first;
+mod known;
+mod two_ways;
