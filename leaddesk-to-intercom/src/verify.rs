@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::StreamExt;
 use intercom_client::{
-    Contact, ContactId, Conversation, ConversationId, Error, IntercomClient, State, text,
+    Contact, ContactId, Conversation, ConversationId, Error, IntercomClient, Part, State, text,
 };
 use migrate_core::ledger::{Entry, How, Ledger, LedgerError, PartState};
 use migrate_core::{
-    Doubt, Failure, Fate, Fingerprint, Found, Key, Limits, Mismatch, Sink, TargetId, Verified,
-    Write,
+    Doubt, Draft as _, Failure, Fate, Fingerprint, Found, Key, Limits, Mismatch, Sink, TargetId,
+    Verified, Write,
 };
 use serde_json::Value;
 
@@ -277,7 +277,8 @@ impl Verifier {
                 }
                 let source = found.source.as_ref();
                 let said = source.and_then(|source| source.body.as_ref());
-                if !said.is_some_and(|said| text::same(said.reveal(), body)) {
+                let same = said.is_some_and(|said| text::same(said.reveal(), body));
+                if !same && correction(&found, &write.draft).is_none() {
                     self.differs(&root, "body", said.is_some());
                 }
                 // In the scratch ledger a contact's object is named by the record's own key.
@@ -294,9 +295,7 @@ impl Verifier {
                 }
             }
             ConversationDraft::Remark { created_at, body, .. } => {
-                let part = found.parts().iter().find(|part| {
-                    part.body.as_ref().is_some_and(|said| text::same(said.reveal(), body))
-                });
+                let part = saying(&found, body).or_else(|| correction(&found, &write.draft));
                 let field = write.key.part_name().unwrap_or("remark");
                 match part {
                     None => self.mismatch(&root, field, "lost"),
@@ -334,6 +333,20 @@ impl Verifier {
     async fn target_of(&self, scratch: &TargetId) -> Result<Option<TargetId>, LedgerError> {
         let key = Key::from(scratch.as_str());
         Ok(self.entry(&key).await?.and_then(|entry| entry.target))
+    }
+}
+
+/// The part of a conversation that says this.
+fn saying<'a>(found: &'a Conversation, body: &str) -> Option<&'a Part> {
+    let says = |part: &&Part| part.body.as_ref().is_some_and(|it| text::same(it.reveal(), body));
+    found.parts().iter().find(says)
+}
+
+/// The note that corrects a text which has changed since it was written: no text can be edited.
+fn correction<'a>(found: &'a Conversation, draft: &ConversationDraft) -> Option<&'a Part> {
+    match draft.correction()? {
+        ConversationDraft::Remark { body, .. } => saying(found, &body),
+        _ => None,
     }
 }
 

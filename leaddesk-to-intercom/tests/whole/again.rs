@@ -1,0 +1,102 @@
+//! Further runs: nothing is written for what has not changed, and no more than needed for what has.
+
+use std::collections::BTreeMap;
+
+use migrate_sandbox::{Account, AccountSpec};
+
+use crate::audit::audit;
+use crate::bench::{Bench, assert_clean, ugly};
+
+/// A second run makes no write call, nor does one after a verification or without the saved plan.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unchanged_data_is_not_written_again() {
+    let bench = Bench::new(ugly(5)).await;
+    let first = bench.run().await;
+    let (writes, whole) = (bench.writes(), bench.sandbox.workspace());
+    assert_eq!(first.report.last_run.writes, writes);
+
+    for case in ["at once", "after a verification", "without the plan"] {
+        match case {
+            "after a verification" => {
+                let found = bench.verify().await.report;
+                assert_eq!(found.verify.unwrap().mismatches, []);
+                assert_eq!(found.last_run.writes, 0);
+            }
+            "without the plan" => std::fs::remove_file(bench.path("state/plan.json")).unwrap(),
+            _ => {}
+        }
+        let again = bench.run().await;
+        assert_eq!(bench.writes(), writes, "{case}");
+        assert_eq!(again.report.last_run.writes, 0, "{case}");
+        assert_eq!(again.exit, first.exit, "{case}");
+        assert_eq!(again.report.queues, first.report.queues, "{case}");
+        assert!(bench.sandbox.workspace() == whole, "{case}: the workspace has changed");
+    }
+}
+
+/// A changed contact is updated, a changed comment becomes a note that says so, and the conversation
+/// is closed again. Nothing else is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_changed_is_changed() {
+    let account = Account::generate(&AccountSpec::plain(30, 6));
+    let person = account.contacts[7].id;
+    let commented = |call: &&migrate_sandbox::SourceCall| {
+        call.comment.as_deref().is_some_and(|comment| !comment.is_empty())
+    };
+    let call = account.calls.iter().find(commented).unwrap().id;
+    let bench = Bench::new(account).await;
+    bench.run().await;
+    let (before, old) = (bench.sandbox.counters().intercom, bench.sandbox.workspace());
+
+    bench.sandbox.edit_account(|account| {
+        account.contacts[7].city = Some("Rovaniemi".into());
+        account.contacts[7].updated_at = Some("2026-10-31 12:00:00".into());
+        let call = account.calls.iter_mut().find(|it| it.id == call).unwrap();
+        call.comment = Some("It was about <another> offer & more".into());
+    });
+    let finished = bench.run().await;
+    let mut written = bench.sandbox.counters().intercom;
+    written.retain(|name, count| {
+        *count -= before.get(name).copied().unwrap_or_default();
+        *count > 0 && !name.starts_with("GET ") && !name.ends_with("/search")
+    });
+    let expected = [
+        ("PUT /contacts/{id}", 1),
+        ("POST /conversations/{id}/reply", 1),
+        ("POST /conversations/{id}/parts", 1),
+    ];
+    let expected: BTreeMap<String, u64> =
+        expected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    assert_eq!(written, expected);
+    assert_eq!(finished.report.last_run.writes, 3);
+
+    // The correction is taken out again: what is left is what a first run would have made, but for
+    // the old comment.
+    let account = bench.sandbox.account();
+    let mut new = bench.sandbox.workspace();
+    let marker = format!("LeadDesk call {call}");
+    let conversation =
+        new.conversations.iter_mut().find(|it| it.source.body.ends_with(&marker)).unwrap();
+    assert_eq!(conversation.state, "closed");
+    assert_eq!(conversation.parts.last().unwrap().part_type, "close");
+    let is_correction = |body: &str| body.starts_with("Corrected in LeadDesk");
+    let at = conversation
+        .parts
+        .iter()
+        .position(|part| part.body.as_deref().is_some_and(is_correction))
+        .expect("no correction");
+    let correction = conversation.parts.remove(at);
+    assert_eq!(correction.part_type, "note");
+    assert!(correction.body.unwrap().ends_with("It was about <another> offer & more"));
+    let old = old.conversations.iter().find(|it| it.id == conversation.id).unwrap();
+    let remark = |parts: &[migrate_sandbox::workspace::Part]| parts[0].body.clone();
+    assert_eq!(remark(&conversation.parts), remark(&old.parts), "the old comment stays");
+    conversation.parts[0].body = Some("It was about <another> offer & more".into());
+    assert_clean(&audit(&account, &new));
+    let id = format!("leaddesk:contact:{person}");
+    let city = &new.contact_by_external_id(&id).unwrap().custom_attributes["ld_city"];
+    assert_eq!(city, "Rovaniemi");
+
+    assert_eq!(bench.run().await.report.last_run.writes, 0, "and then there is nothing left to do");
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+}

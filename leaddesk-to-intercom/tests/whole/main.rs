@@ -1,0 +1,13 @@
+//! Whole migrations over HTTP, against stand-ins of both services.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail at any step")]
+
+#[path = "../audit/mod.rs"]
+mod audit;
+
+mod again;
+mod behind;
+mod bench;
+mod first;
+mod known;
+mod two_ways;
