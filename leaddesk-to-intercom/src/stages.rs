@@ -91,6 +91,7 @@ impl Stages<'_> {
         );
         let plan = Plan::new()
             .stage(schema, &[])
+            .barrier()
             .stage(agents, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS]);

@@ -66,9 +66,19 @@ impl SchemaSink {
                 None => Outcome::Created(TargetId::new(&wanted.name)),
             },
             Err(error) => {
-                // A lost reply may have made it: the next try reads them again.
                 *known = None;
-                outcome_of(&error)
+                let outcome = outcome_of(&error);
+                if !matches!(outcome, Outcome::Refused(_)) {
+                    return outcome;
+                }
+                // A request of ours of which the reply was lost may have made it meanwhile.
+                match self.contact_attributes().await {
+                    Ok(read) => known
+                        .insert(read)
+                        .get(&wanted.name.to_lowercase())
+                        .map_or(outcome, |found| existing(found, wanted, "contacts")),
+                    Err(error) => Outcome::Failed(failure_of(&error)),
+                }
             }
         }
     }

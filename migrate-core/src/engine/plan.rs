@@ -54,6 +54,7 @@ struct Planned {
     stage: Box<dyn Stage>,
     after: Vec<String>,
     held_by: Vec<String>,
+    barrier: bool,
 }
 
 impl fmt::Debug for Plan {
@@ -112,7 +113,12 @@ impl Plan {
     #[must_use]
     pub fn stage(mut self, stage: impl Stage + 'static, after: &[&str]) -> Self {
         let after = after.iter().map(|&name| name.to_owned()).collect();
-        self.stages.push(Planned { stage: Box::new(stage), after, held_by: Vec::new() });
+        self.stages.push(Planned {
+            stage: Box::new(stage),
+            after,
+            held_by: Vec::new(),
+            barrier: false,
+        });
         self
     }
 
@@ -121,6 +127,17 @@ impl Plan {
     pub fn held_by(mut self, by: &str) -> Self {
         if let Some(planned) = self.stages.last_mut() {
             planned.held_by.push(by.to_owned());
+        }
+        self
+    }
+
+    /// Makes the last added stage a barrier: what comes after it needs all of it, so it begins only
+    /// when every record of it is settled, and is held back while one is refused or waits for
+    /// somebody.
+    #[must_use]
+    pub fn barrier(mut self) -> Self {
+        if let Some(planned) = self.stages.last_mut() {
+            planned.barrier = true;
         }
         self
     }
@@ -180,7 +197,13 @@ impl Plan {
                 continue;
             }
             planned.stage.run(run).await?;
-            active.push(&planned.stage);
+            active.push(&*planned.stage);
+            if planned.barrier {
+                end.waiting = settle(&[&*planned.stage], run, options).await?;
+                if end.waiting > 0 {
+                    return Ok(end);
+                }
+            }
         }
         if let Some(only) = &options.only
             && active.is_empty()
@@ -188,26 +211,9 @@ impl Plan {
         {
             return Err(RunError::NoStage(only.clone()));
         }
-        loop {
-            let mut waiting = Waiting::default();
-            for stage in &active {
-                let more = stage.settle(run).await?;
-                waiting.records += more.records;
-                waiting.due = match (waiting.due, more.due) {
-                    (Some(first), Some(second)) => Some(first.min(second)),
-                    (first, second) => first.or(second),
-                };
-            }
-            let Some(due) = waiting.due else { break };
-            if options.no_wait {
-                end.waiting = waiting.records;
-                return Ok(end);
-            }
-            run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
-            tokio::select! {
-                () = run.clock.sleep_until(due) => {}
-                () = run.stop.stopped() => return Err(RunError::Interrupted),
-            }
+        end.waiting = settle(&active, run, options).await?;
+        if end.waiting > 0 {
+            return Ok(end);
         }
         for stage in &active {
             stage.finish(run).await?;
@@ -227,7 +233,41 @@ impl Plan {
                 return Ok(Some(by.clone()));
             }
         }
+        for before in &planned.after {
+            let is_barrier = |other: &Planned| other.barrier && other.stage.name() == before;
+            if self.stages.iter().any(is_barrier) {
+                let tally = run.ledger.tally(before, 0).await?;
+                if tally.of(Fate::Queued) + tally.of(Fate::Dead) > 0 {
+                    return Ok(Some(before.clone()));
+                }
+            }
+        }
         let held = |name: &String| end.held.iter().any(|(held, _)| held == name);
         Ok(planned.after.iter().find(|name| held(name)).cloned())
+    }
+}
+
+/// Looks at what waits in these stages until nothing does. Says how many records still wait, if
+/// the run is not to wait for them.
+async fn settle(stages: &[&dyn Stage], run: &Run, options: &RunOptions) -> Result<u64, RunError> {
+    loop {
+        let mut waiting = Waiting::default();
+        for stage in stages {
+            let more = stage.settle(run).await?;
+            waiting.records += more.records;
+            waiting.due = match (waiting.due, more.due) {
+                (Some(first), Some(second)) => Some(first.min(second)),
+                (first, second) => first.or(second),
+            };
+        }
+        let Some(due) = waiting.due else { return Ok(0) };
+        if options.no_wait {
+            return Ok(waiting.records);
+        }
+        run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
+        tokio::select! {
+            () = run.clock.sleep_until(due) => {}
+            () = run.stop.stopped() => return Err(RunError::Interrupted),
+        }
     }
 }
