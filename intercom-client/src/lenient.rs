@@ -61,8 +61,12 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// The keys under which lists stand in their envelopes.
+const LISTS: [&str; 4] = ["data", "tags", "contacts", "options"];
+
 /// A list that arrives bare, null, or inside an envelope such as
-/// `{"type": "tag.list", "tags": [..]}`: the first array in the envelope is the list.
+/// `{"type": "tag.list", "tags": [..]}`. Other arrays in the envelope are not the list: a later
+/// version may have added them.
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -71,13 +75,13 @@ where
     let list = match Value::deserialize(deserializer)? {
         Value::Null => return Ok(Vec::new()),
         Value::Array(list) => list,
-        Value::Object(envelope) => envelope
-            .into_iter()
-            .find_map(|(_, value)| match value {
+        Value::Object(mut envelope) => {
+            let list = LISTS.into_iter().find_map(|name| match envelope.remove(name)? {
                 Value::Array(list) => Some(list),
                 _ => None,
-            })
-            .unwrap_or_default(),
+            });
+            list.unwrap_or_default()
+        }
         _ => return Err(D::Error::custom("expected a list")),
     };
     list.into_iter().map(|value| serde_json::from_value(value).map_err(D::Error::custom)).collect()
@@ -122,6 +126,8 @@ mod tests {
         assert_eq!(read(r#"{"at": "2020-09-13T12:26:40Z"}"#).at, at);
         assert_eq!(read(r#"{"tags": [1, 2]}"#).tags, [1, 2]);
         assert_eq!(read(r#"{"tags": {"type": "tag.list", "tags": [1, 2]}}"#).tags, [1, 2]);
+        assert_eq!(read(r#"{"tags": {"a": ["new"], "data": [1, 2], "new": []}}"#).tags, [1, 2]);
+        assert!(read(r#"{"tags": {"a": ["new"]}}"#).tags.is_empty());
     }
 
     #[test]

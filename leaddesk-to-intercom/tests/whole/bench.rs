@@ -81,6 +81,13 @@ impl Bench {
         let finished = self.runner().run(&RunOptions::default()).await;
         let finished = finished.unwrap_or_else(|error| panic!("the run failed: {error}"));
         assert!(matches!(finished.exit, Exit::Done | Exit::Attention), "{:?}", finished.error);
+        let dead =
+            std::fs::read_to_string(self.path("state/queues/dead.jsonl")).unwrap_or_default();
+        assert!(
+            dead.is_empty(),
+            "dead records:\n{}",
+            dead.lines().take(5).collect::<Vec<_>>().join("\n")
+        );
         assert!(finished.report.accounted, "records are not accounted for");
         assert_eq!(self.sandbox.counters().leaddesk_writes, 0, "LeadDesk was written to");
         finished

@@ -9,5 +9,8 @@ mod again;
 mod behind;
 mod bench;
 mod first;
+mod foreign;
 mod known;
+mod proxy;
 mod two_ways;
+mod wording;
