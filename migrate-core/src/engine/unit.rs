@@ -296,3 +296,95 @@ impl<D: Draft> Unit<D> {
         Ok(unit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::draft::Repeat;
+    use crate::ledger::Part;
+
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    enum Item {
+        Reply(String),
+        Close,
+    }
+
+    impl Draft for Item {
+        fn repeat(&self) -> Repeat {
+            Repeat::Never
+        }
+
+        fn repeats_after_others(&self) -> bool {
+            matches!(self, Self::Close)
+        }
+    }
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
+    }
+
+    fn unit() -> Unit<Item> {
+        let drafts = vec![
+            (None, Item::Reply("hello".into())),
+            (Some("reply".into()), Item::Reply("more".into())),
+            (Some("close".into()), Item::Close),
+        ];
+        Unit::new(Key::new("thread", 1), None, drafts, Vec::new(), Vec::new()).expect("a unit")
+    }
+
+    /// The entry of a unit whose writes were done at these seconds.
+    fn done(unit: &Unit<Item>, seconds: &[i64]) -> Entry {
+        let mut entry = Entry::pending(unit.root.clone(), "threads");
+        entry.parts = unit
+            .steps
+            .iter()
+            .zip(seconds)
+            .map(|(step, second)| {
+                let target = TargetId::new("x");
+                let (fingerprint, how) = (step.fingerprint, How::Created);
+                let written = Written { target, fingerprint, how, at: at(*second) };
+                Part { key: step.key.clone(), state: PartState::Done(written) }
+            })
+            .collect();
+        entry
+    }
+
+    #[test]
+    fn a_thread_that_was_cut_off_goes_on_at_the_next_message() {
+        let unit = unit();
+        let next = unit.next(0, &done(&unit, &[1]), false);
+        assert_eq!(next, Next::Write { step: 1, known: None, correction: None });
+    }
+
+    #[test]
+    fn the_close_follows_whatever_came_after_it_even_in_another_run() {
+        let unit = unit();
+        assert_eq!(unit.next(0, &done(&unit, &[1, 2, 3]), false), Next::Nothing);
+        let reopened = unit.next(0, &done(&unit, &[1, 4, 3]), false);
+        assert!(matches!(reopened, Next::Write { step: 2, known: Some(_), .. }), "{reopened:?}");
+        let wrote = unit.next(0, &done(&unit, &[1, 2, 3]), true);
+        assert!(matches!(wrote, Next::Write { step: 2, known: Some(_), .. }), "{wrote:?}");
+    }
+
+    #[test]
+    fn doubt_begins_with_the_newest_intent() {
+        let mut unit = unit();
+        assert_eq!(unit.doubt_since(at(5), at(9)), at(9), "its process was gone by then");
+        assert_eq!(unit.doubt_since(at(12), at(9)), at(12));
+        unit.waited = Some(Waited { why: Parking::Doubt, since: at(7), looks: 3 });
+        assert_eq!(unit.doubt_since(at(5), at(9)), at(7), "parked by the process that sent it");
+        assert_eq!(unit.doubt_since(at(8), at(9)), at(9), "sent after that, by a process now gone");
+        assert_eq!((unit.looks(Parking::Doubt), unit.looks(Parking::Retry)), (3, 0));
+    }
+
+    #[test]
+    fn a_negative_answer_counts_only_when_nothing_can_be_on_its_way() {
+        let (since, patience) = (at(0), Patience::default());
+        for (evidence, believed_from) in [(Evidence::Read, 60), (Evidence::Search, 360)] {
+            assert!(!believed(evidence, since, at(believed_from - 1), &patience));
+            assert!(believed(evidence, since, at(believed_from), &patience));
+        }
+    }
+}
