@@ -12,7 +12,7 @@ use migrate_core::ledger::Binding;
 use secrecy::SecretString;
 
 use crate::config::{Config, ConfigError, Region, Rest, Secret, SourceKind};
-use crate::sink::{TagBook, Workspace};
+use crate::sink::Workspace;
 
 /// Where secrets come from: the name of a variable in, its value out.
 pub type Secrets = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -48,6 +48,7 @@ impl StartError {
 
 /// The Intercom workspace, as it was found.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Destination {
     /// The client.
     pub client: IntercomClient,
@@ -69,6 +70,7 @@ impl fmt::Debug for Destination {
 
 /// The LeadDesk side of an account that is read by API.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Account {
     /// The Original API.
     pub original: OriginalClient,
@@ -87,7 +89,13 @@ impl Destination {
         let me = client.me().await.map_err(|error| unusable(config, &error))?;
         check_region(config, &me)?;
         let app = me.app.as_ref();
-        let id_code = app.and_then(|app| app.id_code.clone()).unwrap_or_else(|| "unknown".into());
+        let id_code = app.and_then(|app| app.id_code.clone()).unwrap_or_default();
+        if id_code.trim().is_empty() {
+            return Err(StartError::new(
+                "Intercom does not say which workspace the token belongs to (no app.id_code in the reply of /me), so the state directory cannot be bound to it.",
+                "Use an access token of an app in the workspace (destination.token_env), and check destination.base_url.",
+            ));
+        }
         let admins = client.admins().list().await.map_err(|error| unusable(config, &error))?;
         let fallback = fallback(config, &admins)?;
         Ok(Self {
@@ -101,23 +109,33 @@ impl Destination {
 
     /// What the sinks share.
     pub fn workspace(&self, config: &Config, ledger: &Arc<dyn Ledger>) -> Workspace {
-        Workspace {
-            client: self.client.clone(),
-            admin: self.admin.clone(),
-            tags: Arc::new(TagBook::new(self.client.clone(), ledger.clone())),
-            in_flight: MAX_IN_FLIGHT,
-            overwrite: config.contacts.overwrite,
-        }
+        let mut workspace = Workspace::new(self.client.clone(), self.admin.clone(), ledger.clone());
+        workspace.in_flight = MAX_IN_FLIGHT;
+        workspace.overwrite = config.contacts.overwrite;
+        workspace
     }
 
-    /// To what a state directory is bound.
+    /// To what a state directory is bound: see [`source_account`], the workspace and the prefix.
     pub fn binding(&self, config: &Config) -> Binding {
-        let source = match (config.source.kind, &config.source.rest) {
-            (SourceKind::Export, _) => "export".to_owned(),
-            (SourceKind::Api, Some(rest)) => format!("account {}", rest.account_id),
-            (SourceKind::Api, None) => config.source.original.base_url.to_string(),
-        };
-        Binding::new(source, &self.id_code, &config.source.key_prefix)
+        Binding::new(source_account(config), &self.id_code, &config.source.key_prefix)
+    }
+}
+
+/// The source account, by the steadiest name it has: a folder by its path; an API account by the
+/// account id of `[source.rest]`, else by the base URL.
+///
+/// The Original API does not say whose account it is, and its key is rotated, so a key is no name:
+/// two accounts on one base URL are told apart only where `[source.rest]` names them.
+pub fn source_account(config: &Config) -> String {
+    match (config.source.kind, &config.source.rest) {
+        (SourceKind::Export, _) => {
+            let dir = config.source.export.as_ref().map(|export| config.resolve(&export.dir));
+            let dir = dir.unwrap_or_default();
+            let dir = dir.canonicalize().unwrap_or(dir);
+            format!("folder {}", dir.display())
+        }
+        (_, Some(rest)) => format!("account {}", rest.account_id.trim()),
+        (_, None) => format!("account at {}", config.source.original.base_url),
     }
 }
 
@@ -357,5 +375,30 @@ mod tests {
         assert!(refused.contains("People of FI would go into a workspace that is hosted in US"));
         assert!(refused.contains("destination.acknowledge_region = true"));
         assert_eq!(checked("region = \"us\"\nacknowledge_region = true", "US"), Ok(()));
+    }
+
+    #[test]
+    fn a_source_account_is_named_by_its_folder_its_id_or_its_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = |kind: &str, lines: String| {
+            let text = format!(
+                "[source]\nkind = '{kind}'\ntime_zone = 'UTC'\n[destination]\nregion = 'eu'\n{lines}"
+            );
+            source_account(&Config::parse(&text, "test.toml").unwrap())
+        };
+        for name in ["a", "b"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let folder = |name: &str| {
+            named("export", format!("[source.export]\ndir = '{}/{name}'", dir.path().display()))
+        };
+        assert_ne!(folder("a"), folder("b"));
+        assert_eq!(folder("a"), folder("b/../a"), "the same folder by another path");
+        let rest = |id: &str| {
+            let lines = "[source.rest]\nbase_url = 'https://rest.example.com'\naccount_id =";
+            named("api", format!("{lines} '{id}'\n"))
+        };
+        assert_ne!(rest("1"), rest("2"));
+        assert_eq!(named("api", String::new()), "account at https://api.leaddesk.com/");
     }
 }

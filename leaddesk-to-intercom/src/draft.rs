@@ -58,6 +58,12 @@ pub struct ContactFields {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConversationDraft {
+    /// Writes nothing: the record waits until this agent is a teammate, since nobody else speaks
+    /// for those who are none. It stands before the opening, so that nothing is begun in vain.
+    Speaker {
+        /// The agent, by key and by user name.
+        agent: Vec<Name>,
+    },
     /// The opening, by the contact. Its last line is the marker by which it is found again.
     Opening {
         /// The contact, by key and by number.
@@ -73,7 +79,8 @@ pub enum ConversationDraft {
     Remark {
         /// Shown to teammates only.
         note: bool,
-        /// The agent, by key and by user name; without one the fallback admin speaks.
+        /// The agent, by key and by user name; nobody where no agent is named: then the admin of
+        /// the workspace speaks.
         agent: Vec<Name>,
         /// UNIX seconds.
         created_at: i64,
@@ -103,6 +110,7 @@ pub enum SchemaDraft {
 
 /// A custom attribute to be there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AttributeDefinition {
     /// Its name.
     pub name: String,
@@ -113,10 +121,29 @@ pub struct AttributeDefinition {
 }
 
 /// An agent to be matched with a teammate. Nothing is written.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AgentDraft {
     /// The teammate's e-mail address, if one is known.
     pub email: Option<String>,
+}
+
+impl AttributeDefinition {
+    /// An attribute by name, type and what it is for.
+    pub fn new(
+        name: impl Into<String>,
+        data_type: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        Self { name: name.into(), data_type: data_type.into(), description: description.into() }
+    }
+}
+
+impl AgentDraft {
+    /// An agent with the address of the teammate to be found.
+    pub fn new(email: Option<String>) -> Self {
+        Self { email }
+    }
 }
 
 impl Draft for ContactDraft {
@@ -142,6 +169,10 @@ impl Draft for ConversationDraft {
                 names: contact.clone(),
                 missing: Missing::Queue(queue::call_without_contact()),
             }],
+            Self::Speaker { agent } => vec![Reference {
+                names: agent.clone(),
+                missing: Missing::Queue(queue::agent_without_teammate()),
+            }],
             Self::Remark { agent, .. } => {
                 vec![Reference { names: agent.clone(), missing: Missing::Without }]
             }
@@ -152,7 +183,7 @@ impl Draft for ConversationDraft {
     fn repeat(&self) -> Repeat {
         match self {
             Self::Opening { .. } | Self::Remark { .. } => Repeat::Never,
-            Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
+            Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
         }
     }
 
@@ -166,7 +197,7 @@ impl Draft for ConversationDraft {
             Self::Opening { body, created_at, .. } | Self::Remark { body, created_at, .. } => {
                 (body, *created_at)
             }
-            Self::Attributes(_) | Self::Tag(_) | Self::Close => return None,
+            Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => return None,
         };
         Some(Self::Remark {
             note: true,
@@ -213,6 +244,7 @@ impl fmt::Debug for ContactFields {
 impl fmt::Debug for ConversationDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Speaker { .. } => "Speaker(..)",
             Self::Opening { .. } => "Opening(..)",
             Self::Remark { .. } => "Remark(..)",
             Self::Attributes(_) => "Attributes(..)",

@@ -14,6 +14,7 @@ use crate::stage;
 
 /// The LeadDesk side: an account by API, or a folder of exports.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum LeadDesk {
     /// An account by API.
     Api(Account),
@@ -23,6 +24,7 @@ pub enum LeadDesk {
 
 /// The sinks of all stages: those of a run, of a dry run, or of a verification.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Sinks {
     /// Attributes and tags.
     pub schema: Arc<dyn Sink<SchemaDraft>>,
@@ -32,6 +34,18 @@ pub struct Sinks {
     pub contacts: Arc<dyn Sink<ContactDraft>>,
     /// Calls.
     pub calls: Arc<dyn Sink<ConversationDraft>>,
+}
+
+impl Sinks {
+    /// The sinks of all stages.
+    pub fn new(
+        schema: Arc<dyn Sink<SchemaDraft>>,
+        agents: Arc<dyn Sink<AgentDraft>>,
+        contacts: Arc<dyn Sink<ContactDraft>>,
+        calls: Arc<dyn Sink<ConversationDraft>>,
+    ) -> Self {
+        Self { schema, agents, contacts, calls }
+    }
 }
 
 impl std::fmt::Debug for Sinks {
@@ -130,6 +144,16 @@ impl Stages<'_> {
 
     /// What is not there to be read, each with what that means.
     pub fn absent(&self) -> Vec<String> {
+        let source = &self.config.source;
+        let history = source.rest.is_some() && source.calls.gdpr_history != Some(false);
+        let history =
+            history.then(|| "gdpr_history: the history by number is not read yet".to_owned());
+        let mut absent = self.absent_from_source();
+        absent.extend(history);
+        absent
+    }
+
+    fn absent_from_source(&self) -> Vec<String> {
         match self.leaddesk {
             LeadDesk::Export(folder) => folder.absent(),
             LeadDesk::Api(account) if account.rest.is_none() => vec![

@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::StreamExt;
 use intercom_client::{
-    Contact, ContactId, Conversation, ConversationId, Error, IntercomClient, Part, State, text,
+    AdminId, Contact, ContactId, Conversation, ConversationId, Error, IntercomClient, Part, State,
+    text,
 };
 use migrate_core::ledger::{Entry, How, Ledger, LedgerError, PartState};
 use migrate_core::{
-    Doubt, Draft as _, Failure, Fate, Fingerprint, Found, Key, Limits, Mismatch, Sink, TargetId,
-    Verified, Write,
+    Doubt, Draft as _, Failure, Fate, Fingerprint, Found, Key, Limits, Mismatch, Name, Sink,
+    TargetId, Verified, Write,
 };
 use serde_json::Value;
 
@@ -26,6 +27,8 @@ use crate::draft::{ContactDraft, ContactFields, ConversationDraft};
 #[derive(Clone)]
 pub struct Verifier {
     client: IntercomClient,
+    /// Who speaks for agents without a teammate.
+    admin: AdminId,
     /// The ledger of the migration.
     ledger: Arc<dyn Ledger>,
     chosen: Arc<Option<BTreeSet<Key>>>,
@@ -57,8 +60,10 @@ const KEPT: usize = 512;
 
 impl Verifier {
     /// A verifier of everything, or of `sample` records of each of these stages, chosen by seed.
+    /// `admin` is who speaks for agents without a teammate.
     pub async fn new(
         client: IntercomClient,
+        admin: AdminId,
         ledger: Arc<dyn Ledger>,
         stages: &[&str],
         sample: Option<usize>,
@@ -68,7 +73,7 @@ impl Verifier {
             None => None,
             Some(sample) => Some(choose(&*ledger, stages, sample, seed).await?),
         };
-        Ok(Self { client, ledger, chosen: Arc::new(chosen), state: Arc::default() })
+        Ok(Self { client, admin, ledger, chosen: Arc::new(chosen), state: Arc::default() })
     }
 
     /// What was found.
@@ -270,6 +275,7 @@ impl Verifier {
             return Ok(target);
         };
         match &write.draft {
+            ConversationDraft::Speaker { .. } => {}
             ConversationDraft::Opening { contact, created_at, body, .. } => {
                 let created = found.created_at.map(|time| time.timestamp());
                 if created != Some(*created_at) {
@@ -294,15 +300,25 @@ impl Verifier {
                     self.differs(&root, "author", author.is_some());
                 }
             }
-            ConversationDraft::Remark { created_at, body, .. } => {
-                let part = saying(&found, body).or_else(|| correction(&found, &write.draft));
+            ConversationDraft::Remark { agent, created_at, body, .. } => {
+                let agent = self.teammate(agent).await.map_err(|error| ledger_failed(&error))?;
+                let original = saying(&found, body);
+                let part = original.or_else(|| correction(&found, &write.draft));
                 let field = write.key.part_name().unwrap_or("remark");
                 match part {
                     None => self.mismatch(&root, field, "lost"),
-                    Some(part) if part.created_at.map(|t| t.timestamp()) != Some(*created_at) => {
-                        self.mismatch(&root, &format!("{field} created_at"), "altered");
+                    Some(part) => {
+                        if part.created_at.map(|at| at.timestamp()) != Some(*created_at) {
+                            self.mismatch(&root, &format!("{field} created_at"), "altered");
+                        }
+                        let author = part.author.as_ref().and_then(|author| author.id.as_deref());
+                        let admin = self.admin.as_str();
+                        // Corrections are written by the fallback admin.
+                        let agent = agent.filter(|_| original.is_some());
+                        if author != Some(agent.as_ref().map_or(admin, TargetId::as_str)) {
+                            self.differs(&root, &format!("{field} author"), author.is_some());
+                        }
                     }
-                    Some(_) => {}
                 }
             }
             ConversationDraft::Attributes(wanted) => {
@@ -328,6 +344,27 @@ impl Verifier {
             }
         }
         Ok(target)
+    }
+
+    /// The teammate whom an agent was matched with: what the migration's own ledger says.
+    async fn teammate(&self, agent: &[Name]) -> Result<Option<TargetId>, LedgerError> {
+        for name in agent {
+            let entries = match name {
+                Name::Key(key) => self.ledger.entries(std::slice::from_ref(key)).await?,
+                Name::Alias(alias) => {
+                    let known = self.ledger.known_as(std::slice::from_ref(alias)).await?;
+                    known.into_iter().flatten().map(Some).collect()
+                }
+                _ => continue,
+            };
+            let in_place = entries.into_iter().flatten().filter(|entry| entry.fate.is_in_place());
+            let found: BTreeSet<TargetId> = in_place.filter_map(|entry| entry.target).collect();
+            // As when it was written: a name that several share points at none of them.
+            if let (1, Some(only)) = (found.len(), found.first()) {
+                return Ok(Some(only.clone()));
+            }
+        }
+        Ok(None)
     }
 
     async fn target_of(&self, scratch: &TargetId) -> Result<Option<TargetId>, LedgerError> {

@@ -61,7 +61,8 @@ pub enum Region {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Preflight {
-    /// `[preflight.waive]`: name of a check and the reason for going on although it fails. The reason is reported.
+    /// `[preflight.waive]`: name of a check and the reason for going on although it fails. None of these checks is made
+    /// yet, so naming one is refused as not available yet.
     pub waive: BTreeMap<String, String>,
 }
 

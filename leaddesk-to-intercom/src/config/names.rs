@@ -163,7 +163,7 @@ impl Names {
     }
 
     /// The key in `[names]` that has this name as its value.
-    pub(super) fn key_of(&self, name: &str) -> Option<&'static str> {
+    pub(crate) fn key_of(&self, name: &str) -> Option<&'static str> {
         let attributes = [self.contact_attributes(), self.conversation_attributes()];
         let mut all = attributes.into_iter().flatten().chain(self.tag_prefixes());
         all.find(|(_, it)| *it == name).map(|(key, _)| key)

@@ -94,8 +94,8 @@ pub struct Rest {
 pub struct CallRoutes {
     /// `last_call`: the last call of each contact, by the API. Default true.
     pub last_call: bool,
-    /// `gdpr_history`: the history of each number, by the REST API. Not read yet: leave it out, or set it to false.
-    /// Once it is, leaving it out will mean true where `[source.rest]` is set.
+    /// `gdpr_history`: the history of each number, by the REST API. Left out, it is true where `[source.rest]` is set.
+    /// It is not read yet, and the report says so.
     pub gdpr_history: Option<bool>,
     /// `csv`: a call log export.
     pub csv: Option<PathBuf>,

@@ -105,7 +105,7 @@ fn the_comments_of_the_example_are_settings() {
         .join("\n");
     let error = Config::parse(&all, "all.toml").unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|it| &*it.key).collect();
-    assert_eq!(keys, ["source.chatbot", "calls.vehicle"], "{error}");
+    assert_eq!(keys, ["source.chatbot", "calls.vehicle", "preflight.waive.clock_skew"], "{error}");
     assert!(error.problems().iter().all(|it| it.kind == ConfigErrorKind::NotAvailable));
 }
 
@@ -146,8 +146,6 @@ fn all_that_is_available() {
         settle_after = "500ms"
         acknowledge_live_automation = true
         acknowledge_region = true
-        [preflight.waive]
-        clock_skew = "known"
         [verify]
         sample = 1
         seed = 0
@@ -167,6 +165,22 @@ fn all_that_is_available() {
     assert_eq!(config.resolve(Path::new("calls.csv")), Path::new("conf/calls.csv"));
     assert_eq!(config.resolve(Path::new("/data/calls.csv")), Path::new("/data/calls.csv"));
     config.check().unwrap();
+}
+
+#[test]
+fn the_history_by_number_may_be_asked_for_where_there_is_a_rest_api() {
+    let rest = "[source.rest]\nbase_url = \"https://rest.example.com\"\naccount_id = \"1\"\n";
+    for value in ["gdpr_history = true", "gdpr_history = false", ""] {
+        config(&format!("{rest}[source.calls]\n{value}"));
+    }
+}
+
+#[test]
+fn a_check_that_is_not_made_yet_cannot_be_waived() {
+    let text = format!("{MINIMAL}[preflight.waive]\nclock_skew = \"known\"\n");
+    let error = Config::parse(&text, "m.toml").unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::NotAvailable);
+    assert_eq!(error.key(), "preflight.waive.clock_skew");
 }
 
 #[test]

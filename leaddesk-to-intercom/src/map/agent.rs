@@ -64,7 +64,7 @@ impl Mapper<Agent> for AgentMapper {
             },
             (None, None) => None,
         };
-        out.push(AgentDraft { email: email.map(|email| email.key().to_owned()) });
+        out.push(AgentDraft::new(email.map(|email| email.key().to_owned())));
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `contact_id`, `number` | the contact, who is the author of the opening |
 //! | `talk_start`, else `created_at` | `created_at` of the opening |
 //! | `direction`, `number`, `agent_username`, `talk_time`, `campaign_name`, `call_ending_reason_name`, the dialler's result, `record_file`, `order_ids` | lines of the opening |
-//! | `comment` | a note or reply by `agent_id` or `agent_username`, at `handling_stop`, else `talk_end` |
+//! | `comment` | a note or reply by `agent_id` or `agent_username`, at `handling_stop`, else `talk_end`, else `talk_time` after the opening |
 //! | `call_ending_reason_name` | `ld_outcome__c`, tag `ld_outcome_<name>` |
 //! | the dialler's result, where an export tells | `ld_disposition__c`, tag `ld_disposition_<name>` |
 //! | `campaign_name` | `ld_campaign_tag__c`, tag `ld_campaign_<name>` |
@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
 use migrate_core::{Emit, Mapper, Name, Record};
 
-use super::{AttributeWriter, MAX_TEXT, is_empty, read, unix};
+use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
 use crate::config::{CallTag, Calls, Comment, Config, Names};
 use crate::draft::ConversationDraft;
 use crate::queue;
@@ -34,6 +34,7 @@ pub struct CallMapper {
     zone: Zone,
     rules: Calls,
     names: Names,
+    has_fallback: bool,
     now: DateTime<Utc>,
 }
 
@@ -47,6 +48,7 @@ impl CallMapper {
             zone: config.source.time_zone,
             rules: config.calls.clone(),
             names: config.names.clone(),
+            has_fallback: config.destination.fallback_admin.is_some(),
             now,
         }
     }
@@ -68,6 +70,11 @@ impl Mapper<Call> for CallMapper {
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
         }
+        let agent = agent(&call);
+        let speaks = !agent.is_empty() && !text::clean(read(&call.comment)).is_empty();
+        if speaks && !self.has_fallback {
+            out.part("speaker", ConversationDraft::Speaker { agent: agent.clone() });
+        }
         let body = self.opening(&call, &number, out);
         let marker = format!("LeadDesk call {}", key.id());
         out.push(ConversationDraft::Opening {
@@ -77,7 +84,7 @@ impl Mapper<Call> for CallMapper {
             marker,
         });
 
-        self.remarks(&call, created_at, out);
+        self.remarks(&call, &agent, created_at, out);
         let tags = self.tags(&call);
         let mut attributes = self.attributes(&call, out);
         attributes.text(
@@ -150,25 +157,40 @@ impl CallMapper {
         lines.join("\n")
     }
 
-    fn remarks(&self, call: &Call, opened_at: i64, out: &mut Emit<ConversationDraft>) {
+    /// When the call ended. A time that cannot be its end is noted, and the talk time taken
+    /// instead; the clock is never asked, so that a call becomes the same in every run.
+    fn ended(&self, call: &Call, opened_at: i64, out: &mut Emit<ConversationDraft>) -> i64 {
+        let plausible = opened_at..=opened_at + LONGEST_CALL;
+        for (field, text) in
+            [("handling_stop", call.handling_stop.text()), ("talk_end", call.talk_end.text())]
+        {
+            match unix(text, self.zone, field, out) {
+                Some(ended) if plausible.contains(&ended) => return ended,
+                Some(_) => out.note("implausible_time", field),
+                None => {}
+            }
+        }
+        let talked = call.talk_time.filter(|seconds| (0..=LONGEST_CALL).contains(seconds));
+        opened_at + talked.unwrap_or(0)
+    }
+
+    fn remarks(
+        &self,
+        call: &Call,
+        agent: &[Name],
+        opened_at: i64,
+        out: &mut Emit<ConversationDraft>,
+    ) {
         let comment = text::clean(read(&call.comment));
         let parts = text::split(&comment, MAX_TEXT);
         if parts.is_empty() {
             return;
         }
-        let ended = unix(call.handling_stop.text(), self.zone, "handling_stop", out)
-            .or_else(|| unix(call.talk_end.text(), self.zone, "talk_end", out));
-        let created_at = ended.unwrap_or(opened_at).clamp(opened_at, self.now.timestamp());
-        let mut agent: Vec<Name> = Vec::new();
-        agent.extend(call.agent_id.as_ref().map(|id| Name::Key(keys::agent(id))));
-        let username = read(&call.agent_username);
-        if !username.trim().is_empty() {
-            agent.push(Name::Alias(keys::username(username)));
-        }
+        let created_at = self.ended(call, opened_at, out);
         for (body, n) in parts.into_iter().zip(1..) {
             let remark = ConversationDraft::Remark {
                 note: self.rules.comment == Comment::Note,
-                agent: agent.clone(),
+                agent: agent.to_vec(),
                 created_at,
                 body: body.to_owned(),
             };
@@ -209,6 +231,9 @@ impl CallMapper {
     }
 }
 
+/// No call and its handling take longer, in seconds.
+const LONGEST_CALL: i64 = 24 * 60 * 60;
+
 /// What an export may call the dialler's result, which the API does not give. With the agent's
 /// choice, the outcome, it has nothing to do.
 const RESULTS: &[&str] = &["result", "result name", "result_name", "disposition", "tulos"];
@@ -225,6 +250,13 @@ const LEFT_OUT: &[&str] = &[
     "customer_id",
     "success",
 ];
+
+/// The names by which the call's agent may be known.
+fn agent(call: &Call) -> Vec<Name> {
+    let by_id = call.agent_id.as_ref().map(|id| Name::Key(keys::agent(id)));
+    let username = Some(read(&call.agent_username)).filter(|name| !name.trim().is_empty());
+    by_id.into_iter().chain(username.map(|name| Name::Alias(keys::username(name)))).collect()
+}
 
 fn disposition(call: &Call) -> &str {
     let fields = call.extra.reveal().iter();
@@ -270,7 +302,7 @@ fn for_review(call: &Call, out: &mut Emit<ConversationDraft>) {
         let decided =
             RESULTS.contains(&field.to_lowercase().as_str()) || LEFT_OUT.contains(&field.as_str());
         if !decided && !is_empty(value) {
-            out.note("field_for_review", field.clone());
+            out.note("field_for_review", shown(field));
         }
     }
 }

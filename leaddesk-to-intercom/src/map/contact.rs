@@ -23,7 +23,7 @@ use migrate_core::{Emit, Mapper, Record};
 use serde_json::Value;
 
 use super::numbers::Numbers;
-use super::{AttributeWriter, CALLS, MAX_TEXT, is_empty, read, unix};
+use super::{AttributeWriter, CALLS, MAX_TEXT, is_empty, read, shown, unix};
 use crate::config::{Config, Dedupe, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
@@ -263,7 +263,7 @@ fn for_review(contact: &Contact, out: &mut Emit<ContactDraft>) {
     });
     let mut names: Vec<&str> = filled.map(|(field, _)| slot(field)).collect();
     names.sort_unstable();
-    names.into_iter().for_each(|name| out.note("field_for_review", name));
+    names.into_iter().for_each(|name| out.note("field_for_review", shown(name)));
 }
 
 /// One spelling for all Other info slots: LeadDesk spells the first three out.

@@ -92,9 +92,36 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// The name of a field as notes show it. What is no plain name may be a person's data: a file
+/// without a heading has its first row in the heading's place.
+fn shown(field: &str) -> String {
+    let plain = |c: char| c.is_alphabetic() || c.is_ascii_digit() || matches!(c, '_' | '-' | ' ');
+    let digits = field.chars().filter(char::is_ascii_digit).count();
+    if field.chars().all(plain) && field.chars().count() <= 40 && digits <= 4 {
+        field.to_owned()
+    } else {
+        "(a heading that is no plain name)".to_owned()
+    }
+}
+
 /// What a field of a person says; nothing where it is not there.
 fn read(field: &Option<Personal<String>>) -> &str {
     field.as_ref().map_or("", |text| text.reveal().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn only_plain_headings_are_shown() {
+        for plain in ["other_info_12", "Lisätieto 3", "work-phone"] {
+            assert_eq!(shown(plain), plain);
+        }
+        for odd in ["anna@example.com", "+358401234567", "0401234567", &"x".repeat(41)] {
+            assert_eq!(shown(odd), "(a heading that is no plain name)");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -66,11 +66,13 @@ pub fn contact_attributes(names: &Names) -> Vec<AttributeDefinition> {
         (&names.invalid_phone, STRING, "What LeadDesk held as phone numbers and are none"),
         (&names.shared_email, STRING, "E-mail address that another contact uses as well"),
     ]
-    .map(|(name, data_type, description)| definition(name, data_type, description))
+    .map(|(name, data_type, description)| AttributeDefinition::new(name, data_type, description))
     .into();
     let phones = Numbers::new(names);
     attributes.extend(
-        phones.names().map(|name| definition(name, STRING, "Further phone number in LeadDesk")),
+        phones
+            .names()
+            .map(|name| AttributeDefinition::new(name, STRING, "Further phone number in LeadDesk")),
     );
     attributes
 }
@@ -87,21 +89,13 @@ pub fn conversation_attributes(names: &Names) -> Vec<AttributeDefinition> {
         (&names.recording_url, STRING, "Address of the recording"),
         (&names.call_source_key, STRING, "Key of the call in LeadDesk"),
     ]
-    .map(|(name, data_type, description)| definition(name, data_type, description))
+    .map(|(name, data_type, description)| AttributeDefinition::new(name, data_type, description))
     .into()
 }
 
 const STRING: &str = "string";
 const INTEGER: &str = "integer";
 const DATE: &str = "date";
-
-fn definition(name: &str, data_type: &str, description: &str) -> AttributeDefinition {
-    AttributeDefinition {
-        name: name.to_owned(),
-        data_type: data_type.to_owned(),
-        description: description.to_owned(),
-    }
-}
 
 /// Hands the records of stage `schema` on as they are.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,8 +3,10 @@
 //! Each command is a method of [`Runner`]. It holds what all of them need; the program adds
 //! arguments, progress bars and signals.
 
+mod checks;
 mod finish;
 mod plan;
+mod scratch;
 mod session;
 
 pub use finish::{Exit, Finished, Unfinished};
@@ -20,6 +22,7 @@ use crate::connect::{Secrets, StartError, environment};
 use crate::state::StateDir;
 use crate::verify::Verifier;
 
+use scratch::Scratch;
 use session::Session;
 
 /// Runs the commands of a migration.
@@ -90,7 +93,8 @@ impl Runner {
     /// Migrates, or goes on where the last run stopped.
     pub async fn run(&self, options: &RunOptions) -> Result<Finished, Unfinished> {
         let session = Session::open(self).await?;
-        session.check_live_automation(&self.config)?;
+        checks::live_automation(&self.config)?;
+        session.check_schema(&self.config).await?;
         let plan = match session.saved_plan(self).await? {
             Some(plan) => plan,
             None => session.make_plan(self).await?,
@@ -115,6 +119,7 @@ impl Runner {
         let names = [crate::stage::CONTACTS, crate::stage::CALLS];
         let verifier = Verifier::new(
             session.destination.client.clone(),
+            session.destination.admin.clone(),
             session.ledger.clone(),
             &names,
             sample,
@@ -122,7 +127,9 @@ impl Runner {
         )
         .await
         .map_err(Unfinished::ledger)?;
-        let result = session.map_again(self, verifier.clone()).await;
+        let scratch = Scratch::open(&self.state).await?;
+        let result = session.map_again(self, &scratch.ledger, verifier.clone()).await;
+        drop(scratch);
         let verified: Verified = verifier.verified();
         let run = session.begin(self, Arc::new(|_: &Event<'_>| {})).await?;
         session.finish(self, &run, result, Some(verified)).await

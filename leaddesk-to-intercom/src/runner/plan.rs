@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use intercom_client::Model;
-use migrate_core::{Ledger, MemoryLedger, Run, RunOptions, StageCounts, Standing};
+use migrate_core::{Run, RunOptions, StageCounts, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ use crate::value::TagName;
 
 use super::Runner;
 use super::finish::Unfinished;
+use super::scratch::Scratch;
 use super::session::Session;
 
 /// The file of a saved plan.
@@ -77,7 +78,8 @@ const UNBOUND: [&str; 9] = [
 impl Session {
     /// Makes a plan by a dry run, and saves it.
     pub(super) async fn make_plan(&self, runner: &Runner) -> Result<PlanFile, Unfinished> {
-        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
+        let scratch = Scratch::open(&runner.state).await?;
+        let ledger = &scratch.ledger;
         let counts: BTreeMap<&str, CallCount> =
             Stages::NAMES.iter().map(|name| (*name, CallCount::default())).collect();
         let dry = |name: &str| DrySink::new(counts.get(name).cloned().unwrap_or_default());
@@ -89,7 +91,7 @@ impl Session {
         };
         let stages = self.stages(runner);
         let plan = stages
-            .plan(&ledger, &[], sinks)
+            .plan(ledger, &[], sinks)
             .await
             .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
         let (stop, patience) = (runner.stop.clone(), runner.patience());
@@ -107,16 +109,25 @@ impl Session {
         tags.dedup_by(|a, b| a.to_lowercase() == b.to_lowercase());
         let mut calls: BTreeMap<String, u64> =
             counts.iter().map(|(name, count)| ((*name).to_owned(), count.calls())).collect();
-        let existing = attributes.iter().filter(|found| found.ends_with("active")).count() as u64;
+        let ours = self.our_attributes(runner);
+        let is_there = |found: &&String| is_ours(&ours, found) && found.ends_with(" active");
+        let existing = attributes.iter().filter(is_there).count() as u64;
         let new_tags = self.missing_tags(&tags).await?;
         let schema = calls.entry(crate::stage::SCHEMA.to_owned()).or_default();
         *schema = schema.saturating_sub(existing) + new_tags;
-        let standing = Standing::of(&*ledger, &Stages::NAMES, &calls, |_| {})
+        let standing = Standing::of(&**ledger, &Stages::NAMES, &calls, |_| {})
             .await
             .map_err(Unfinished::ledger)?;
         let total = standing.stages.iter().map(|stage| stage.calls).sum();
         let per_minute = self.calls_per_minute(runner);
         let mut notes = stages.absent();
+        if self.has_begun().await? {
+            notes.push(
+                "the plan counts the whole account as if nothing had been migrated yet; a run writes only what is new or changed since".to_owned(),
+            );
+        }
+        let conflicts = self.schema_conflicts(&runner.config).await?;
+        notes.extend(conflicts.into_iter().map(|conflict| format!("a run is refused: {conflict}")));
         notes.extend(self.findings.notes());
         notes.extend(end.held.iter().map(|(stage, by)| {
             format!("stage {stage} will be held back until the queues of stage {by} are empty; its calls are not counted")
@@ -162,7 +173,7 @@ impl Session {
         let mut changes = differences(&plan.configuration, &bound_configuration(runner));
         let ours = self.our_attributes(runner);
         let now = self.attributes().await?;
-        let is_ours = |attribute: &&String| ours.iter().any(|name| attribute.starts_with(name));
+        let is_ours = |attribute: &&String| is_ours(&ours, attribute);
         let added = now.iter().filter(|found| !plan.attributes.contains(found));
         changes.extend(
             added.filter(|found| !is_ours(found)).map(|found| format!("attribute {found} is new")),
@@ -219,6 +230,16 @@ impl Session {
             .collect()
     }
 
+    /// Has a run put records into the ledger?
+    async fn has_begun(&self) -> Result<bool, Unfinished> {
+        for stage in Stages::NAMES {
+            if !self.ledger.scan(stage, 0, 1).await.map_err(Unfinished::ledger)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn missing_tags(&self, wanted: &[String]) -> Result<u64, Unfinished> {
         let listed = self.destination.client.tags().list().await.map_err(|error| {
             Unfinished::start(StartError::new(
@@ -248,6 +269,13 @@ impl Session {
         let left = (limit as f64 * (1.0 - runner.config.destination.reserve)) as u64;
         left.max(1)
     }
+}
+
+/// Is this one of the attributes that the migration makes? `ours` are names with a space after
+/// them. Intercom compares names without case.
+fn is_ours(ours: &[String], attribute: &str) -> bool {
+    let attribute = attribute.to_lowercase();
+    ours.iter().any(|name| attribute.starts_with(&name.to_lowercase()))
 }
 
 fn bound_configuration(runner: &Runner) -> Value {

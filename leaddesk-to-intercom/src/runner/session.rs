@@ -7,14 +7,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use migrate_core::ledger::Change;
 use migrate_core::{
-    Event, LastRun, Ledger, MemoryLedger, Observer, Quota, Report, Run, RunEnd, RunError,
-    RunOptions, RunState, SqliteLedger, Standing, Verified,
+    Event, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions, RunState,
+    SqliteLedger, Standing, Verified,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::connect::{Destination, StartError};
+use crate::connect::Destination;
 use crate::sink::{AgentSink, CallCount, ContactSink, ConversationSink, DrySink, SchemaSink};
 use crate::source::Findings;
 use crate::stages::{LeadDesk, Sinks, Stages};
@@ -22,6 +22,7 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::finish::{Finished, Unfinished};
+use super::scratch::Scratch;
 use super::{Runner, begin_run};
 
 /// Both sides and the ledger, open.
@@ -71,22 +72,10 @@ impl Session {
                 Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
             })?
             .map_err(Unfinished::ledger)?;
+        Scratch::sweep(&state)?;
         let calls = Arc::new(CallMeter::new(destination.client.clone()));
         let (ledger, started_at) = (Arc::new(ledger), Utc::now());
         Ok(Self { destination, leaddesk, ledger, findings, started_at, calls })
-    }
-
-    /// Creating conversations may start what the live workspace has set up; no document says
-    /// that it does not. A server of one's own choice has no such thing.
-    pub(super) fn check_live_automation(&self, config: &Config) -> Result<(), StartError> {
-        let live = config.destination.base_url.is_none();
-        if live && !config.destination.acknowledge_live_automation {
-            return Err(StartError::new(
-                "Creating conversations may start workflows, Fin (which is billed), assignment rules and notifications in the live workspace; nothing in Intercom's documents says that it does not.",
-                "Pause them or exclude imported conversations, try a workspace with a single contact first, then set destination.acknowledge_live_automation = true.",
-            ));
-        }
-        Ok(())
     }
 
     pub(super) fn stages<'a>(&'a self, runner: &'a Runner) -> Stages<'a> {
@@ -126,9 +115,9 @@ impl Session {
     pub(super) async fn map_again(
         &self,
         runner: &Runner,
+        ledger: &Arc<dyn Ledger>,
         verifier: Verifier,
     ) -> Result<RunEnd, RunError> {
-        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
         let stages = Stages { has_fallback: true, ..self.stages(runner) };
         let dry = DrySink::new(CallCount::default());
         let sinks = Sinks {
@@ -138,11 +127,11 @@ impl Session {
             calls: Arc::new(verifier),
         };
         let plan = stages
-            .plan(&ledger, &[], sinks)
+            .plan(ledger, &[], sinks)
             .await
             .map_err(|cause| RunError::Source { stage: crate::stage::AGENTS.to_owned(), cause })?;
         let (stop, patience) = (runner.stop.clone(), runner.patience());
-        let run = Run::begin(ledger, runner.observer.clone(), stop, patience).await?;
+        let run = Run::begin(ledger.clone(), runner.observer.clone(), stop, patience).await?;
         plan.run(&run, &RunOptions::default()).await
     }
 
@@ -213,9 +202,6 @@ impl Session {
                 "no destination.fallback_admin is set: the token's own admin tags and closes"
                     .to_owned(),
             );
-        }
-        for (check, reason) in &runner.config.preflight.waive {
-            notes.push(format!("check {check} was waived: {reason}"));
         }
         if runner.config.destination.acknowledge_region {
             let region = self.destination.region.as_deref().unwrap_or("an unknown region");

@@ -6,15 +6,17 @@ use futures::StreamExt;
 use intercom_client::{
     Attributes, Contact, ContactId, Error, NewContact, Role, UpdateContact, text,
 };
-use migrate_core::ledger::{How, Written};
-use migrate_core::{Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write};
+use migrate_core::ledger::{How, LedgerError, Written};
+use migrate_core::{
+    Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Sink, TargetId, Write,
+};
 use serde_json::{Value, json};
 
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
 use super::Workspace;
-use super::failure::{deleted_since, failure_of, outcome_of};
+use super::failure::{deleted_since, failure_of, is_tag_gone, outcome_of};
 use super::schema::tag_failed;
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
@@ -80,17 +82,28 @@ impl ContactSink {
         let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
         let ours = external_id == Some(fields.external_id.as_str());
         if ours && is_new(found.created_at, write.since) {
-            return Outcome::Created(TargetId::new(found.id.as_str()));
+            return self.complete(fields, &found).await;
         }
-        let prefix = fields.external_id.split_once(':').map_or("", |(prefix, _)| prefix);
-        let another_of_ours = external_id
-            .and_then(|id| id.strip_prefix(prefix))
-            .is_some_and(|rest| !ours && rest.starts_with(":contact:"));
-        if another_of_ours {
+        let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
+        if is_ours && !ours {
             // Another LeadDesk contact became this one: it has the same address.
             return Outcome::Queued(queue::shared_email().object(found.id.as_str()));
         }
         self.fill(write, fields, &found).await
+    }
+
+    /// Our own contact of which the reply was lost: what differs is written, since the record may
+    /// have changed between the two tries. It stays one that this migration created.
+    async fn complete(&self, fields: &ContactFields, found: &Contact) -> Outcome {
+        let created = Outcome::Created(TargetId::new(found.id.as_str()));
+        let change = filling(fields, found, true);
+        if change.is_empty() {
+            return created;
+        }
+        match self.workspace.client.contacts().update(&found.id, &change).await {
+            Ok(_) => created,
+            Err(error) => outcome_of(&error),
+        }
     }
 
     async fn update(
@@ -126,14 +139,15 @@ impl ContactSink {
         let id = TargetId::new(found.id.as_str());
         let change = filling(fields, found, self.workspace.overwrite);
         if change.is_empty() {
-            return Outcome::Unchanged(id);
+            return match self.workspace.ledger.before(&write.key).await {
+                // An image is kept right before a change: so it was changed, and the reply lost.
+                Ok(Some(_)) => Outcome::Updated(id),
+                Ok(None) => Outcome::Unchanged(id),
+                Err(error) => Outcome::Failed(not_kept(&error)),
+            };
         }
         if let Err(error) = write.remember(image(found)).await {
-            let failure = Failure::new(
-                migrate_core::FailureKind::NotDone,
-                format!("what stood in Intercom could not be kept: {error}"),
-            );
-            return Outcome::Failed(failure);
+            return Outcome::Failed(not_kept(&error));
         }
         match self.workspace.client.contacts().update(&found.id, &change).await {
             Ok(_) => Outcome::Updated(id),
@@ -161,6 +175,10 @@ impl ContactSink {
         }
         match self.workspace.client.contacts().add_tag(&contact, &tag).await {
             Ok(_) => Outcome::Created(target),
+            Err(error) if is_tag_gone(&error) => {
+                self.workspace.tags.forget(name).await;
+                Outcome::Failed(failure_of(&error))
+            }
             Err(error) => outcome_of(&error),
         }
     }
@@ -243,6 +261,17 @@ pub(super) fn answer(mut ids: Vec<TargetId>, evidence: Evidence) -> Found {
 
 pub(super) fn no_root() -> migrate_core::Reason {
     migrate_core::Reason::new("no_object", "the object this belongs to is not known")
+}
+
+fn not_kept(error: &LedgerError) -> Failure {
+    let message = format!("what stood in Intercom is not known to the ledger: {error}");
+    Failure::new(FailureKind::NotDone, message)
+}
+
+/// Was an external id made by a migration with the same prefix as this one, whatever its kind?
+fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
+    let prefix = one_of_ours.split_once(':').map_or("", |(prefix, _)| prefix);
+    external_id.split_once(':').is_some_and(|(known, _)| known == prefix)
 }
 
 fn is_new(created_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
@@ -339,4 +368,45 @@ fn image(found: &Contact) -> Value {
         "signed_up_at": found.signed_up_at.map(|time| time.timestamp()),
         "custom_attributes": &*found.custom_attributes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields() -> ContactFields {
+        ContactFields {
+            external_id: "leaddesk:contact:1".into(),
+            role: "user".into(),
+            name: Some("Anna New".into()),
+            ..ContactFields::default()
+        }
+    }
+
+    #[test]
+    fn a_prefix_makes_an_external_id_ours_whatever_its_kind() {
+        for (known, ours) in [
+            ("leaddesk:contact:2", true),
+            ("leaddesk:visitor:2", true),
+            ("leaddesk2:contact:2", false),
+            ("leaddesk", false),
+            ("crm-7", false),
+        ] {
+            assert_eq!(is_of_migration(known, &fields().external_id), ours, "{known}");
+        }
+    }
+
+    /// A lost reply may have been that of an earlier text of the record.
+    #[test]
+    fn what_differs_in_our_own_contact_is_written() {
+        let found = |name: &str| -> Contact {
+            let text = json!({
+                "type": "contact", "id": "c1", "external_id": "leaddesk:contact:1", "name": name,
+            });
+            serde_json::from_value(text).unwrap()
+        };
+        assert!(filling(&fields(), &found("Anna New"), true).is_empty());
+        assert!(!filling(&fields(), &found("Anna Old"), true).is_empty());
+        assert!(filling(&fields(), &found("Anna Old"), false).is_empty());
+    }
 }

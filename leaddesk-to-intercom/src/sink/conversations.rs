@@ -15,7 +15,7 @@ use crate::draft::{self, ConversationDraft};
 
 use super::Workspace;
 use super::contacts::{answer, no_root};
-use super::failure::{deleted_since, failure_of, outcome_of};
+use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, outcome_of};
 use super::schema::tag_failed;
 
 /// Writes conversations.
@@ -32,6 +32,11 @@ impl ConversationSink {
 
     async fn write_one(&self, write: &Write<ConversationDraft>) -> Outcome {
         let written = match &write.draft {
+            ConversationDraft::Speaker { agent } => {
+                return Outcome::Unchanged(TargetId::new(
+                    self.speaker(agent, &write.resolved).as_str(),
+                ));
+            }
             ConversationDraft::Opening { contact, created_at, body, .. } => {
                 let Some(contact) = write.resolved.first(contact) else {
                     return Outcome::Refused(no_root());
@@ -53,10 +58,15 @@ impl ConversationSink {
             Ok(id) if write.known_as.is_some() => Outcome::Updated(id),
             Ok(id) => Outcome::Created(id),
             Err(WriteError::Outcome(outcome)) => outcome,
-            Err(WriteError::Intercom(error)) if error.is_not_found() => {
-                Outcome::Refused(deleted_since())
-            }
-            Err(WriteError::Intercom(error)) => outcome_of(&error),
+            Err(WriteError::Intercom(error)) => match &write.draft {
+                ConversationDraft::Tag(name) if is_tag_gone(&error) => {
+                    self.workspace.tags.forget(name).await;
+                    Outcome::Failed(failure_of(&error))
+                }
+                _ if is_helper_gone(&error) => Outcome::Failed(failure_of(&error)),
+                _ if error.is_not_found() => Outcome::Refused(deleted_since()),
+                _ => outcome_of(&error),
+            },
         }
     }
 
@@ -79,7 +89,7 @@ impl ConversationSink {
         let conversations = self.workspace.client.conversations();
         let whole = TargetId::new(id.as_str());
         Ok(match draft {
-            ConversationDraft::Opening { .. } => whole,
+            ConversationDraft::Speaker { .. } | ConversationDraft::Opening { .. } => whole,
             ConversationDraft::Remark { note, agent, created_at, body } => {
                 let admin = self.speaker(agent, resolved);
                 let reply = match (*note, DateTime::from_timestamp(*created_at, 0)) {
@@ -214,7 +224,8 @@ impl Sink<ConversationDraft> for ConversationSink {
             ConversationDraft::Remark { agent, created_at, body, .. } => {
                 self.find_remark(doubt, agent, *created_at, body).await
             }
-            ConversationDraft::Attributes(_)
+            ConversationDraft::Speaker { .. }
+            | ConversationDraft::Attributes(_)
             | ConversationDraft::Tag(_)
             | ConversationDraft::Close => Ok(Found::CannotTell),
         };

@@ -34,7 +34,7 @@ impl CallCost for ContactDraft {
 
 impl CallCost for ConversationDraft {
     fn calls(&self) -> u64 {
-        1
+        u64::from(!matches!(self, Self::Speaker { .. }))
     }
 
     fn tag(&self) -> Option<&str> {

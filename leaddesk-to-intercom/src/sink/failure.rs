@@ -1,6 +1,6 @@
 //! From the client's errors to what the engine has to know.
 
-use intercom_client::{Error, ErrorKind, Executed};
+use intercom_client::{Code, Error, ErrorKind, Executed};
 use migrate_core::{Failure, FailureKind, Outcome, Reason};
 
 /// What an error of a write means for the record.
@@ -62,6 +62,16 @@ fn refusal(error: &Error) -> Reason {
         ),
         None => reason.remedy("operator", "mend the record in LeadDesk and run again"),
     }
+}
+
+/// Was a tag deleted that a write names? Then the object itself is still there.
+pub(super) fn is_tag_gone(error: &Error) -> bool {
+    error.code() == Some(Code::TagNotFound)
+}
+
+/// Is something gone that a write names beside its object: a tag, or the admin who acts?
+pub(super) fn is_helper_gone(error: &Error) -> bool {
+    is_tag_gone(error) || error.code() == Some(Code::AdminNotFound)
 }
 
 /// The object was deleted in Intercom since it was written: that is somebody's decision.

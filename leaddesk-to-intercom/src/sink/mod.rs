@@ -12,26 +12,46 @@ pub use agents::AgentSink;
 pub use contacts::ContactSink;
 pub use conversations::ConversationSink;
 pub use dry::{CallCost, CallCount, DrySink};
-pub use schema::SchemaSink;
+pub use schema::{SchemaSink, schema_conflicts};
 pub use tags::TagBook;
 
 pub(crate) use failure::failure_of as read_failure;
 
+use std::fmt;
 use std::sync::Arc;
 
 use intercom_client::{AdminId, IntercomClient};
+use migrate_core::Ledger;
 
 /// What all sinks of a migration share. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[non_exhaustive]
 pub struct Workspace {
     /// The client.
     pub client: IntercomClient,
     /// The admin who closes and tags, and who speaks for agents without a teammate.
     pub admin: AdminId,
+    /// The ledger of the migration, where what stood in Intercom before is kept.
+    pub ledger: Arc<dyn Ledger>,
     /// The tags, by name.
     pub tags: Arc<TagBook>,
     /// Writes that may be under way at once; the client's limiter paces them below that.
     pub in_flight: usize,
     /// Are fields of contacts that were there before overwritten, instead of filled where empty?
     pub overwrite: bool,
+}
+
+impl Workspace {
+    /// A workspace, with the admin who acts in it. Contacts that were there before are filled
+    /// where they are empty, and writes go one after the other, until that is set otherwise.
+    pub fn new(client: IntercomClient, admin: AdminId, ledger: Arc<dyn Ledger>) -> Self {
+        let tags = Arc::new(TagBook::new(client.clone(), ledger.clone()));
+        Self { client, admin, ledger, tags, in_flight: 1, overwrite: false }
+    }
+}
+
+impl fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workspace").field("admin", &self.admin).finish_non_exhaustive()
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use intercom_client::{
-    ConversationDataType, DataType, Error, Model, NewConversationAttribute, NewDataAttribute,
+    ConversationDataType, DataType, Error, IntercomClient, Model, NewConversationAttribute,
+    NewDataAttribute,
 };
 use migrate_core::ledger::How;
 use migrate_core::{
@@ -48,14 +49,14 @@ impl SchemaSink {
     async fn contact_attribute(&self, wanted: &AttributeDefinition) -> Outcome {
         let mut known = self.contact.lock().await;
         if known.is_none() {
-            match self.contact_attributes().await {
+            match contact_attributes(&self.workspace.client).await {
                 Ok(read) => *known = Some(read),
                 Err(error) => return outcome_of(&error),
             }
         }
         if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
         {
-            return existing(found, wanted, "contacts");
+            return existing(found, wanted, CONTACTS);
         }
         let data_type = DataType::from(wanted.data_type.as_str());
         let new =
@@ -72,11 +73,11 @@ impl SchemaSink {
                     return outcome;
                 }
                 // A request of ours of which the reply was lost may have made it meanwhile.
-                match self.contact_attributes().await {
+                match contact_attributes(&self.workspace.client).await {
                     Ok(read) => known
                         .insert(read)
                         .get(&wanted.name.to_lowercase())
-                        .map_or(outcome, |found| existing(found, wanted, "contacts")),
+                        .map_or(outcome, |found| existing(found, wanted, CONTACTS)),
                     Err(error) => Outcome::Failed(failure_of(&error)),
                 }
             }
@@ -86,14 +87,14 @@ impl SchemaSink {
     async fn conversation_attribute(&self, wanted: &AttributeDefinition) -> Outcome {
         let mut known = self.conversation.lock().await;
         if known.is_none() {
-            match self.conversation_attributes().await {
+            match conversation_attributes(&self.workspace.client).await {
                 Ok(read) => *known = Some(read),
                 Err(error) => return outcome_of(&error),
             }
         }
         if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
         {
-            return existing(found, wanted, "conversations");
+            return existing(found, wanted, CONVERSATIONS);
         }
         let data_type = ConversationDataType::from(wanted.data_type.as_str());
         let new =
@@ -105,49 +106,6 @@ impl SchemaSink {
                 outcome_of(&error)
             }
         }
-    }
-
-    async fn contact_attributes(&self) -> Result<Known, Error> {
-        let mut known = Known::new();
-        for model in [Model::Contact, Model::Company] {
-            let elsewhere = matches!(model, Model::Company);
-            let listed = self.workspace.client.data_attributes().list(model, true).await?;
-            for attribute in listed.into_iter().filter(|found| found.custom != Some(false)) {
-                let id = attribute.id.as_ref().map_or(attribute.name.as_str(), |id| id.as_str());
-                let data_type = attribute.data_type.as_ref().map_or("", DataType::as_str);
-                insert(
-                    &mut known,
-                    &attribute.name,
-                    Attribute {
-                        id: TargetId::new(id),
-                        data_type: data_type.to_owned(),
-                        archived: attribute.archived == Some(true),
-                        elsewhere,
-                        twins: 0,
-                    },
-                );
-            }
-        }
-        Ok(known)
-    }
-
-    async fn conversation_attributes(&self) -> Result<Known, Error> {
-        let mut known = Known::new();
-        for attribute in self.workspace.client.conversation_attributes().list(true).await? {
-            let data_type = attribute.data_type.as_ref().map_or("", ConversationDataType::as_str);
-            insert(
-                &mut known,
-                &attribute.name,
-                Attribute {
-                    id: TargetId::new(attribute.id.as_str()),
-                    data_type: data_type.to_owned(),
-                    archived: attribute.archived == Some(true),
-                    elsewhere: false,
-                    twins: 0,
-                },
-            );
-        }
-        Ok(known)
     }
 
     async fn tag(&self, name: &str) -> Outcome {
@@ -182,47 +140,116 @@ fn insert(known: &mut Known, name: &str, attribute: Attribute) {
     }
 }
 
+async fn contact_attributes(client: &IntercomClient) -> Result<Known, Error> {
+    let mut known = Known::new();
+    for model in [Model::Contact, Model::Company] {
+        let elsewhere = matches!(model, Model::Company);
+        let listed = client.data_attributes().list(model, true).await?;
+        for attribute in listed.into_iter().filter(|found| found.custom != Some(false)) {
+            let id = attribute.id.as_ref().map_or(attribute.name.as_str(), |id| id.as_str());
+            let data_type = attribute.data_type.as_ref().map_or("", DataType::as_str);
+            insert(
+                &mut known,
+                &attribute.name,
+                Attribute {
+                    id: TargetId::new(id),
+                    data_type: data_type.to_owned(),
+                    archived: attribute.archived == Some(true),
+                    elsewhere,
+                    twins: 0,
+                },
+            );
+        }
+    }
+    Ok(known)
+}
+
+async fn conversation_attributes(client: &IntercomClient) -> Result<Known, Error> {
+    let mut known = Known::new();
+    for attribute in client.conversation_attributes().list(true).await? {
+        let data_type = attribute.data_type.as_ref().map_or("", ConversationDataType::as_str);
+        insert(
+            &mut known,
+            &attribute.name,
+            Attribute {
+                id: TargetId::new(attribute.id.as_str()),
+                data_type: data_type.to_owned(),
+                archived: attribute.archived == Some(true),
+                elsewhere: false,
+                twins: 0,
+            },
+        );
+    }
+    Ok(known)
+}
+
 fn existing(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Outcome {
+    match conflict(found, wanted, whose) {
+        Some(reason) => Outcome::Refused(reason),
+        None => Outcome::Unchanged(found.id.clone()),
+    }
+}
+
+/// What stands in the way of these attributes: others of the same name that cannot be used. The
+/// reason's field is the attribute's name. Nothing is written.
+///
+/// # Errors
+/// When the attributes that are there cannot be read.
+pub async fn schema_conflicts(
+    client: &IntercomClient,
+    wanted: &[SchemaDraft],
+) -> Result<Vec<Reason>, Error> {
+    let contact = contact_attributes(client).await?;
+    let conversation = conversation_attributes(client).await?;
+    let conflicts = wanted.iter().filter_map(|draft| {
+        let (known, wanted, whose) = match draft {
+            SchemaDraft::ContactAttribute(wanted) => (&contact, wanted, CONTACTS),
+            SchemaDraft::ConversationAttribute(wanted) => (&conversation, wanted, CONVERSATIONS),
+            SchemaDraft::Tag(_) => return None,
+        };
+        conflict(known.get(&wanted.name.to_lowercase())?, wanted, whose)
+    });
+    Ok(conflicts.collect())
+}
+
+const CONTACTS: &str = "contacts";
+const CONVERSATIONS: &str = "conversations";
+
+fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Option<Reason> {
     let name = &wanted.name;
-    let refused = |code: &str, message: String, remedy: String| {
-        let reason = Reason::new(code, message).field(name.clone()).object(found.id.as_str());
-        Outcome::Refused(reason.remedy("Intercom admin", remedy))
+    let another = "give it another name under [names], then run again";
+    let (code, message, remedy) = if found.elsewhere {
+        let what =
+            format!("`{name}` is an attribute of companies, whose names people cannot share");
+        ("name_taken_by_company", what, another)
+    } else if found.archived {
+        let what = format!("the attribute `{name}` of {whose} is archived");
+        ("attribute_archived", what, "bring it back in Intercom's settings, then run again")
+    } else if found.twins > 0 {
+        let what = format!(
+            "{whose} have {} attributes named `{name}`; Intercom refuses every write to such a name",
+            found.twins + 1
+        );
+        let remedy = "archive all but one of them in Intercom's settings, then run again";
+        ("attribute_twins", what, remedy)
+    } else if !same_type(&found.data_type, &wanted.data_type) {
+        let what = format!(
+            "the attribute `{name}` of {whose} is of type {}, not {}, and Intercom cannot change a type",
+            found.data_type, wanted.data_type
+        );
+        ("attribute_type", what, another)
+    } else {
+        return None;
     };
-    if found.elsewhere {
-        return refused(
-            "name_taken_by_company",
-            format!("`{name}` is an attribute of companies, whose names people cannot share"),
-            format!("give it another name under [names] ({name}), then redrive"),
-        );
-    }
-    if found.archived {
-        return refused(
-            "attribute_archived",
-            format!("the attribute `{name}` of {whose} is archived"),
-            format!("bring `{name}` back in Intercom's settings, then redrive"),
-        );
-    }
-    if found.twins > 0 {
-        return refused(
-            "attribute_twins",
-            format!(
-                "{whose} have {} attributes named `{name}`; Intercom refuses every write to such a name",
-                found.twins + 1
-            ),
-            "archive all but one of them in Intercom's settings, then redrive".to_owned(),
-        );
-    }
-    if found.data_type != wanted.data_type {
-        return refused(
-            "attribute_type",
-            format!(
-                "the attribute `{name}` of {whose} is of type {}, not {}",
-                found.data_type, wanted.data_type
-            ),
-            format!("give it another name under [names] ({name}); Intercom cannot change a type"),
-        );
-    }
-    Outcome::Unchanged(found.id.clone())
+    let reason = Reason::new(code, message).field(name.clone()).object(found.id.as_str());
+    Some(reason.remedy("Intercom admin", remedy))
+}
+
+/// Intercom takes `date` and `datetime` where it makes an attribute, and may name either where it
+/// lists one. A type that is not told says nothing against it.
+fn same_type(found: &str, wanted: &str) -> bool {
+    let is_date = |name: &str| matches!(name, "date" | "datetime");
+    found.is_empty() || found == wanted || (is_date(found) && is_date(wanted))
 }
 
 #[async_trait]
@@ -265,5 +292,44 @@ impl Sink<SchemaDraft> for SchemaSink {
 
     fn limits(&self) -> Limits {
         Limits::one_by_one(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(data_type: &str) -> Attribute {
+        Attribute {
+            id: TargetId::new("1"),
+            data_type: data_type.to_owned(),
+            archived: false,
+            elsewhere: false,
+            twins: 0,
+        }
+    }
+
+    fn code(found: &Attribute, wanted: &str) -> Option<String> {
+        let wanted = AttributeDefinition::new("ld_x", wanted, "");
+        let reason = conflict(found, &wanted, CONTACTS)?;
+        let remedy = reason.remedy.unwrap();
+        assert!(remedy.contains("run again") && !remedy.contains("redrive"), "{remedy}");
+        Some(reason.code)
+    }
+
+    #[test]
+    fn an_attribute_that_is_there_is_used_or_its_conflict_named() {
+        for (there, wanted) in
+            [("string", "string"), ("date", "datetime"), ("datetime", "date"), ("", "integer")]
+        {
+            assert_eq!(code(&found(there), wanted), None, "{there} for {wanted}");
+        }
+        assert_eq!(code(&found("integer"), "date").as_deref(), Some("attribute_type"));
+        let archived = Attribute { archived: true, ..found("string") };
+        assert_eq!(code(&archived, "string").as_deref(), Some("attribute_archived"));
+        let company = Attribute { elsewhere: true, ..found("string") };
+        assert_eq!(code(&company, "string").as_deref(), Some("name_taken_by_company"));
+        let twins = Attribute { twins: 1, ..found("string") };
+        assert_eq!(code(&twins, "string").as_deref(), Some("attribute_twins"));
     }
 }

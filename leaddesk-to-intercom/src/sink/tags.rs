@@ -70,6 +70,13 @@ impl TagBook {
         Ok((made.id, How::Created))
     }
 
+    /// Forgets a tag that was deleted in Intercom, so that it is made again when it is next needed.
+    pub async fn forget(&self, name: &str) {
+        if let Some(tags) = self.state.lock().await.as_mut() {
+            tags.ids.remove(&name.to_lowercase());
+        }
+    }
+
     async fn open(&self) -> Result<Tags, TagError> {
         let listed = self.client.tags().list().await?;
         let ids: HashMap<String, TagId> = listed

@@ -18,6 +18,7 @@ mod findings;
 mod fixed;
 pub mod keys;
 mod lists;
+mod stamp;
 
 pub use agent::Agent;
 pub use chain::Chain;
@@ -33,11 +34,19 @@ use crate::config::Config;
 
 /// A contact, and what its calling lists know of it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ListedContact {
     /// The contact itself.
     pub contact: Contact,
     /// The campaigns of the last calls to its numbers.
     pub campaigns: Vec<String>,
+}
+
+impl ListedContact {
+    /// A contact and the campaigns of its last calls.
+    pub fn new(contact: Contact, campaigns: Vec<String>) -> Self {
+        Self { contact, campaigns }
+    }
 }
 
 /// All routes to calls that the configuration names, as one source: the folder's `calls.csv`, then

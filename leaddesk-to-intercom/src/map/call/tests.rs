@@ -36,7 +36,8 @@ fn part(out: &Emit<ConversationDraft>, name: &str) -> Value {
 }
 
 fn opening(out: &Emit<ConversationDraft>) -> Value {
-    json!(out.drafts()[0].1)["opening"].clone()
+    let opening = out.drafts().iter().find(|(part, _)| part.is_none());
+    opening.map_or(Value::Null, |(_, draft)| json!(draft)["opening"].clone())
 }
 
 #[test]
@@ -44,7 +45,10 @@ fn a_full_call() {
     let out = map("", call());
     let parts: Vec<_> =
         out.drafts().iter().map(|(part, _)| part.as_deref().unwrap_or("-")).collect();
-    assert_eq!(parts, ["-", "remark:1", "attributes", "tag:campaign", "tag:outcome", "close"]);
+    assert_eq!(
+        parts,
+        ["speaker", "-", "remark:1", "attributes", "tag:campaign", "tag:outcome", "close"]
+    );
     assert_eq!(
         opening(&out),
         json!({
@@ -114,17 +118,48 @@ fn the_time_is_that_of_the_talk_else_of_the_row() {
 }
 
 #[test]
-fn a_remark_never_comes_before_the_opening() {
-    for (stop, end, expected) in [
-        (json!(null), json!("2024-07-15 12:03:25"), 1_721_034_205),
-        (json!("2024-07-15 11:00:00"), json!(null), 1_721_034_000),
-        (json!("2031-01-01 00:00:00"), json!(null), 1_760_000_000),
-        (json!("0000-00-00 00:00:00"), json!(""), 1_721_034_000),
+fn a_remark_is_made_at_the_end_of_the_call_whatever_the_clock_says() {
+    let end = |text: &str| json!(text);
+    for (stop, talk_end, expected, notes) in [
+        (json!(null), end("2024-07-15 12:03:25"), 1_721_034_205, vec![]),
+        (end("2024-07-15 11:00:00"), json!(null), 1_721_034_205, vec!["handling_stop"]),
+        (
+            end("2031-01-01 00:00:00"),
+            end("2024-07-15 12:03:20"),
+            1_721_034_200,
+            vec!["handling_stop"],
+        ),
+        (end("2024-07-16 12:00:01"), json!(null), 1_721_034_205, vec!["handling_stop"]),
+        (end("0000-00-00 00:00:00"), end(""), 1_721_034_205, vec![]),
     ] {
         let mut call = with("handling_stop", stop);
-        call["talk_end"] = end;
-        assert_eq!(part(&map("", call), "remark:1")["remark"]["created_at"], expected);
+        call["talk_end"] = talk_end;
+        let call: Call = serde_json::from_value(call).unwrap();
+        for now in [1_721_034_000, 1_760_000_000] {
+            let (now, mut out) = (DateTime::from_timestamp(now, 0).unwrap(), Emit::default());
+            let record = Record::new(keys::call(&call.id), call.clone());
+            CallMapper::new(&config(""), now).map(record, &mut out);
+            assert_eq!(part(&out, "remark:1")["remark"]["created_at"], expected);
+            let noted = noted(&out);
+            let odd = noted.iter().filter_map(|note| note.strip_prefix("implausible_time "));
+            assert_eq!(odd.collect::<Vec<_>>(), notes);
+        }
     }
+}
+
+#[test]
+fn a_call_with_a_comment_waits_for_its_agent_unless_somebody_speaks_for_it() {
+    use migrate_core::{Draft as _, Missing};
+    let out = map("", call());
+    let (part, speaker) = &out.drafts()[0];
+    assert_eq!(part.as_deref(), Some("speaker"), "before anything is written");
+    let waits = Missing::Queue(crate::queue::agent_without_teammate());
+    assert_eq!(speaker.references().remove(0).missing, waits);
+
+    let with_fallback = map("fallback_admin = 'ops@example.com'", call());
+    assert_eq!(with_fallback.drafts(), &out.drafts()[1..], "nothing else differs");
+    let silent = map("", with("comment", json!("")));
+    assert!(silent.drafts().iter().all(|(part, _)| part.as_deref() != Some("speaker")));
 }
 
 #[test]

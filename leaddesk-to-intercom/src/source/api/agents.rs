@@ -1,4 +1,4 @@
-//! Agents and campaigns, which are few.
+//! Agents, who are few.
 
 use futures::TryStreamExt as _;
 use leaddesk_client::{OriginalClient, Personal, RestClient, User};
@@ -50,15 +50,6 @@ pub async fn agents(
         agents.push(Agent { id, username, email: None });
     }
     Ok(Fixed::new(records(agents), PAGE))
-}
-
-/// The names of the campaigns that the REST API knows.
-///
-/// # Errors
-/// When LeadDesk refuses or cannot be reached.
-pub async fn campaigns(rest: &RestClient) -> Result<Vec<String>, SourceError> {
-    let pages: Vec<_> = rest.campaigns().try_collect().await.map_err(stop)?;
-    Ok(pages.into_iter().flatten().filter_map(|campaign| campaign.ok()?.name).collect())
 }
 
 pub(in crate::source) fn from_user(user: &User) -> Agent {

@@ -44,7 +44,10 @@ impl Calls {
                 }
             }
         }
-        let next = batch.next.map(|at| Cursor::new(at.to_string()));
+        let next = batch.next.map(|at| match feed.stamp() {
+            Some(stamp) => Cursor::new(format!("{at}@{stamp}")),
+            None => Cursor::new(at.to_string()),
+        });
         let more = next.is_some();
         Ok((Page { items, next }, more))
     }
@@ -54,8 +57,7 @@ impl Source for Calls {
     type Record = Call;
 
     fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<Call>, SourceError>> {
-        let at = from.and_then(|cursor| cursor.as_str().parse().ok());
-        let calls = self.clone();
+        let (calls, at) = (self.clone(), from.and_then(|cursor| self.ids.place(&cursor)));
         stream::once(async move { calls.ids.open(at).map(|feed| (calls, feed)) })
             .flat_map(|opened| match opened {
                 Err(error) => stream::once(async { Err(error) }).boxed(),

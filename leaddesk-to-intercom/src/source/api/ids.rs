@@ -6,9 +6,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use migrate_core::{Key, Ledger, SourceError, Unreadable};
+use migrate_core::{Cursor, Key, Ledger, SourceError, Unreadable};
 
 use crate::config::IdRange;
+use crate::source::stamp::stamp;
 
 /// Where ids of calls come from.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ pub(super) struct Batch {
 /// A feed that has been opened at a place.
 pub(super) enum Feed {
     Discovered { ledger: Arc<dyn Ledger>, list: &'static str, after: u64 },
-    Listed { file: Lines, name: String },
+    Listed { file: Lines, name: String, stamp: String },
     Range { next: u64, last: u64 },
 }
 
@@ -59,6 +60,17 @@ impl Ids {
         }
     }
 
+    /// The place that a cursor names. A file that has changed since begins anew.
+    pub(super) fn place(&self, cursor: &Cursor) -> Option<u64> {
+        match self {
+            Self::Listed(path) => {
+                let (at, was) = cursor.as_str().split_once('@')?;
+                at.parse().ok().filter(|_| was == stamp(path))
+            }
+            Self::Discovered(..) | Self::Range(_) => cursor.as_str().parse().ok(),
+        }
+    }
+
     /// Opens the feed at the place that a batch gave out, or at its beginning.
     pub(super) fn open(&self, at: Option<u64>) -> Result<Feed, SourceError> {
         Ok(match self {
@@ -67,7 +79,8 @@ impl Ids {
             }
             Self::Listed(path) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Feed::Listed { file: Lines::open(path, at.unwrap_or(0))?, name }
+                let stamp = stamp(path);
+                Feed::Listed { file: Lines::open(path, at.unwrap_or(0))?, name, stamp }
             }
             Self::Range(range) => Feed::Range { next: at.unwrap_or(range.first), last: range.last },
         })
@@ -75,6 +88,14 @@ impl Ids {
 }
 
 impl Feed {
+    /// The state of the file that the ids come from, if they come from one.
+    pub(super) fn stamp(&self) -> Option<&str> {
+        match self {
+            Self::Listed { stamp, .. } => Some(stamp),
+            Self::Discovered { .. } | Self::Range { .. } => None,
+        }
+    }
+
     /// The next ids, at most `limit`.
     pub(super) async fn batch(&mut self, limit: usize) -> Result<Batch, SourceError> {
         match self {
@@ -92,7 +113,7 @@ impl Feed {
                 });
                 Ok(Batch { ids: ids.collect(), next })
             }
-            Self::Listed { file, name } => {
+            Self::Listed { file, name, .. } => {
                 let mut ids = Vec::new();
                 while ids.len() < limit
                     && let Some((line, text)) = file.next()?

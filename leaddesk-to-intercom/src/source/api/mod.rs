@@ -6,7 +6,7 @@ mod contacts;
 mod fetch;
 mod ids;
 
-pub use agents::{agents, campaigns};
+pub use agents::agents;
 pub(super) use agents::{from_user, records};
 pub use calls::Calls;
 pub use contacts::Contacts;

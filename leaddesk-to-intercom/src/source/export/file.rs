@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{key_of, unusable};
 use crate::source::PAGE;
+use crate::source::stamp::stamp;
 
 /// The rows of a file, as long as they last.
 pub(super) trait Rows<T>: Iterator<Item = Result<Row<T>, Error>> + Send {
@@ -26,7 +27,8 @@ impl<T: DeserializeOwned, R: Read + Seek + Send> Rows<T> for export::Rows<T, R> 
 }
 
 /// The records of a CSV file, a page at a time. The cursor is the place of a row, as
-/// `<byte>:<record number>`; it holds as long as the file stays as it is.
+/// `<byte>:<record number>@<state of the file>`. A file that has changed since begins anew: what
+/// was read before is known to the ledger, so that costs time and no writes.
 pub struct File<T> {
     path: PathBuf,
     open: Arc<Open<T>>,
@@ -95,23 +97,25 @@ impl<T: Send + 'static> Source for File<T> {
 
     fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
         let (path, open) = (self.path.clone(), self.open.clone());
+        let named = path.clone();
         let start = move || {
+            let stamp = stamp(&path);
             let mut pages = open()?;
-            if let Some(position) = from.as_ref().and_then(position) {
+            if let Some(position) = from.as_ref().and_then(|cursor| position(cursor, &stamp)) {
                 pages.resume(position)?;
             }
-            Ok(pages)
+            Ok((pages, stamp, path))
         };
-        let opened = stream::once(async move {
-            start().map_err(|error| unusable(&path, error)).map(|it| (it, path))
-        });
+        let opened = stream::once(async move { start().map_err(|error| unusable(&named, error)) });
         opened
             .flat_map(|opened| match opened {
                 Err(error) => stream::once(async { Err(error) }).boxed(),
                 Ok(state) => stream::try_unfold(Some(state), |state| async {
-                    let Some((mut pages, path)) = state else { return Ok(None) };
-                    let page = pages.page().map_err(|error| unusable(&path, error))?;
-                    let rest = page.next.is_some().then_some((pages, path));
+                    let Some((mut pages, stamp, path)) = state else { return Ok(None) };
+                    let mut page = pages.page().map_err(|error| unusable(&path, error))?;
+                    let place = page.next.take();
+                    page.next = place.map(|at| Cursor::new(format!("{}@{stamp}", at.as_str())));
+                    let rest = page.next.is_some().then_some((pages, stamp, path));
                     Ok(Some((page, rest)))
                 })
                 .boxed(),
@@ -125,7 +129,9 @@ impl<T: Send + 'static> Source for File<T> {
     }
 }
 
-fn position(cursor: &Cursor) -> Option<Position> {
-    let (byte, record) = cursor.as_str().split_once(':')?;
+/// The place that a cursor names, if the file is still as it was.
+fn position(cursor: &Cursor, stamp: &str) -> Option<Position> {
+    let (place, was) = cursor.as_str().split_once('@')?;
+    let (byte, record) = place.split_once(':').filter(|_| was == stamp)?;
     Some(Position::new(byte.parse().ok()?, record.parse().ok()?))
 }

@@ -27,7 +27,6 @@ pub struct Folder {
 const OPTIONAL: &[(&str, &str)] = &[
     ("calls.csv", "no call history is taken from the folder"),
     ("agents.csv", "agents are matched only as far as [map.agents] names them"),
-    ("campaigns.csv", "campaigns are known only as far as calls and lists name them"),
     ("calling_lists", "contacts carry no campaign tags"),
 ];
 
@@ -64,10 +63,6 @@ impl Folder {
         for (name, open) in [
             ("calls.csv", check(export::calls(folder.path("calls.csv"), &folder.settings))),
             ("agents.csv", check(export::agents(folder.path("agents.csv"), &folder.settings))),
-            (
-                "campaigns.csv",
-                check(export::campaigns(folder.path("campaigns.csv"), &folder.settings)),
-            ),
         ] {
             let path = folder.path(name);
             if path.exists() {
@@ -131,26 +126,6 @@ impl Folder {
             agents.push(Agent { id, username, email: None });
         }
         Ok(Fixed::new(api::records(agents), PAGE))
-    }
-
-    /// The names of the campaigns of `campaigns.csv`.
-    ///
-    /// # Errors
-    /// When the file cannot be read to its end.
-    pub fn campaigns(&self) -> Result<Vec<String>, SourceError> {
-        let path = self.path("campaigns.csv");
-        if !path.exists() {
-            return Ok(Vec::new());
-        }
-        let unusable = |error| unusable(&path, error);
-        let mut names = Vec::new();
-        for row in export::campaigns(&path, &self.settings).map_err(unusable)? {
-            match row.map_err(unusable)?.body {
-                Ok(campaign) => names.extend(campaign.name),
-                Err(_) => self.findings.add("rows of campaigns.csv could not be read", 1),
-            }
-        }
-        Ok(names)
     }
 
     fn list_campaigns(&self) -> Result<Campaigns, SourceError> {
