@@ -100,6 +100,10 @@ fn ledger_message(error: &LedgerError) -> String {
         LedgerErrorKind::Locked if !text.contains("another run") => {
             format!("another run uses this state directory: {text}")
         }
+        LedgerErrorKind::Foreign => format!(
+            "{text}. If it is the same account after all: an export folder must keep its path, and \
+             [source.rest] must stay as it was, since these are what the account is known by."
+        ),
         _ => text,
     }
 }
