@@ -46,10 +46,12 @@ pub struct Finished {
 }
 
 impl Finished {
-    pub(super) fn new(report: Report, error: Option<(&RunError, bool)>) -> Self {
+    /// `verified` says that this command has read back: what an earlier one found then is told in
+    /// the report, but does not decide how this one ended.
+    pub(super) fn new(report: Report, error: Option<(&RunError, bool)>, verified: bool) -> Self {
         let (exit, error) = match error {
             Some((error, wrote)) => (exit_of(error, wrote), Some(describe(error))),
-            None => (exit_of_report(&report), None),
+            None => (exit_of_report(&report, verified), None),
         };
         Self { report, exit, error }
     }
@@ -98,6 +100,11 @@ fn ledger_message(error: &LedgerError) -> String {
     let text = chain(error);
     match error.kind() {
         LedgerErrorKind::Storage => text,
+        LedgerErrorKind::Foreign => format!(
+            "{text}. If it is the same account after all: an export folder must keep its path, and \
+             [source.rest] must stay as it was, since these are what the account is known by. \
+             Another state directory is named with --state DIR."
+        ),
         _ => format!("{text}. The state directory is named with --state DIR."),
     }
 }
@@ -110,9 +117,10 @@ fn exit_of(error: &RunError, wrote: bool) -> Exit {
     }
 }
 
-fn exit_of_report(report: &Report) -> Exit {
+fn exit_of_report(report: &Report, verified: bool) -> Exit {
     let dead = report.stages.iter().any(|stage| stage.dead > 0);
-    let differs = report.verify.as_ref().is_some_and(|found| !found.mismatches.is_empty());
+    let differs =
+        verified && report.verify.as_ref().is_some_and(|found| !found.mismatches.is_empty());
     match report.state {
         RunState::Interrupted => Exit::Stopped,
         RunState::Failed => Exit::Failed,

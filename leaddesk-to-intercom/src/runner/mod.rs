@@ -106,6 +106,7 @@ impl Runner {
             .plan(&session.ledger, &plan.tags, sinks)
             .await
             .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
+        session.mark_begun().await?;
         let result = core_plan.run(&run, options).await;
         session.finish(self, &run, result, None).await
     }

@@ -111,6 +111,17 @@ impl Session {
         begin_run(runner, self.ledger.clone(), both).await
     }
 
+    /// Says in the ledger that a run is under way: if it is killed, that is what a report tells.
+    pub(super) async fn mark_begun(&self) -> Result<(), Unfinished> {
+        let mut kept = self.kept().await?;
+        kept.run_id = run_id(self.started_at);
+        kept.started_at = Some(self.started_at);
+        kept.finished_at = None;
+        kept.state = Some(RunState::Interrupted);
+        let keep = Change::Meta { name: KEPT.into(), value: Some(json!(kept)) };
+        self.ledger.commit(vec![keep]).await.map_err(Unfinished::ledger)
+    }
+
     /// Maps everything again on a scratch ledger, with the verifier in the place of the sinks.
     pub(super) async fn map_again(
         &self,
@@ -176,7 +187,10 @@ impl Session {
         }
         let report = write_report(&runner.state, &*self.ledger, kept).await;
         match (report, error) {
-            (Ok(report), error) => Ok(Finished::new(report, error.as_ref().map(|e| (e, wrote)))),
+            (Ok(report), error) => {
+                let error = error.as_ref().map(|error| (error, wrote));
+                Ok(Finished::new(report, error, only_verified))
+            }
             (Err(_), Some(error)) => Err(Unfinished::run(&error, wrote)),
             (Err(unwritten), None) => Err(unwritten),
         }
@@ -225,7 +239,8 @@ pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfi
         .map_err(Unfinished::ledger)?;
     let kept = kept(&ledger).await?;
     let report = write_report(state, &ledger, kept).await?;
-    Ok(Finished::new(report, None))
+    // Told from the ledger, the last verification counts.
+    Ok(Finished::new(report, None, true))
 }
 
 async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
@@ -264,7 +279,11 @@ async fn write_report(
         kept.run_id,
         kept.started_at.unwrap_or(now),
         kept.finished_at.unwrap_or(now),
-        kept.state.unwrap_or(if unfinished { RunState::Interrupted } else { RunState::Complete }),
+        match kept.state {
+            // Whatever the last command did, records without a final fate are left.
+            None | Some(RunState::Complete) if unfinished => RunState::Interrupted,
+            state => state.unwrap_or(RunState::Interrupted),
+        },
         standing,
         kept.last_run,
     );

@@ -117,14 +117,35 @@ impl ContactSink {
             How::Created => whole_update(fields),
             _ => match self.workspace.client.contacts().get(&id).await {
                 Ok(found) => return self.fill(write, fields, &found).await,
+                Err(error) if error.contact_merged_into().is_some() => {
+                    return self.follow(write, fields, &error).await;
+                }
                 Err(error) if error.is_not_found() => return Outcome::Refused(deleted_since()),
                 Err(error) => return Outcome::Failed(failure_of(&error)),
             },
         };
         match self.workspace.client.contacts().update(&id, &change).await {
             Ok(_) => Outcome::Updated(known.target.clone()),
+            Err(error) if error.contact_merged_into().is_some() => {
+                self.follow(write, fields, &error).await
+            }
             Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
             Err(error) => outcome_of(&error),
+        }
+    }
+
+    /// Goes on with the contact that somebody has merged ours into: it is theirs, so it is filled.
+    async fn follow(
+        &self,
+        write: &Write<ContactDraft>,
+        fields: &ContactFields,
+        error: &Error,
+    ) -> Outcome {
+        let Some(into) = error.contact_merged_into() else { return outcome_of(error) };
+        match self.workspace.client.contacts().get(&into).await {
+            Ok(found) => self.fill(write, fields, &found).await,
+            Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
+            Err(error) => Outcome::Failed(failure_of(&error)),
         }
     }
 
@@ -371,42 +392,4 @@ fn image(found: &Contact) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fields() -> ContactFields {
-        ContactFields {
-            external_id: "leaddesk:contact:1".into(),
-            role: "user".into(),
-            name: Some("Anna New".into()),
-            ..ContactFields::default()
-        }
-    }
-
-    #[test]
-    fn a_prefix_makes_an_external_id_ours_whatever_its_kind() {
-        for (known, ours) in [
-            ("leaddesk:contact:2", true),
-            ("leaddesk:visitor:2", true),
-            ("leaddesk2:contact:2", false),
-            ("leaddesk", false),
-            ("crm-7", false),
-        ] {
-            assert_eq!(is_of_migration(known, &fields().external_id), ours, "{known}");
-        }
-    }
-
-    /// A lost reply may have been that of an earlier text of the record.
-    #[test]
-    fn what_differs_in_our_own_contact_is_written() {
-        let found = |name: &str| -> Contact {
-            let text = json!({
-                "type": "contact", "id": "c1", "external_id": "leaddesk:contact:1", "name": name,
-            });
-            serde_json::from_value(text).unwrap()
-        };
-        assert!(filling(&fields(), &found("Anna New"), true).is_empty());
-        assert!(!filling(&fields(), &found("Anna Old"), true).is_empty());
-        assert!(filling(&fields(), &found("Anna Old"), false).is_empty());
-    }
-}
+mod tests;
