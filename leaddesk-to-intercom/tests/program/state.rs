@@ -21,7 +21,7 @@ pub(crate) fn slow(by: Duration) -> Faults {
 #[tokio::test]
 async fn in_use_by_another_run() {
     let world = World::new().await;
-    world.sandbox.set_faults(slow(Duration::from_secs(3)));
+    world.sandbox.set_faults(slow(Duration::from_secs(1)));
     let first = world.program(&["run"]).spawn().unwrap();
     world.writes_reach(1).await;
     let calls = world.counters().intercom.get("POST /contacts").copied();

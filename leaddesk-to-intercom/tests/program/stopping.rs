@@ -18,9 +18,10 @@ fn signal(child: &Child, name: &str) {
 async fn one_signal_stops_at_a_good_point() {
     for name in ["-INT", "-TERM"] {
         let world = World::new().await;
-        world.sandbox.set_faults(slow(Duration::from_millis(200)));
+        world.sandbox.set_faults(slow(Duration::from_millis(20)));
         let child = world.program(&["run"]).spawn().unwrap();
         world.writes_reach(60).await;
+        world.sandbox.set_faults(slow(Duration::from_millis(500)));
         signal(&child, name);
         let ended = world.end(child).await;
         assert_eq!(ended.code, Some(3), "{}", ended.stderr);
@@ -42,11 +43,11 @@ async fn one_signal_stops_at_a_good_point() {
 #[tokio::test]
 async fn two_signals_stop_at_once() {
     let world = World::new().await;
-    world.sandbox.set_faults(slow(Duration::from_millis(50)));
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
     let child = world.program(&["run"]).spawn().unwrap();
     world.writes_reach(100).await;
     // What is sent from now on is answered long after the program is gone.
-    world.sandbox.set_faults(slow(Duration::from_secs(4)));
+    world.sandbox.set_faults(slow(Duration::from_secs(3)));
     let before = world.counters().intercom_writes;
     world.writes_reach(before + 5).await;
     signal(&child, "-INT");
@@ -60,7 +61,7 @@ async fn two_signals_stop_at_once() {
     assert_eq!(ended.json()["state"], "failed");
 
     world.sandbox.set_faults(Faults::default());
-    world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"5s\""));
+    world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"4s\""));
     let report = world.succeeds(&["run"]).await.json();
     assert_eq!(report["accounted"], true);
     world.all_is_there_once();

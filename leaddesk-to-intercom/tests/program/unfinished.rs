@@ -11,7 +11,7 @@ use super::world::World;
 #[tokio::test]
 async fn a_destination_that_goes_away_and_comes_back() {
     let world = World::new().await;
-    world.sandbox.set_faults(slow(Duration::from_millis(50)));
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
     let child = world.program(&["run"]).spawn().unwrap();
     world.writes_reach(100).await;
     let secrets = world.secrets().map(str::to_owned);
@@ -42,7 +42,7 @@ async fn a_destination_that_goes_away_and_comes_back() {
 async fn doubt_that_is_not_waited_for() {
     let world = World::new().await;
     let intercom =
-        ServiceFaults { requests: Struck::Writes, lost_reply: 0.2, ..ServiceFaults::default() };
+        ServiceFaults { requests: Struck::Writes, lost_reply: 0.1, ..ServiceFaults::default() };
     world.sandbox.set_faults(Faults { seed: 3, intercom, ..Faults::default() });
     let ended = world.run(&["run", "--no-wait"]).await;
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
