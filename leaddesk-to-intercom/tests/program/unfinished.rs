@@ -6,7 +6,7 @@ use migrate_sandbox::workspace::Admin;
 use migrate_sandbox::{Account, AccountSpec, Faults, Sandbox, ServiceFaults, Struck};
 
 use super::state::slow;
-use super::world::World;
+use super::world::{World, plain};
 
 #[tokio::test]
 async fn a_destination_that_goes_away_and_comes_back() {
@@ -40,7 +40,11 @@ async fn a_destination_that_goes_away_and_comes_back() {
 
 #[tokio::test]
 async fn doubt_that_is_not_waited_for() {
-    let world = World::new().await;
+    // The run ends before the search knows what it has written last.
+    let lag = Duration::from_secs(4);
+    let world = World::lagging(Sandbox::builder(plain()), lag).await;
+    let horizon = "search_lag_horizon = \"2s\"";
+    world.configure(&world.by_api().replace(horizon, "search_lag_horizon = \"5s\""));
     let intercom =
         ServiceFaults { requests: Struck::Writes, lost_reply: 0.1, ..ServiceFaults::default() };
     world.sandbox.set_faults(Faults { seed: 3, intercom, ..Faults::default() });

@@ -39,7 +39,11 @@ impl World {
 
     /// A world whose search lags, as Intercom's does, and whose quota lets tests be quick.
     pub(crate) async fn of(builder: Builder) -> Self {
-        let lag = Duration::from_millis(500);
+        Self::lagging(builder, Duration::from_millis(500)).await
+    }
+
+    /// A world whose search lags by as much as that.
+    pub(crate) async fn lagging(builder: Builder, lag: Duration) -> Self {
         let sandbox = builder.quota(600_000).search_lag(lag).start().await.unwrap();
         let endpoints = sandbox.endpoints().clone();
         let variables = vec![
