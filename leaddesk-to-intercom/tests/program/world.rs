@@ -146,7 +146,8 @@ impl World {
     /// Waits for the end of the program, and sees to it that it gave no secret away.
     pub(crate) async fn end(&self, child: Child) -> Ended {
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-        let ended = Ended::of(output.expect("the program does not end").unwrap());
+        assert!(output.is_ok(), "the program does not end");
+        let ended = Ended::of(output.unwrap().unwrap());
         for secret in self.secrets() {
             assert!(!ended.stdout.contains(secret) && !ended.stderr.contains(secret));
         }
