@@ -46,7 +46,7 @@ async fn doubt_that_is_not_waited_for() {
     let horizon = "search_lag_horizon = \"2s\"";
     world.configure(&world.by_api().replace(horizon, "search_lag_horizon = \"5s\""));
     let intercom =
-        ServiceFaults { requests: Struck::Writes, lost_reply: 0.1, ..ServiceFaults::default() };
+        ServiceFaults { requests: Struck::Writes, lost_reply: 0.2, ..ServiceFaults::default() };
     world.sandbox.set_faults(Faults { seed: 3, intercom, ..Faults::default() });
     let ended = world.run(&["run", "--no-wait"]).await;
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);

@@ -29,7 +29,7 @@ pub(crate) struct Ended {
 
 /// A small account with a teammate for every agent, and nothing odd about its records.
 pub(crate) fn plain() -> Account {
-    Account::generate(&AccountSpec::plain(30, 5))
+    Account::generate(&AccountSpec::plain(30, 5).with_calls_per_contact(1.5))
 }
 
 impl World {
