@@ -47,8 +47,12 @@ async fn doubt_that_is_not_waited_for() {
     world.configure(&world.by_api().replace(horizon, "search_lag_horizon = \"5s\""));
     let intercom =
         ServiceFaults { requests: Struck::Writes, lost_reply: 0.2, ..ServiceFaults::default() };
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
+    let child = world.program(&["run", "--no-wait"]).spawn().unwrap();
+    // Attributes and tags are written one by one, so trouble there would only take time.
+    world.writes_reach(60).await;
     world.sandbox.set_faults(Faults { seed: 3, intercom, ..Faults::default() });
-    let ended = world.run(&["run", "--no-wait"]).await;
+    let ended = world.end(child).await;
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     let report = ended.json();
     assert_eq!((&report["state"], &report["accounted"]), (&"interrupted".into(), &false.into()));
