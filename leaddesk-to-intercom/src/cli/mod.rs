@@ -96,10 +96,8 @@ async fn carry_out(
             Ok(None)
         }
         Command::Verify(verify) => {
-            let mut options = VerifyOptions::default();
-            options.all = verify.all;
-            options.sample = verify.sample.and_then(|sample| usize::try_from(sample).ok());
-            options.seed = verify.seed;
+            let sample = verify.sample.and_then(|sample| usize::try_from(sample).ok());
+            let options = VerifyOptions { all: verify.all, sample, seed: verify.seed };
             runner.verify(options).await.map(Some)
         }
         Command::Run(run) => {

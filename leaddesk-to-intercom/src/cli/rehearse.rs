@@ -81,8 +81,7 @@ async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
     if run.error.is_some() {
         return Ok(run);
     }
-    let mut everything = VerifyOptions::default();
-    everything.all = true;
+    let everything = VerifyOptions { all: true, ..VerifyOptions::default() };
     let mut verified = runner.verify(everything).await?;
     // The rehearsal's report is that of its run, with what reading it back has found.
     verified.report.last_run = run.report.last_run;

@@ -54,7 +54,7 @@ impl ListedContact {
 /// need a client and are left out without one.
 ///
 /// # Errors
-/// When a call log cannot be used.
+/// When a call log or the file of ids cannot be used.
 pub fn calls(
     config: &Config,
     folder: Option<&export::Folder>,
@@ -77,7 +77,7 @@ pub fn calls(
         chain = chain.and("last_call", by_id(api::Ids::Discovered(ledger, crate::map::CALLS)));
     }
     if let Some(file) = &routes.ids_file {
-        chain = chain.and("ids_file", by_id(api::Ids::Listed(config.resolve(file))));
+        chain = chain.and("ids_file", by_id(api::Ids::listed(config.resolve(file))?));
     }
     if let Some(range) = routes.id_range {
         chain = chain.and("id_range", by_id(api::Ids::Range(range)));

@@ -272,7 +272,7 @@ fn a_folder_that_cannot_be_used_says_which_file_and_what_to_do() {
         let error =
             export::Folder::open(&folder_config(dir.path()), Findings::default()).unwrap_err();
         assert_eq!(error.kind(), SourceErrorKind::Refused);
-        error.to_string()
+        crate::connect::chain(&error)
     };
     let error = refused();
     assert!(error.contains("contacts.csv") && error.contains("source.export.dir"), "{error}");

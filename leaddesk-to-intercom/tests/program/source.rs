@@ -27,16 +27,14 @@ async fn credentials_of_the_rest_api_that_are_not_accepted() {
 
 #[tokio::test]
 async fn nobody_there() {
-    let world = World::new().await;
+    let (world, other) = (World::new().await, World::new().await);
     let nobody = closed_port();
-    let config = world.by_api().replace(&world.endpoints.leaddesk_original, &nobody);
-    world.configure(&config);
+    world.configure(&world.by_api().replace(&world.endpoints.leaddesk_original, &nobody));
+    other.configure(&other.by_api().replace(&other.endpoints.leaddesk_rest, &nobody));
     let parts = ["LeadDesk cannot be reached", "source.original.base_url", &nobody, "run again"];
-    world.refuses(&["run"], &parts).await;
-
-    world.configure(&world.by_api().replace(&world.endpoints.leaddesk_rest, &nobody));
-    let parts = ["REST API cannot be reached", "source.rest.base_url", &nobody, "run again"];
-    world.refuses(&["run"], &parts).await;
+    let rest = ["REST API cannot be reached", "source.rest.base_url", &nobody, "run again"];
+    // Both are patient before they give up.
+    tokio::join!(world.refuses(&["run"], &parts), other.refuses(&["run"], &rest));
 }
 
 #[tokio::test]

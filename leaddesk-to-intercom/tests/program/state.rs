@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use migrate_sandbox::{Faults, ServiceFaults, Struck};
+use migrate_sandbox::{Account, AccountSpec, Faults, Sandbox, ServiceFaults, Struck};
 
 use super::world::World;
 
@@ -21,7 +21,7 @@ pub(crate) fn slow(by: Duration) -> Faults {
 #[tokio::test]
 async fn in_use_by_another_run() {
     let world = World::new().await;
-    world.sandbox.set_faults(slow(Duration::from_secs(3)));
+    world.sandbox.set_faults(slow(Duration::from_secs(1)));
     let first = world.program(&["run"]).spawn().unwrap();
     world.writes_reach(1).await;
     let calls = world.counters().intercom.get("POST /contacts").copied();
@@ -146,13 +146,19 @@ async fn a_plan_that_has_gone_stale() {
 #[cfg(unix)]
 #[tokio::test]
 async fn files_are_for_their_owner_alone() {
-    let world = World::new().await;
-    world.succeeds(&["plan"]).await;
-    world.sandbox.edit(|workspace| workspace.admins.truncate(1));
-    world.run(&["run"]).await;
-    world.succeeds(&["report"]).await;
+    let spec = AccountSpec::plain(30, 5).with(|spec| spec.no_identifier = 0.1);
+    let world = World::of(Sandbox::builder(Account::generate(&spec))).await;
+    for command in ["plan", "run", "report"] {
+        world.succeeds(&[command]).await;
+    }
     let modes = super::world::modes(&world.path("state"));
-    for name in ["ledger.sqlite", "plan.json", "report.json", "log.jsonl", "queues"] {
+    for name in [
+        "ledger.sqlite",
+        "plan.json",
+        "report.json",
+        "log.jsonl",
+        "contacts_without_identifier.jsonl",
+    ] {
         assert!(modes.iter().any(|(path, _)| path.ends_with(name)), "{name} is not there");
     }
     for (path, mode) in modes {

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use migrate_sandbox::Faults;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Child;
 
 use super::state::slow;
@@ -16,51 +17,59 @@ fn signal(child: &Child, name: &str) {
 
 #[tokio::test]
 async fn one_signal_stops_at_a_good_point() {
-    for name in ["-INT", "-TERM"] {
-        let world = World::new().await;
-        world.sandbox.set_faults(slow(Duration::from_millis(200)));
-        let child = world.program(&["run"]).spawn().unwrap();
-        world.writes_reach(60).await;
-        signal(&child, name);
-        let ended = world.end(child).await;
-        assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-        assert!(ended.stderr.contains("Stopping: "), "{}", ended.stderr);
-        assert!(ended.stderr.ends_with("error: interrupted; run again to go on\n"));
-        let report = ended.json();
-        assert_eq!(report["state"], "interrupted");
-        assert_eq!(report, world.report());
-        let writes = world.counters().intercom_writes;
-        assert_eq!(report["last_run"]["writes"], writes, "writes under way were waited for");
+    tokio::join!(stops_at_a_good_point("-INT"), stops_at_a_good_point("-TERM"));
+}
 
-        world.sandbox.set_faults(Faults::default());
-        let report = world.succeeds(&["run"]).await.json();
-        assert_eq!((&report["state"], &report["accounted"]), (&"complete".into(), &true.into()));
-        world.all_is_there_once();
-    }
+async fn stops_at_a_good_point(name: &str) {
+    let world = World::new().await;
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
+    let child = world.program(&["run"]).spawn().unwrap();
+    world.writes_reach(60).await;
+    world.sandbox.set_faults(slow(Duration::from_millis(500)));
+    signal(&child, name);
+    let ended = world.end(child).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Stopping: "), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("error: interrupted; run again to go on\n"));
+    let report = ended.json();
+    assert_eq!(report["state"], "interrupted");
+    assert_eq!(report, world.report());
+    let writes = world.counters().intercom_writes;
+    assert_eq!(report["last_run"]["writes"], writes, "writes under way were waited for");
+
+    world.sandbox.set_faults(Faults::default());
+    let report = world.succeeds(&["run"]).await.json();
+    assert_eq!((&report["state"], &report["accounted"]), (&"complete".into(), &true.into()));
+    world.all_is_there_once();
 }
 
 #[tokio::test]
 async fn two_signals_stop_at_once() {
     let world = World::new().await;
-    world.sandbox.set_faults(slow(Duration::from_millis(50)));
-    let child = world.program(&["run"]).spawn().unwrap();
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
+    let mut child = world.program(&["run"]).spawn().unwrap();
     world.writes_reach(100).await;
     // What is sent from now on is answered long after the program is gone.
-    world.sandbox.set_faults(slow(Duration::from_secs(4)));
+    world.sandbox.set_faults(slow(Duration::from_secs(3)));
     let before = world.counters().intercom_writes;
     world.writes_reach(before + 5).await;
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
     signal(&child, "-INT");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    while !said.contains("Stopping: ") {
+        assert_ne!(stderr.read_line(&mut said).await.unwrap(), 0, "{said}");
+    }
     let second = Instant::now();
     signal(&child, "-INT");
     let ended = world.end(child).await;
     assert!(second.elapsed() < Duration::from_secs(2), "it waited");
-    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    assert!(ended.stderr.contains("stopped at once; "), "{}", ended.stderr);
+    stderr.read_to_string(&mut said).await.unwrap();
+    assert_eq!(ended.code, Some(3), "{said}");
+    assert!(said.contains("stopped at once; the next run settles what is in doubt"), "{said}");
     assert_eq!(ended.json()["state"], "failed");
 
     world.sandbox.set_faults(Faults::default());
-    world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"5s\""));
+    world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"4s\""));
     let report = world.succeeds(&["run"]).await.json();
     assert_eq!(report["accounted"], true);
     world.all_is_there_once();

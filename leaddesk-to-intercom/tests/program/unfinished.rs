@@ -6,12 +6,12 @@ use migrate_sandbox::workspace::Admin;
 use migrate_sandbox::{Account, AccountSpec, Faults, Sandbox, ServiceFaults, Struck};
 
 use super::state::slow;
-use super::world::World;
+use super::world::{World, plain};
 
 #[tokio::test]
 async fn a_destination_that_goes_away_and_comes_back() {
     let world = World::new().await;
-    world.sandbox.set_faults(slow(Duration::from_millis(50)));
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
     let child = world.program(&["run"]).spawn().unwrap();
     world.writes_reach(100).await;
     let secrets = world.secrets().map(str::to_owned);
@@ -40,11 +40,19 @@ async fn a_destination_that_goes_away_and_comes_back() {
 
 #[tokio::test]
 async fn doubt_that_is_not_waited_for() {
-    let world = World::new().await;
+    // The run ends before the search knows what it has written last.
+    let lag = Duration::from_secs(4);
+    let world = World::lagging(Sandbox::builder(plain()), lag).await;
+    let horizon = "search_lag_horizon = \"2s\"";
+    world.configure(&world.by_api().replace(horizon, "search_lag_horizon = \"5s\""));
     let intercom =
         ServiceFaults { requests: Struck::Writes, lost_reply: 0.2, ..ServiceFaults::default() };
+    world.sandbox.set_faults(slow(Duration::from_millis(20)));
+    let child = world.program(&["run", "--no-wait"]).spawn().unwrap();
+    // Attributes and tags are written one by one, so trouble there would only take time.
+    world.writes_reach(60).await;
     world.sandbox.set_faults(Faults { seed: 3, intercom, ..Faults::default() });
-    let ended = world.run(&["run", "--no-wait"]).await;
+    let ended = world.end(child).await;
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     let report = ended.json();
     assert_eq!((&report["state"], &report["accounted"]), (&"interrupted".into(), &false.into()));

@@ -29,7 +29,7 @@ pub(crate) struct Ended {
 
 /// A small account with a teammate for every agent, and nothing odd about its records.
 pub(crate) fn plain() -> Account {
-    Account::generate(&AccountSpec::plain(30, 5))
+    Account::generate(&AccountSpec::plain(30, 5).with_calls_per_contact(1.5))
 }
 
 impl World {
@@ -39,7 +39,11 @@ impl World {
 
     /// A world whose search lags, as Intercom's does, and whose quota lets tests be quick.
     pub(crate) async fn of(builder: Builder) -> Self {
-        let lag = Duration::from_millis(500);
+        Self::lagging(builder, Duration::from_millis(500)).await
+    }
+
+    /// A world whose search lags by as much as that.
+    pub(crate) async fn lagging(builder: Builder, lag: Duration) -> Self {
         let sandbox = builder.quota(600_000).search_lag(lag).start().await.unwrap();
         let endpoints = sandbox.endpoints().clone();
         let variables = vec![
@@ -142,7 +146,8 @@ impl World {
     /// Waits for the end of the program, and sees to it that it gave no secret away.
     pub(crate) async fn end(&self, child: Child) -> Ended {
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-        let ended = Ended::of(output.expect("the program does not end").unwrap());
+        assert!(output.is_ok(), "the program does not end");
+        let ended = Ended::of(output.unwrap().unwrap());
         for secret in self.secrets() {
             assert!(!ended.stdout.contains(secret) && !ended.stderr.contains(secret));
         }

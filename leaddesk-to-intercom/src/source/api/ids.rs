@@ -43,6 +43,15 @@ impl fmt::Debug for Ids {
 }
 
 impl Ids {
+    /// The ids of a file.
+    ///
+    /// # Errors
+    /// Refused when the file cannot be read.
+    pub fn listed(path: PathBuf) -> Result<Self, SourceError> {
+        Lines::open(&path, 0)?;
+        Ok(Self::Listed(path))
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Discovered(..) => "last calls",

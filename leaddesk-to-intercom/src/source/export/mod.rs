@@ -177,10 +177,8 @@ impl Folder {
 pub fn calls(config: &Config, path: &Path) -> Result<File<Call>, SourceError> {
     let (path, settings) = (config.resolve(path), settings(config)?);
     export::calls(&path, &settings).map_err(|error| {
-        SourceError::refused(format!(
-            "the call log {} cannot be used: {error}: mend it or source.calls.csv",
-            path.display()
-        ))
+        let what = format!("the call log {} (source.calls.csv) cannot be used", path.display());
+        SourceError::refused(what).because(error)
     })?;
     Ok(calls_of(path, settings))
 }
@@ -233,7 +231,11 @@ fn check<T>(opened: Result<T, Error>) -> Result<(), Error> {
 }
 
 fn unusable(path: &Path, error: Error) -> SourceError {
-    SourceError::refused(format!("{} cannot be used: {error}", path.display()))
+    SourceError::refused(format!(
+        "{} cannot be used; mend the file, or see encoding, separator and columns of [source.export]",
+        path.display()
+    ))
+    .because(error)
 }
 
 fn unreadable(path: &Path) -> SourceError {
