@@ -1,9 +1,10 @@
 //! Servers that speak the two APIs and are not the sandbox.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use migrate_sandbox::Workspace;
 use migrate_sandbox::workspace::Tag;
+use migrate_sandbox::{Account, AccountSpec, FaultKind, Faults, Struck, Workspace};
 
 use crate::audit::audit;
 use crate::bench::{Bench, assert_clean, assert_same, ugly};
@@ -43,6 +44,36 @@ async fn other_servers_do_as_well() {
     let counters = foreign.sandbox.counters();
     let calls = counters.intercom_calls() + counters.leaddesk_calls();
     assert_eq!(served.load(Ordering::Relaxed), calls, "some calls went past the proxy");
+}
+
+/// What is in doubt is settled with them as well: replies get lost, and searches come in small pages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubts_are_settled_with_other_servers() {
+    let account = Account::generate(&AccountSpec::new(25, 32));
+    let (foreign, _) = behind_proxy(account.clone()).await;
+    let mut faults = Faults::default();
+    faults.intercom.requests = Struck::Writes;
+    (faults.intercom.lost_reply, faults.intercom.refused) = (0.03, 0.02);
+    foreign.sandbox.set_faults(faults);
+    foreign.run().await;
+    assert_clean(&audit(&account, &foreign.sandbox.workspace()));
+    let counters = foreign.sandbox.counters();
+    assert!(counters.faults[&FaultKind::LostReply] > 3);
+    assert!(counters.intercom["POST /conversations/search"] > 0);
+}
+
+/// A sandbox of this account that is reached through the proxy alone, and the count of its calls.
+async fn behind_proxy(account: Account) -> (Bench, Arc<AtomicU64>) {
+    let mut bench = Bench::new(account).await;
+    let behind = bench.endpoints.intercom.clone();
+    let (root, served) = proxy::start(behind.clone()).await.unwrap();
+    let endpoints = &mut bench.endpoints;
+    for url in
+        [&mut endpoints.intercom, &mut endpoints.leaddesk_original, &mut endpoints.leaddesk_rest]
+    {
+        *url = url.replace(&behind, &root);
+    }
+    (bench, served)
 }
 
 /// More tags than stand on one page, so that one which is overlooked would be made again.
