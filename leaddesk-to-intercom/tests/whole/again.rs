@@ -100,3 +100,25 @@ async fn what_has_changed_is_changed() {
     assert_eq!(bench.run().await.report.last_run.writes, 0, "and then there is nothing left to do");
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
 }
+
+/// What the opening says cannot be edited either: a note corrects it, and attribute and tag follow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_outcome_is_corrected() {
+    let bench = Bench::new(Account::generate(&AccountSpec::plain(10, 6))).await;
+    bench.run().await;
+    bench.sandbox.edit_account(|account| {
+        account.calls[3].call_ending_reason_name = Some("Reconsidered".into());
+    });
+    bench.run().await;
+    let workspace = bench.sandbox.workspace();
+    let marker = format!("LeadDesk call {}", bench.sandbox.account().calls[3].id);
+    let mut conversations = workspace.conversations.iter();
+    let found = conversations.find(|it| it.source.body.ends_with(&marker)).unwrap();
+    assert_eq!(found.custom_attributes["ld_outcome__c"], "Reconsidered");
+    assert!(workspace.tag_names(&found.tags).contains(&"ld_outcome_Reconsidered"));
+    assert_eq!(found.state, "closed");
+    let correction = |body: &String| body.contains("Outcome: Reconsidered");
+    assert!(found.parts.iter().any(|part| part.body.as_ref().is_some_and(correction)));
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}
