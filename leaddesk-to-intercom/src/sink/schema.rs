@@ -67,9 +67,13 @@ impl SchemaSink {
                 None => Outcome::Created(TargetId::new(&wanted.name)),
             },
             Err(error) => {
-                // A lost reply may have made it: the next try reads them again.
-                *known = None;
-                outcome_of(&error)
+                // An earlier try whose reply was lost may have made it in the meantime.
+                *known = contact_attributes(&self.workspace.client).await.ok();
+                let made = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()));
+                match made {
+                    Some(made) => existing(made, wanted, CONTACTS),
+                    None => outcome_of(&error),
+                }
             }
         }
     }
