@@ -6,6 +6,8 @@
 //! `KILLS=60 cargo test -p leaddesk-to-intercom --release --features cli --test kill -- --nocapture`.
 //! `KILL_SEED=7` replays the moments of one seed, as far as the machine's own timing allows.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
+
 mod audit;
 
 use std::collections::BTreeMap;
@@ -25,23 +27,21 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn faults(seed: u64) -> Faults {
-    let mut faults = Faults { seed, ..Faults::default() };
-    let mut intercom = ServiceFaults::default();
-    intercom.error_before = 0.02;
-    intercom.error_after = 0.03;
-    intercom.lost_reply = 0.03;
-    intercom.late_effect = 0.03;
-    intercom.late_by = Duration::from_millis(900);
-    intercom.refused = 0.02;
-    intercom.truncated = 0.02;
-    intercom.slow = 0.02;
-    intercom.slow_by = Duration::from_millis(300);
-    faults.intercom = intercom;
-    let mut leaddesk = ServiceFaults::default();
-    leaddesk.error_before = 0.005;
-    leaddesk.truncated = 0.005;
-    faults.leaddesk = leaddesk;
-    faults
+    let intercom = ServiceFaults {
+        error_before: 0.02,
+        error_after: 0.03,
+        lost_reply: 0.03,
+        late_effect: 0.03,
+        late_by: Duration::from_millis(900),
+        refused: 0.02,
+        truncated: 0.02,
+        slow: 0.02,
+        slow_by: Duration::from_millis(300),
+        ..ServiceFaults::default()
+    };
+    let leaddesk =
+        ServiceFaults { error_before: 0.005, truncated: 0.005, ..ServiceFaults::default() };
+    Faults { seed, intercom, leaddesk, ..Faults::default() }
 }
 
 /// A configuration against these stand-ins. The search lags by one second.

@@ -4,6 +4,8 @@
 //! `SIMULATION_SEEDS=10000 cargo test -p migrate-core --release --test simulation` is the long
 //! form; `SIMULATION_SEED=7 …` replays one seed.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
+
 #[allow(unreachable_pub, missing_docs, reason = "a module of tests")]
 mod world;
 

@@ -67,18 +67,12 @@ impl SchemaSink {
                 None => Outcome::Created(TargetId::new(&wanted.name)),
             },
             Err(error) => {
-                *known = None;
-                let outcome = outcome_of(&error);
-                if !matches!(outcome, Outcome::Refused(_)) {
-                    return outcome;
-                }
-                // A request of ours of which the reply was lost may have made it meanwhile.
-                match contact_attributes(&self.workspace.client).await {
-                    Ok(read) => known
-                        .insert(read)
-                        .get(&wanted.name.to_lowercase())
-                        .map_or(outcome, |found| existing(found, wanted, CONTACTS)),
-                    Err(error) => Outcome::Failed(failure_of(&error)),
+                // An earlier try whose reply was lost may have made it in the meantime.
+                *known = contact_attributes(&self.workspace.client).await.ok();
+                let made = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()));
+                match made {
+                    Some(made) => existing(made, wanted, CONTACTS),
+                    None => outcome_of(&error),
                 }
             }
         }

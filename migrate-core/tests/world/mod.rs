@@ -114,7 +114,7 @@ impl Row for Person {
     }
 
     fn readable(&self) -> bool {
-        self.id % 17 != 0
+        !self.id.is_multiple_of(17)
     }
 }
 
@@ -124,7 +124,7 @@ impl Row for Thread {
     }
 
     fn readable(&self) -> bool {
-        self.id % 17 != 0
+        !self.id.is_multiple_of(17)
     }
 }
 
