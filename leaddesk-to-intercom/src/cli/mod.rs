@@ -133,8 +133,15 @@ fn start_log(state: &StateDir) -> Result<(), Unfinished> {
             "The log cannot be written: {error}. Check the state directory (--state)."
         ),
     })?;
-    let filter = EnvFilter::try_from_env("LEADDESK_TO_INTERCOM_LOG")
+    let mut filter = EnvFilter::try_from_env("LEADDESK_TO_INTERCOM_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info"));
+    // The layers below the clients can trace whole requests, and LeadDesk's key stands in the URL.
+    for silenced in ["h2=off", "hyper=off", "hyper_util=off", "reqwest=off", "rustls=off"] {
+        filter = filter.add_directive(silenced.parse().map_err(|_| Unfinished {
+            exit: Exit::Failed,
+            message: format!("The log's filter {silenced} is not understood."),
+        })?);
+    }
     let subscriber = tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)
