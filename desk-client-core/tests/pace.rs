@@ -113,3 +113,31 @@ fn headers_that_are_not_numbers_are_no_headers() {
         read("x", "3").is_none() && read("0", "3").is_none() && read("99999999999", "1").is_none()
     );
 }
+
+/// How long everybody is held by a refusal whose headers say that so many calls are left.
+async fn held_with(remaining: &str) -> Duration {
+    let limiter = limiter(|_| {});
+    let reset = (chrono::Utc::now().timestamp() + 9).to_string();
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in [
+        ("x-ratelimit-limit", "1666"),
+        ("x-ratelimit-remaining", remaining),
+        ("x-ratelimit-reset", &reset),
+    ] {
+        headers.insert(name, value.parse().unwrap());
+    }
+    let permit = limiter.acquire().await.sent();
+    sleep(Duration::from_millis(50)).await;
+    permit.settle(Outcome::Throttled { retry_after: None }, RateHeaders::read(&headers));
+    let start = Instant::now();
+    drop(limiter.acquire().await);
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_while_the_window_has_room_holds_everybody_briefly() {
+    let brief = held_with("900").await;
+    assert!(brief > Duration::from_millis(300) && brief < Duration::from_secs(2), "{brief:?}");
+    let used_up = held_with("0").await;
+    assert!(used_up > Duration::from_secs(6), "{used_up:?}");
+}
