@@ -34,7 +34,7 @@ impl Source for Numbers {
                 let end = RECORDS.min(at + PAGE);
                 let items = (at..end).map(|n| Ok(Record::new(Key::new("number", n), n)));
                 let next = (end < RECORDS).then(|| Cursor::new(end.to_string()));
-                Ok(Page { items: items.collect(), next })
+                Ok(Page::new(items, next))
             })
             .boxed()
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use migrate_core::ledger::Parking;
+use migrate_core::ledger::{Parking, Scan};
 use migrate_core::{Ledger, SqliteLedger};
 use migrate_sandbox::{Account, AccountSpec, Endpoints, Faults, Sandbox, ServiceFaults};
 
@@ -127,11 +127,11 @@ async fn at_death(state: &Path) -> (String, u64) {
         if known.pass > 0 && !known.finished {
             stage = name.to_owned();
         }
-        let mut after = 0;
+        let mut scan = Scan::of(name);
         loop {
-            let rows = ledger.scan(name, after, 500).await.expect("entries");
+            let rows = ledger.scan(&scan).await.expect("entries");
             let Some((last, _)) = rows.last() else { break };
-            after = *last;
+            scan.after = Some(*last);
             let keys: Vec<_> = rows.into_iter().map(|(_, entry)| entry.key).collect();
             let entries = ledger.entries(&keys).await.expect("entries");
             let intended =

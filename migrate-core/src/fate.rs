@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::KeyDigest;
-
 /// Where a source record ended. Every key has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,8 +132,6 @@ impl Reason {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: [u64; Fate::ALL.len()],
-    /// Digest of the keys of the current pass that have a final fate.
-    pub digest: KeyDigest,
 }
 
 impl Tally {

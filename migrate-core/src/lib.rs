@@ -34,4 +34,4 @@ pub use run::{Patience, Run, StopSignal};
 pub use sink::{
     Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,
 };
-pub use source::{Estimate, Source, SourceError, SourceErrorKind};
+pub use source::{Estimate, Lookup, Source, SourceError, SourceErrorKind};

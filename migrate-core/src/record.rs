@@ -44,12 +44,37 @@ pub struct Unreadable {
 }
 
 /// Some records and the place to go on from once they are settled.
+///
+/// ```
+/// use migrate_core::{Cursor, Key, Page, Record};
+///
+/// let rows = [Ok(Record::new(Key::new("contact", 1), "Anna")), Ok(Record::new(Key::new("contact", 2), "Bo"))];
+/// let page = Page::new(rows, Some(Cursor::new("after:2")));
+/// assert_eq!(page.items.len(), 2);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     /// The records, in the source's order.
     pub items: Vec<Item<T>>,
     /// Where reading goes on after this page; `None` with the last page.
     pub next: Option<Cursor>,
+    /// Where a later reading begins that brings only what is new or has changed since this one
+    /// began; `None` where the source cannot tell. The first mark of a reading counts.
+    pub mark: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// A page of records, and where reading goes on after it: nowhere after the last page.
+    pub fn new(items: impl IntoIterator<Item = Item<T>>, next: Option<Cursor>) -> Self {
+        Self { items: items.into_iter().collect(), next, mark: None }
+    }
+
+    /// The same page with a [mark](Self::mark) for a later reading of changes only.
+    #[must_use]
+    pub fn marked(mut self, mark: Cursor) -> Self {
+        self.mark = Some(mark);
+        self
+    }
 }
 
 /// A place in a source, opaque to everybody but the source that gave it out.

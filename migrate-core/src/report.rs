@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Run;
 use crate::fate::{Fate, Tally};
-use crate::ledger::{Entry, Ledger, LedgerError};
+use crate::ledger::{Entry, Ledger, LedgerError, Scan};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,9 +205,6 @@ pub struct Standing {
     pub losses: BTreeMap<(String, String), u64>,
 }
 
-/// Entries that are looked at together.
-const BATCH: usize = 500;
-
 impl Standing {
     /// Reads it from a ledger. `calls` are the calls of each stage so far; `each` is shown every
     /// entry that is queued or dead.
@@ -220,16 +217,17 @@ impl Standing {
         let mut standing = Self { accounted: true, ..Self::default() };
         for stage in stages {
             let state = ledger.stage(stage).await?;
-            let tally = ledger.tally(stage, state.pass).await?;
-            let proven = state.finished && tally.digest == state.digest;
+            let tally = ledger.tally(stage).await?;
+            let proof = ledger.proof(stage, state.pass).await?;
+            let proven = state.finished && proof.digest == state.digest;
             standing.accounted &= proven || (state.pass == 0 && tally.total() == 0);
             let calls = calls.get(*stage).copied().unwrap_or(0);
             standing.stages.push(StageCounts::new(stage, &tally, calls));
-            let mut after = 0;
+            let mut scan = Scan::of(*stage);
             loop {
-                let rows = ledger.scan(stage, after, BATCH).await?;
+                let rows = ledger.scan(&scan).await?;
                 let Some((last, _)) = rows.last() else { break };
-                after = *last;
+                scan.after = Some(*last);
                 rows.iter().for_each(|(_, entry)| standing.take(entry, &mut each));
             }
         }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::draft::Name;
 use crate::fate::Reason;
 use crate::ledger::{Change, How, Ledger, LedgerError, Written};
-use crate::{Alias, Key};
+use crate::{Alias, Fingerprint, Key};
 
 /// The destination of one kind of draft.
 ///
@@ -160,8 +160,15 @@ pub struct Write<D> {
     pub since: DateTime<Utc>,
     /// What the record waited for when it was last tried, if it was queued.
     pub waited_for: Option<Reason>,
-    pub(crate) receipt: Option<oneshot::Sender<Outcome>>,
+    pub(crate) state: Option<Fingerprint>,
+    pub(crate) receipt: Option<oneshot::Sender<Receipt>>,
     pub(crate) ledger: Arc<dyn Ledger>,
+}
+
+/// What a sink says of one write.
+pub(crate) struct Receipt {
+    pub(crate) outcome: Outcome,
+    pub(crate) state: Option<Fingerprint>,
 }
 
 impl<D> fmt::Debug for Write<D> {
@@ -205,12 +212,19 @@ impl<D> Write<D> {
         self.spend(Outcome::Failed(failure));
     }
 
+    /// Notes, before the receipt is spent, a digest of what stands in the destination after this
+    /// write, in the fields that were written, as the destination's answer shows them. By it undo
+    /// and verification know whether somebody has changed the object since.
+    pub fn leaves(&mut self, state: Fingerprint) {
+        self.state = Some(state);
+    }
+
     /// Spends the receipt.
     pub fn spend(mut self, outcome: Outcome) {
         if let Some(receipt) = self.receipt.take() {
             // The engine waits for every receipt; when it is gone the run is over, and the
             // durable intent keeps the doubt.
-            let _ = receipt.send(outcome);
+            let _ = receipt.send(Receipt { outcome, state: self.state });
         }
     }
 

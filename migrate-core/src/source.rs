@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 
+use crate::Key;
 use crate::record::{Cursor, Page};
 
 /// Where records come from.
 ///
 /// `read` is a plain method that returns a lazy stream: nothing happens until it is polled, and
 /// dropping it cancels. It is called with the cursor of the last page that was settled whole, and
-/// must then deliver what comes after that page. Keys must be stable between readings.
+/// must then deliver what comes after that page; or with the [mark](Page::mark) of an earlier
+/// reading, and must then deliver what is new or has changed since. Keys must be stable between
+/// readings.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no source of records",
     note = "implement `migrate_core::Source` for it"
@@ -58,6 +61,15 @@ impl<S: Source + ?Sized> Source for Box<S> {
     fn estimate(&self) -> Estimate {
         (**self).estimate()
     }
+}
+
+/// A source that can also read records by their keys: what makes it cheap to try again a few
+/// records of many.
+pub trait Lookup: Source {
+    /// The records of these keys, in any order and in pages of any size. A key of which there is
+    /// no record any more is left out. The cursors of these pages are not used.
+    fn lookup(&self, keys: Vec<Key>)
+    -> BoxStream<'static, Result<Page<Self::Record>, SourceError>>;
 }
 
 /// How many records a source will deliver.

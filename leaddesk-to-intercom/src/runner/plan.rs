@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use intercom_client::Model;
+use migrate_core::ledger::Scan;
 use migrate_core::{Run, RunOptions, StageCounts, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -233,7 +234,13 @@ impl Session {
     /// Has a run put records into the ledger?
     async fn has_begun(&self) -> Result<bool, Unfinished> {
         for stage in Stages::NAMES {
-            if !self.ledger.scan(stage, 0, 1).await.map_err(Unfinished::ledger)?.is_empty() {
+            if !self
+                .ledger
+                .scan(&Scan::of(stage).limit(1))
+                .await
+                .map_err(Unfinished::ledger)?
+                .is_empty()
+            {
                 return Ok(true);
             }
         }

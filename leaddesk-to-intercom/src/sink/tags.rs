@@ -108,6 +108,7 @@ impl TagBook {
             target: target.clone(),
             fingerprint: Fingerprint::of(folded.as_bytes()),
             how: How::Created,
+            state: None,
             at,
         };
         let settle = Change::Settle {

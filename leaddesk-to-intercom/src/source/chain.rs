@@ -45,7 +45,7 @@ impl<T: Send + 'static> Source for Chain<T> {
 
     fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
         if self.routes.is_empty() {
-            return stream::once(async { Ok(Page { items: Vec::new(), next: None }) }).boxed();
+            return stream::once(async { Ok(Page::new([], None)) }).boxed();
         }
         let place = from.and_then(|cursor| {
             let (name, at) = match cursor.as_str().split_once(':') {

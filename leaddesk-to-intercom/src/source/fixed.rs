@@ -31,10 +31,10 @@ impl<T: Clone + Send + Sync + 'static> Source for Fixed<T> {
             async move {
                 let start = at?.min(records.len());
                 let end = records.len().min(start + size);
-                let items = records[start..end].iter().cloned().map(Ok).collect();
+                let items = records[start..end].iter().cloned().map(Ok);
                 let next = (end < records.len()).then_some(end);
                 let cursor = next.map(|at| Cursor::new(at.to_string()));
-                Some((Ok(Page { items, next: cursor }), next))
+                Some((Ok(Page::new(items, cursor)), next))
             }
         })
         .boxed()

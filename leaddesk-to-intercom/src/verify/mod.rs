@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use intercom_client::{AdminId, Contact, Conversation, IntercomClient, text};
-use migrate_core::ledger::{Entry, Ledger, LedgerError};
+use migrate_core::ledger::{Entry, Ledger, LedgerError, Scan};
 use migrate_core::{Failure, Fate, Fingerprint, Key, Mismatch, TargetId, Verified, Write};
 use serde_json::Value;
 
@@ -139,11 +139,11 @@ async fn choose(
     let mut chosen = BTreeSet::new();
     for stage in stages {
         let mut lowest: BTreeMap<[u8; 16], Key> = BTreeMap::new();
-        let mut after = 0;
+        let mut scan = Scan::of(*stage);
         loop {
-            let rows = ledger.scan(stage, after, 500).await?;
+            let rows = ledger.scan(&scan).await?;
             let Some((last, _)) = rows.last() else { break };
-            after = *last;
+            scan.after = Some(*last);
             for (_, entry) in rows {
                 if !entry.fate.is_in_place() || entry.fate == Fate::Merged {
                     continue;

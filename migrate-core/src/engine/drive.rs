@@ -9,7 +9,7 @@ use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
 use crate::mapper::Note;
-use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, TargetId, Write};
+use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, Receipt, TargetId, Write};
 use crate::{Fingerprint, Key};
 
 use super::RunError;
@@ -48,7 +48,15 @@ impl<D: Draft> Flow<'_, D> {
                 Next::Corrected { step, known } => {
                     let fingerprint = unit.steps[step].fingerprint;
                     let key = unit.steps[step].key.clone();
-                    self.done(&mut entry, &mut pending, key, known.target, fingerprint, known.how);
+                    self.done(
+                        &mut entry,
+                        &mut pending,
+                        key,
+                        known.target,
+                        fingerprint,
+                        known.how,
+                        known.state,
+                    );
                 }
                 Next::Doubt { step, intended_at, correction } => {
                     let key = correction.clone().unwrap_or_else(|| unit.steps[step].key.clone());
@@ -76,6 +84,7 @@ impl<D: Draft> Flow<'_, D> {
                                 target,
                                 fingerprint,
                                 How::Created,
+                                None,
                             );
                         }
                         Looked::No => void(&mut entry, &mut pending, &key, true),
@@ -131,10 +140,11 @@ impl<D: Draft> Flow<'_, D> {
                         known_as: known,
                         since,
                         waited_for: waited_for.clone(),
+                        state: None,
                         receipt: None,
                         ledger: Arc::clone(&self.run.ledger),
                     };
-                    let outcome = self.write(write, guarded).await;
+                    let Receipt { outcome, state } = self.write(write, guarded).await;
                     let fingerprint = unit.steps[step].fingerprint;
                     match outcome {
                         Outcome::Created(target) => {
@@ -146,6 +156,7 @@ impl<D: Draft> Flow<'_, D> {
                                 target,
                                 fingerprint,
                                 How::Created,
+                                state,
                             );
                         }
                         Outcome::Updated(target) => {
@@ -157,6 +168,7 @@ impl<D: Draft> Flow<'_, D> {
                                 target,
                                 fingerprint,
                                 How::Updated,
+                                state,
                             );
                         }
                         Outcome::Unchanged(target) => {
@@ -167,6 +179,7 @@ impl<D: Draft> Flow<'_, D> {
                                 target,
                                 fingerprint,
                                 How::Unchanged,
+                                state,
                             );
                         }
                         other => {
@@ -192,25 +205,27 @@ impl<D: Draft> Flow<'_, D> {
     }
 
     /// Sends one write. A receipt that is dropped counts as in doubt.
-    async fn write(&self, mut write: Write<D>, guarded: bool) -> Outcome {
+    async fn write(&self, mut write: Write<D>, guarded: bool) -> Receipt {
         let (receipt, outcome) = oneshot::channel();
         write.receipt = Some(receipt);
         self.sink.write(vec![write]).await;
 
-        let outcome = outcome.await.unwrap_or_else(|_| {
+        let Receipt { outcome, state } = outcome.await.unwrap_or_else(|_| {
             let message = "the sink dropped the receipt";
-            Outcome::Failed(Failure::new(FailureKind::InDoubt, message))
+            let outcome = Outcome::Failed(Failure::new(FailureKind::InDoubt, message));
+            Receipt { outcome, state: None }
         });
         if !matches!(outcome, Outcome::Failed(_)) {
             self.run.answered();
         }
-        match outcome {
+        let outcome = match outcome {
             // What may be repeated is never in doubt: it is only not known to be done.
             Outcome::Failed(failure) if failure.kind == FailureKind::InDoubt && !guarded => {
                 Outcome::Failed(Failure::new(FailureKind::NotDone, failure.message))
             }
             outcome => outcome,
-        }
+        };
+        Receipt { outcome, state }
     }
 
     /// What to do about a write that was not made, or of which nobody knows.
@@ -351,13 +366,14 @@ impl<D: Draft> Flow<'_, D> {
         target: TargetId,
         fingerprint: Fingerprint,
         how: How,
+        state: Option<Fingerprint>,
     ) {
         let at = self.run.clock.now();
         let how = match written(entry, &key) {
             Some(written) => written.how,
             None => how,
         };
-        let written = Written { target: target.clone(), fingerprint, how, at };
+        let written = Written { target: target.clone(), fingerprint, how, state, at };
         set_part(entry, &key, PartState::Done(written));
         if key == entry.key {
             entry.target = Some(target.clone());
@@ -368,6 +384,7 @@ impl<D: Draft> Flow<'_, D> {
             target,
             fingerprint,
             how,
+            state,
             at,
         });
     }

@@ -44,6 +44,7 @@ pub(super) struct OpenedPage {
     pub(super) pass: u32,
     pub(super) keys: Vec<Key>,
     pub(super) next: Option<Cursor>,
+    pub(super) mark: Option<Cursor>,
 }
 
 /// How a unit's drive ended.
@@ -197,6 +198,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             pass,
             keys: page.keys,
             next: page.next,
+            mark: page.mark,
         });
         let result = self.run.ledger.commit(changes.collect()).await;
         let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,10 +210,10 @@ impl<'a, D: Draft> Flow<'a, D> {
 
     /// Puts what has come in line.
     fn admit(&self, load: Load<D>, window: &mut Window, lanes: &mut Lanes<Item<D>>) {
-        let page = load.page.map(|OpenedPage { keys, next, .. }| {
+        let page = load.page.map(|OpenedPage { keys, next, mark, .. }| {
             let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
             open.extend(keys.iter().cloned());
-            window.open(keys, next, load.units.len())
+            window.open(keys, next, mark, load.units.len())
         });
         for (unit, entry) in load.units {
             lanes.push(unit.lane.clone(), Item { page, unit, entry });

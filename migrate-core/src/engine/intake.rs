@@ -106,7 +106,7 @@ impl<M> Intake<'_, M> {
             self.run.ledger.commit(changes).await?;
         }
         counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
-        let page = OpenedPage { pass: self.pass, keys: new_keys, next: page.next };
+        let page = OpenedPage { pass: self.pass, keys: new_keys, next: page.next, mark: page.mark };
         Ok(Load { page: Some(page), units })
     }
 

@@ -63,7 +63,8 @@ where
             return Ok(state);
         }
         let pass = state.pass + 1;
-        let begin = Change::Begin { stage: self.name.clone(), pass, at: run.clock.now() };
+        let begin =
+            Change::Begin { stage: self.name.clone(), pass, since: None, at: run.clock.now() };
         run.ledger.commit(vec![begin]).await?;
         Ok(run.ledger.stage(&self.name).await?)
     }
@@ -147,15 +148,16 @@ where
         if state.finished || !state.read {
             return Ok(());
         }
-        let tally = run.ledger.tally(&self.name, state.pass).await?;
+        let tally = run.ledger.tally(&self.name).await?;
         let unsettled = tally.of(Fate::InDoubt) + tally.of(Fate::Pending);
         if unsettled > 0 {
             return Err(self.unaccounted(format!("{unsettled} records have no final fate")));
         }
-        if tally.digest != state.digest {
+        let proof = run.ledger.proof(&self.name, state.pass).await?;
+        if proof.digest != state.digest || proof.keys != state.keys {
             let message = format!(
-                "the keys that were read ({}, digest {:?}) are not those that have a fate (digest {:?})",
-                state.keys, state.digest, tally.digest
+                "the keys that were read ({}, digest {:?}) are not those that have a fate ({}, digest {:?})",
+                state.keys, state.digest, proof.keys, proof.digest
             );
             return Err(self.unaccounted(message));
         }

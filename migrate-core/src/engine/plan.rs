@@ -229,14 +229,14 @@ impl Plan {
         end: &RunEnd,
     ) -> Result<Option<String>, RunError> {
         for by in &planned.held_by {
-            if run.ledger.tally(by, 0).await?.of(Fate::Queued) > 0 {
+            if run.ledger.tally(by).await?.of(Fate::Queued) > 0 {
                 return Ok(Some(by.clone()));
             }
         }
         for before in &planned.after {
             let is_barrier = |other: &Planned| other.barrier && other.stage.name() == before;
             if self.stages.iter().any(is_barrier) {
-                let tally = run.ledger.tally(before, 0).await?;
+                let tally = run.ledger.tally(before).await?;
                 if tally.of(Fate::Queued) + tally.of(Fate::Dead) > 0 {
                     return Ok(Some(before.clone()));
                 }

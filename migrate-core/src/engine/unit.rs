@@ -344,7 +344,8 @@ mod tests {
             .map(|(step, second)| {
                 let target = TargetId::new("x");
                 let (fingerprint, how) = (step.fingerprint, How::Created);
-                let written = Written { target, fingerprint, how, at: at(*second) };
+                let (state, at) = (None, at(*second));
+                let written = Written { target, fingerprint, how, state, at };
                 Part { key: step.key.clone(), state: PartState::Done(written) }
             })
             .collect();

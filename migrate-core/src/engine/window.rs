@@ -16,6 +16,7 @@ pub(super) struct Window {
 struct OpenPage {
     keys: Vec<Key>,
     next: Option<Cursor>,
+    mark: Option<Cursor>,
     open: usize,
 }
 
@@ -24,12 +25,19 @@ struct OpenPage {
 pub(super) struct ClosedPage {
     pub(super) keys: Vec<Key>,
     pub(super) next: Option<Cursor>,
+    pub(super) mark: Option<Cursor>,
 }
 
 impl Window {
     /// Opens a page with `open` records still to be settled; `keys` are all its new keys.
-    pub(super) fn open(&mut self, keys: Vec<Key>, next: Option<Cursor>, open: usize) -> u64 {
-        self.pages.push_back(OpenPage { keys, next, open });
+    pub(super) fn open(
+        &mut self,
+        keys: Vec<Key>,
+        next: Option<Cursor>,
+        mark: Option<Cursor>,
+        open: usize,
+    ) -> u64 {
+        self.pages.push_back(OpenPage { keys, next, mark, open });
         self.first + self.pages.len() as u64 - 1
     }
 
@@ -53,7 +61,7 @@ impl Window {
         }
         let page = self.pages.pop_front()?;
         self.first += 1;
-        Some(ClosedPage { keys: page.keys, next: page.next })
+        Some(ClosedPage { keys: page.keys, next: page.next, mark: page.mark })
     }
 }
 
@@ -65,8 +73,8 @@ mod tests {
     fn the_cursor_never_passes_a_gap() {
         let mut window = Window::default();
         let key = |n| Key::new("record", n);
-        let first = window.open(vec![key(1), key(2)], Some(Cursor::new("a")), 2);
-        let second = window.open(vec![key(3)], Some(Cursor::new("b")), 1);
+        let first = window.open(vec![key(1), key(2)], Some(Cursor::new("a")), None, 2);
+        let second = window.open(vec![key(3)], Some(Cursor::new("b")), None, 1);
         window.settle(second);
         window.settle(first);
         assert_eq!(window.close(), None, "one record of the first page is open");
@@ -74,7 +82,7 @@ mod tests {
         assert_eq!(window.close().and_then(|page| page.next), Some(Cursor::new("a")));
         assert_eq!(window.close().and_then(|page| page.next), Some(Cursor::new("b")));
         assert_eq!(window.close(), None);
-        let third = window.open(vec![key(4)], None, 1);
+        let third = window.open(vec![key(4)], None, None, 1);
         window.settle(third);
         assert_eq!(window.close().map(|page| page.keys), Some(vec![key(4)]));
     }

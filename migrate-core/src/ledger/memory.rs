@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    Change, Entry, Ledger, LedgerError, Parked, Parking, Part, PartState, StageState, UNREADABLE,
-    Written,
+    Change, Entry, Ledger, LedgerError, Parked, Parking, Part, PartState, Past, Proof, Scan,
+    StageState, UNREADABLE, Written,
 };
-use crate::{Alias, Key, Tally};
+use crate::{Alias, Cursor, Key, Tally};
 
 /// A ledger in memory, for dry runs and tests: all is gone when it is dropped.
 ///
@@ -67,27 +67,44 @@ impl Ledger for MemoryLedger {
         Ok(self.state().stages.get(stage).cloned().unwrap_or_default())
     }
 
-    async fn tally(&self, stage: &str, pass: u32) -> Result<Tally, LedgerError> {
+    async fn stages(&self) -> Result<Vec<String>, LedgerError> {
+        Ok(self.state().stage_names.clone())
+    }
+
+    async fn tally(&self, stage: &str) -> Result<Tally, LedgerError> {
         let mut tally = Tally::default();
         for entry in self.state().entries.iter().filter(|entry| entry.stage == stage) {
             tally.add(entry.fate, 1);
-            if entry.seen == pass && entry.fate.is_final() {
-                tally.digest.add(&entry.key);
-            }
         }
         Ok(tally)
     }
 
-    async fn scan(
-        &self,
-        stage: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, Entry)>, LedgerError> {
+    async fn proof(&self, stage: &str, pass: u32) -> Result<Proof, LedgerError> {
+        let mut proof = Proof::default();
         let state = self.state();
-        let rows = (1..).zip(&state.entries).skip(index(after));
-        let rows = rows.filter(|(_, entry)| entry.stage == stage).take(limit);
-        Ok(rows.map(|(row, entry)| (row, without_parts(entry))).collect())
+        let of_stage = state.entries.iter().filter(|entry| entry.stage == stage);
+        for entry in of_stage.filter(|entry| entry.seen == pass && entry.fate.is_final()) {
+            proof.add(&entry.key);
+        }
+        Ok(proof)
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(u64, Entry)>, LedgerError> {
+        let state = self.state();
+        let rows = (1..).zip(&state.entries);
+        let wanted = |(row, entry): &(u64, &Entry)| {
+            entry.stage == scan.stage
+                && scan.wants(entry)
+                && scan.after.is_none_or(|after| match scan.newest_first {
+                    true => *row < after,
+                    false => *row > after,
+                })
+        };
+        let mut rows: Vec<(u64, &Entry)> = rows.filter(wanted).collect();
+        if scan.newest_first {
+            rows.reverse();
+        }
+        Ok(rows.into_iter().take(scan.limit).map(|(row, it)| (row, without_parts(it))).collect())
     }
 
     async fn parked(
@@ -125,6 +142,12 @@ impl Ledger for MemoryLedger {
         Ok(self.state().before.get(key).cloned())
     }
 
+    async fn history(&self, after: u64, limit: usize) -> Result<Vec<(u64, Past)>, LedgerError> {
+        let state = self.state();
+        let rows = (1..).zip(&state.history).skip(index(after)).take(limit);
+        Ok(rows.map(|(row, past)| (row, past.clone())).collect())
+    }
+
     async fn meta(&self, name: &str) -> Result<Option<Value>, LedgerError> {
         Ok(self.state().meta.get(name).cloned())
     }
@@ -144,7 +167,12 @@ struct State {
     last_parked: u64,
     discovered: HashMap<String, List>,
     before: HashMap<Key, Value>,
+    history: Vec<Past>,
     meta: HashMap<String, Value>,
+    /// In the order they were first heard of.
+    stage_names: Vec<String>,
+    /// Marks of passes that are not finished.
+    next_marks: HashMap<String, Cursor>,
 }
 
 #[derive(Default)]
@@ -178,8 +206,8 @@ impl State {
                 entry.at = at;
             }
             Change::Intent { key, stage, at } => self.intend(key, &stage, at),
-            Change::Done { key, stage, target, fingerprint, how, at } => {
-                self.done(key, &stage, Written { target, fingerprint, how, at });
+            Change::Done { key, stage, target, fingerprint, how, state, at } => {
+                self.done(key, &stage, Written { target, fingerprint, how, state, at });
             }
             Change::Void { key } => self.void(&key),
             Change::Aliases { key, stage, aliases } => self.rename(&key, &stage, aliases),
@@ -198,21 +226,29 @@ impl State {
             Change::Before { key, image } => {
                 self.before.entry(key).or_insert(image);
             }
-            Change::Page { stage, pass, keys, next } => {
+            Change::Page { stage, pass, keys, next, mark } => {
                 for key in &keys {
                     if let Some(row) = self.rows.get(key) {
                         self.entries[*row].seen = pass;
                     }
                 }
-                let stage = self.stages.entry(stage).or_default();
+                if let Some(mark) = mark {
+                    self.next_marks.entry(stage.clone()).or_insert(mark);
+                }
+                let stage = self.stage_mut(&stage);
                 stage.keys += keys.len() as u64;
                 keys.iter().for_each(|key| stage.digest.add(key));
                 stage.cursor = next;
             }
-            Change::Begin { stage, pass, at: _ } => {
-                self.stages.insert(stage, StageState { pass, ..StageState::default() });
+            Change::Begin { stage, pass, since, at: _ } => {
+                self.next_marks.remove(&stage);
+                let state = self.stage_mut(&stage);
+                let (partial, mark) = (since.is_some(), state.mark.take());
+                *state = StageState { pass, cursor: since, partial, mark, ..StageState::default() };
             }
-            Change::Read { stage } => self.stages.entry(stage).or_default().read = true,
+            Change::Read { stage } => self.stage_mut(&stage).read = true,
+            Change::Undone { key, at } => self.undone(&key, at),
+            Change::Forget { key, at } => self.forget(&key, at),
             Change::Finish { stage, at: _ } => self.finish(stage),
             Change::Meta { name, value: Some(value) } => {
                 self.meta.insert(name, value);
@@ -228,18 +264,29 @@ impl State {
         if let Some(row) = self.rows.get(key) {
             return *row;
         }
+        self.stage_mut(stage);
         let row = self.entries.len();
         self.entries.push(Entry { at, ..Entry::pending(key.clone(), stage) });
         self.rows.insert(key.clone(), row);
         row
     }
 
+    fn stage_mut(&mut self, name: &str) -> &mut StageState {
+        if !self.stages.contains_key(name) {
+            self.stage_names.push(name.to_owned());
+        }
+        self.stages.entry(name.to_owned()).or_default()
+    }
+
     fn finish(&mut self, name: String) {
-        let stage = self.stages.entry(name.clone()).or_default();
+        let mark = self.next_marks.remove(&name);
+        let stage = self.stage_mut(&name);
         stage.finished = true;
+        stage.mark = mark.or(stage.mark.take());
+        let (pass, whole) = (stage.pass, !stage.partial);
         let mended = |entry: &&mut Entry| {
             let code = entry.reason.as_ref().map(|reason| reason.code.as_str());
-            entry.stage == name && entry.seen < stage.pass && code == Some(UNREADABLE)
+            whole && entry.stage == name && entry.seen < pass && code == Some(UNREADABLE)
         };
         for entry in self.entries.iter_mut().filter(mended) {
             // Rows keep their numbers; one of no stage is nowhere shown.
@@ -293,6 +340,33 @@ impl State {
             }
             PartState::Done(_) => {}
         }
+    }
+
+    fn undone(&mut self, key: &Key, at: DateTime<Utc>) {
+        let Some(row) = self.rows.get(&key.root()) else { return };
+        let entry = &mut self.entries[*row];
+        let Some(place) = entry.parts.iter().position(|part| &part.key == key) else { return };
+        let PartState::Done(written) = entry.parts[place].state.clone() else { return };
+        entry.parts.remove(place);
+        if *key == entry.key {
+            entry.target = None;
+        }
+        let stage = entry.stage.clone();
+        self.history.push(Past { key: key.clone(), stage, written, undone_at: at });
+        self.before.remove(key);
+    }
+
+    fn forget(&mut self, key: &Key, at: DateTime<Utc>) {
+        let Some(row) = self.rows.get(key).copied() else { return };
+        let parts: Vec<Key> = self.entries[row].parts.iter().map(|it| it.key.clone()).collect();
+        parts.iter().for_each(|part| self.undone(part, at));
+        let (key, stage) = (key.clone(), self.entries[row].stage.clone());
+        self.rename(&key, &stage, Vec::new());
+        self.apply(Change::Unpark { key: key.clone() });
+        // Rows keep their numbers; one of no stage is nowhere shown.
+        self.rows.remove(&key);
+        self.entries[row].stage.clear();
+        self.entries[row].parts.clear();
     }
 
     fn rename(&mut self, key: &Key, stage: &str, aliases: Vec<Alias>) {

@@ -47,18 +47,19 @@ pub trait Ledger: Send + Sync + 'static {
     /// What is known of a stage; a stage never heard of is as new.
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError>;
 
-    /// Counts of fates over all entries of a stage, and the digest of those entries that were
-    /// seen in `pass` and have a final fate.
-    async fn tally(&self, stage: &str, pass: u32) -> Result<Tally, LedgerError>;
+    /// The names of all stages ever heard of, in that order.
+    async fn stages(&self) -> Result<Vec<String>, LedgerError>;
 
-    /// Entries of a stage without their parts, in the order of their first sight: those after
-    /// row `after`, at most `limit`. Each comes with its row.
-    async fn scan(
-        &self,
-        stage: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, Entry)>, LedgerError>;
+    /// Counts of fates over all entries of a stage. Cheap, however many there are.
+    async fn tally(&self, stage: &str) -> Result<Tally, LedgerError>;
+
+    /// The number and the digest of the keys of a stage that were seen in `pass` and have a final
+    /// fate, from a look at each of them: the proof that none was lost.
+    async fn proof(&self, stage: &str, pass: u32) -> Result<Proof, LedgerError>;
+
+    /// Entries of a stage without their parts, each with its row. Rows are in the order of first
+    /// sight.
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(u64, Entry)>, LedgerError>;
 
     /// Parked records of a stage that wait for `why`, in the order they were first parked: those
     /// after row `after`, at most `limit`. Each comes with its row.
@@ -84,6 +85,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// What stood in the destination before a key was first changed.
     async fn before(&self, key: &Key) -> Result<Option<Value>, LedgerError>;
+
+    /// Writes that were undone, in that order: those after row `after`, at most `limit`. Each
+    /// comes with its row.
+    async fn history(&self, after: u64, limit: usize) -> Result<Vec<(u64, Past)>, LedgerError>;
 
     /// A named value of the migration as a whole.
     async fn meta(&self, name: &str) -> Result<Option<Value>, LedgerError>;
@@ -125,6 +130,119 @@ impl Binding {
             ("key_prefix", &self.key_prefix),
         ]
     }
+}
+
+/// Which entries of a stage are wanted, and in which order.
+///
+/// ```
+/// use migrate_core::Fate;
+/// use migrate_core::ledger::Scan;
+///
+/// let dead = Scan::of("contacts").with(Fate::Dead).limit(100);
+/// let next = dead.clone().after(4711); // the last row that came
+/// assert_eq!(next.after, Some(4711));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scan {
+    /// The stage.
+    pub stage: String,
+    /// Only those with this fate.
+    pub fate: Option<Fate>,
+    /// Only those that were not seen in this pass.
+    pub unseen_in: Option<u32>,
+    /// Only those beyond this row, in the order asked for.
+    pub after: Option<u64>,
+    /// So many at most.
+    pub limit: usize,
+    /// The last row first.
+    pub newest_first: bool,
+}
+
+impl Scan {
+    /// The first 500 entries of a stage.
+    pub fn of(stage: impl Into<String>) -> Self {
+        Self {
+            stage: stage.into(),
+            fate: None,
+            unseen_in: None,
+            after: None,
+            limit: 500,
+            newest_first: false,
+        }
+    }
+
+    /// Only entries with this fate.
+    #[must_use]
+    pub fn with(mut self, fate: Fate) -> Self {
+        self.fate = Some(fate);
+        self
+    }
+
+    /// Only entries that were not seen in this pass.
+    #[must_use]
+    pub fn unseen_in(mut self, pass: u32) -> Self {
+        self.unseen_in = Some(pass);
+        self
+    }
+
+    /// Only entries beyond this row.
+    #[must_use]
+    pub fn after(mut self, row: u64) -> Self {
+        self.after = Some(row);
+        self
+    }
+
+    /// So many at most.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The last row first.
+    #[must_use]
+    pub fn newest_first(mut self) -> Self {
+        self.newest_first = true;
+        self
+    }
+
+    /// Is this entry, of the stage, among those that are wanted?
+    pub fn wants(&self, entry: &Entry) -> bool {
+        self.fate.is_none_or(|fate| fate == entry.fate)
+            && self.unseen_in.is_none_or(|pass| entry.seen != pass)
+    }
+}
+
+/// The keys that have a final fate, counted and digested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Proof {
+    /// How many.
+    pub keys: u64,
+    /// Their digest, whatever their order.
+    pub digest: KeyDigest,
+}
+
+impl Proof {
+    /// Takes one more key into it.
+    pub fn add(&mut self, key: &Key) {
+        self.keys += 1;
+        self.digest.add(key);
+    }
+}
+
+/// A write that was undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// The key of the write.
+    pub key: Key,
+    /// The stage it belonged to.
+    pub stage: String,
+    /// What it was.
+    pub written: Written,
+    /// When it was undone.
+    pub undone_at: DateTime<Utc>,
 }
 
 /// One change to a ledger.
@@ -178,6 +296,8 @@ pub enum Change {
         /// Whether it was created, changed or found as it should be. A write that is done again
         /// keeps the first of these: what was created by this migration stays its own.
         how: How,
+        /// See [`Written::state`].
+        state: Option<Fingerprint>,
         /// When.
         at: DateTime<Utc>,
     },
@@ -229,6 +349,9 @@ pub enum Change {
         keys: Vec<Key>,
         /// Where reading goes on.
         next: Option<Cursor>,
+        /// Where a later reading of changes begins. The first of a pass counts, and it counts
+        /// when the pass is finished.
+        mark: Option<Cursor>,
     },
     /// Begins pass `pass` of a stage: cursor, count and digest start anew.
     Begin {
@@ -236,6 +359,9 @@ pub enum Change {
         stage: String,
         /// The pass, one more than the last.
         pass: u32,
+        /// Where reading begins, when it is to bring only what has changed since an earlier pass:
+        /// the [mark](StageState::mark) of that.
+        since: Option<Cursor>,
         /// When.
         at: DateTime<Utc>,
     },
@@ -244,12 +370,29 @@ pub enum Change {
         /// The stage.
         stage: String,
     },
-    /// Everything that was read in this pass has been dealt with. Entries whose reason has the
-    /// code [`UNREADABLE`] and that were not seen in it are dropped: a row that could not be read
-    /// is known by its place in a file only, and it has been mended or is gone.
+    /// Everything that was read in this pass has been dealt with. If it read everything, entries
+    /// whose reason has the code [`UNREADABLE`] and that were not seen in it are dropped: a row
+    /// that could not be read is known by its place in a file only, and it has been mended or is
+    /// gone.
     Finish {
         /// The stage.
         stage: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A write was undone: it goes into the history, and its before-image is dropped. Nothing
+    /// happens if the write is not known as done.
+    Undone {
+        /// The key of the write.
+        key: Key,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A record counts as never met: its entry, its aliases and what is parked of it are dropped,
+    /// and writes of it that are known as done go into the history.
+    Forget {
+        /// The record.
+        key: Key,
         /// When.
         at: DateTime<Utc>,
     },
@@ -352,6 +495,11 @@ pub struct Written {
     pub fingerprint: Fingerprint,
     /// How it came about at first.
     pub how: How,
+    /// A digest of what stood in the destination after it, in the fields that were written, as
+    /// far as the sink told: by it undo and verification know whether somebody has changed the
+    /// object since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Fingerprint>,
     /// When it was last done.
     pub at: DateTime<Utc>,
 }
@@ -407,12 +555,21 @@ pub enum Parking {
     Retry,
     /// The record before it in its lane.
     Lane,
+    /// A last look for twins at the end of the run. The record is settled: it was in doubt on the
+    /// way.
+    LastLook,
 }
 
 impl Parking {
     /// All of them.
-    pub const ALL: [Parking; 5] =
-        [Parking::Group, Parking::Doubt, Parking::Parent, Parking::Retry, Parking::Lane];
+    pub const ALL: [Parking; 6] = [
+        Parking::Group,
+        Parking::Doubt,
+        Parking::Parent,
+        Parking::Retry,
+        Parking::Lane,
+        Parking::LastLook,
+    ];
 
     /// The name that ledgers use.
     pub fn name(self) -> &'static str {
@@ -422,6 +579,7 @@ impl Parking {
             Parking::Parent => "parent",
             Parking::Retry => "retry",
             Parking::Lane => "lane",
+            Parking::LastLook => "last_look",
         }
     }
 }
@@ -442,6 +600,11 @@ pub struct StageState {
     pub keys: u64,
     /// Digest of the keys seen in this pass.
     pub digest: KeyDigest,
+    /// Does this pass read only what has changed since an earlier one?
+    pub partial: bool,
+    /// Where a reading begins that brings only what has changed since the last finished pass;
+    /// `None` where the source cannot tell.
+    pub mark: Option<Cursor>,
 }
 
 /// Why a ledger could not do what it was asked.

@@ -155,7 +155,7 @@ impl<T: Row> Source for Rows<T> {
                         }
                     });
                     let next = (end < rows.len()).then(|| Cursor::new(end.to_string()));
-                    Ok(Page { items: items.collect(), next })
+                    Ok(Page::new(items, next))
                 }
             })
             .boxed()

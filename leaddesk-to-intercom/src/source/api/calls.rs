@@ -49,7 +49,7 @@ impl Calls {
             None => Cursor::new(at.to_string()),
         });
         let more = next.is_some();
-        Ok((Page { items, next }, more))
+        Ok((Page::new(items, next), more))
     }
 }
 

@@ -101,7 +101,7 @@ impl Contacts {
         }
         let last = ids.last().copied().filter(|_| start + ids.len() < index.ids.len());
         let next = last.map(|id| Cursor::new(id.to_string()));
-        Ok((Page { items, next }, last))
+        Ok((Page::new(items, next), last))
     }
 }
 

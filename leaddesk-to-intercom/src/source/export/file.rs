@@ -88,7 +88,7 @@ impl<B, T> Pages<T> for OpenFile<B, T> {
             });
         }
         let next = next.filter(|_| items.len() == PAGE);
-        Ok(Page { items, next })
+        Ok(Page::new(items, next))
     }
 }
 

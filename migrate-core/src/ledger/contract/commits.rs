@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::{contact, done, entry, settle, written};
-use crate::ledger::{Change, How, Ledger};
+use crate::ledger::{Change, How, Ledger, Scan};
 use crate::{Fate, Key};
 
 pub(super) async fn order(ledger: &dyn Ledger) {
@@ -45,8 +45,8 @@ pub(super) async fn many_at_once(ledger: Arc<dyn Ledger>) {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(ledger.tally("contacts", 1).await.unwrap().of(Fate::Created), 1000);
-    assert_eq!(ledger.scan("contacts", 0, 2000).await.unwrap().len(), 1000);
+    assert_eq!(ledger.tally("contacts").await.unwrap().of(Fate::Created), 1000);
+    assert_eq!(ledger.scan(&Scan::of("contacts").limit(2000)).await.unwrap().len(), 1000);
 }
 
 /// Two entries are settled alike in every commit, while a reader looks whether they ever differ.

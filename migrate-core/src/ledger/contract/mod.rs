@@ -95,12 +95,18 @@ fn intent(key: Key, at: i64) -> Change {
 }
 
 fn done(key: Key, written: Written) -> Change {
-    let Written { target, fingerprint, how, at } = written;
-    Change::Done { key, stage: "contacts".into(), target, fingerprint, how, at }
+    let Written { target, fingerprint, how, state, at } = written;
+    Change::Done { key, stage: "contacts".into(), target, fingerprint, how, state, at }
 }
 
 fn written(target: &str, how: How, at: i64) -> Written {
-    Written { target: TargetId::new(target), fingerprint: fingerprint(target), how, at: time(at) }
+    Written {
+        target: TargetId::new(target),
+        fingerprint: fingerprint(target),
+        how,
+        state: (at % 2 == 1).then(|| fingerprint("state")),
+        at: time(at),
+    }
 }
 
 fn is_done(key: Key, written: Written) -> Part {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{contact, done, intent, settle, time, written};
-use crate::ledger::{Change, How, Ledger, StageState};
+use crate::ledger::{Change, How, Ledger, Proof, Scan, StageState};
 use crate::{Cursor, Fate, Key, KeyDigest};
 
 pub(super) async fn passes(ledger: &dyn Ledger) {
@@ -11,7 +11,7 @@ pub(super) async fn passes(ledger: &dyn Ledger) {
     ledger.commit(vec![settle(contact(1), Fate::Created)]).await.unwrap();
     assert_eq!(ledger.stage("contacts").await.unwrap(), StageState::default());
 
-    let begin = |pass| Change::Begin { stage: "contacts".into(), pass, at: time(0) };
+    let begin = |pass| Change::Begin { stage: "contacts".into(), pass, since: None, at: time(0) };
     ledger.commit(vec![begin(1), page(1, &[contact(1)], Some("p2"))]).await.unwrap();
     ledger.commit(vec![Change::Read { stage: "contacts".into() }]).await.unwrap();
     let mut expected = StageState {
@@ -21,6 +21,7 @@ pub(super) async fn passes(ledger: &dyn Ledger) {
         finished: false,
         keys: 1,
         digest: digest(&[contact(1)]),
+        ..StageState::default()
     };
     assert_eq!(ledger.stage("contacts").await.unwrap(), expected);
     let finish = Change::Finish { stage: "contacts".into(), at: time(1) };
@@ -51,7 +52,7 @@ pub(super) async fn pages(ledger: &dyn Ledger) {
 }
 
 pub(super) async fn tallies(ledger: &dyn Ledger) {
-    assert_eq!(ledger.tally("contacts", 1).await.unwrap().total(), 0);
+    assert_eq!(ledger.tally("contacts").await.unwrap().total(), 0);
     let mut changes: Vec<_> =
         Fate::ALL.into_iter().map(|fate| settle(contact(fate.name()), fate)).collect();
     changes.push(settle(contact("late"), Fate::Created));
@@ -61,38 +62,56 @@ pub(super) async fn tallies(ledger: &dyn Ledger) {
     changes.push(page(2, &seen, None));
     ledger.commit(changes).await.unwrap();
 
-    let tally = ledger.tally("contacts", 2).await.unwrap();
+    let tally = ledger.tally("contacts").await.unwrap();
     for fate in Fate::ALL {
         let expected = if matches!(fate, Fate::Created | Fate::Pending) { 2 } else { 1 };
         assert_eq!(tally.of(fate), expected, "{}", fate.name());
     }
     seen.retain(|key| ![contact("in_doubt"), contact("pending")].contains(key));
-    assert_eq!(tally.digest, digest(&seen), "seen in this pass and final");
-    let first = ledger.tally("contacts", 1).await.unwrap();
-    assert_eq!((first.total(), first.digest), (tally.total(), digest(&[contact("late")])));
-    assert_eq!(ledger.tally("leads", 2).await.unwrap().total(), 0);
+    let proof = ledger.proof("contacts", 2).await.unwrap();
+    assert_eq!(proof.digest, digest(&seen), "seen in this pass and final");
+    assert_eq!(proof.keys, seen.len() as u64);
+    let first = ledger.proof("contacts", 1).await.unwrap();
+    assert_eq!((first.keys, first.digest), (1, digest(&[contact("late")])));
+    assert_eq!(ledger.tally("leads").await.unwrap().total(), 0);
+    assert_eq!(ledger.proof("leads", 2).await.unwrap(), Proof::default());
+    assert_eq!(ledger.stages().await.unwrap(), ["contacts"]);
 }
 
 pub(super) async fn scanning(ledger: &dyn Ledger) {
-    assert_eq!(ledger.scan("contacts", 0, 9).await.unwrap(), []);
+    let all = Scan::of("contacts");
+    assert_eq!(ledger.scan(&all).await.unwrap(), []);
     let other = Change::Intent { key: Key::new("lead", 1), stage: "leads".into(), at: time(0) };
     ledger.commit(vec![settle(contact(9), Fate::Created), other]).await.unwrap();
     ledger.commit(vec![done(contact(4), written("t", How::Created, 0))]).await.unwrap();
     ledger.commit((5..8).map(|n| settle(contact(n), Fate::Dead)).collect()).await.unwrap();
     ledger.commit(vec![settle(contact(9), Fate::Updated)]).await.unwrap();
 
-    let rows = ledger.scan("contacts", 0, 9).await.unwrap();
+    let rows = ledger.scan(&all).await.unwrap();
     let keys: Vec<_> = rows.iter().map(|(_, it)| it.key.clone()).collect();
     assert_eq!(keys, [9, 4, 5, 6, 7].map(contact), "in the order of their first sight");
     assert!(rows.is_sorted_by(|a, b| a.0 < b.0) && rows[0].0 > 0);
     assert_eq!(rows[0].1.fate, Fate::Updated);
     assert_eq!(rows[1].1.parts, [], "without parts");
-    assert_eq!(ledger.scan("contacts", rows[1].0, 2).await.unwrap(), rows[2..4]);
-    assert_eq!(ledger.scan("contacts", rows[4].0, 9).await.unwrap(), []);
-    assert_eq!(ledger.scan("contacts", u64::MAX, 9).await.unwrap(), []);
-    assert_eq!(ledger.scan("contacts", 0, 0).await.unwrap(), []);
-    assert_eq!(ledger.scan("contacts", 0, usize::MAX).await.unwrap(), rows);
-    assert_eq!(ledger.scan("leads", 0, 9).await.unwrap().len(), 1);
+    let of = async |scan: Scan| ledger.scan(&scan).await.unwrap();
+    assert_eq!(of(all.clone().after(rows[1].0).limit(2)).await, rows[2..4]);
+    assert_eq!(of(all.clone().after(rows[4].0)).await, []);
+    assert_eq!(of(all.clone().after(u64::MAX)).await, []);
+    assert_eq!(of(all.clone().limit(0)).await, []);
+    assert_eq!(of(all.clone().limit(usize::MAX)).await, rows);
+    assert_eq!(of(Scan::of("leads")).await.len(), 1);
+    assert_eq!(of(all.clone().with(Fate::Dead)).await, rows[2..]);
+    assert_eq!(of(all.clone().with(Fate::Dead).limit(1)).await, rows[2..3]);
+    assert_eq!(of(all.clone().with(Fate::Queued)).await, []);
+
+    let newest: Vec<_> = rows.iter().rev().cloned().collect();
+    assert_eq!(of(all.clone().newest_first()).await, newest);
+    assert_eq!(of(all.clone().newest_first().after(rows[3].0).limit(2)).await, newest[2..4]);
+
+    ledger.commit(vec![page(1, &[contact(4), contact(6)], None)]).await.unwrap();
+    let unseen = of(all.unseen_in(1)).await;
+    let keys: Vec<_> = unseen.iter().map(|(_, it)| it.key.clone()).collect();
+    assert_eq!(keys, [9, 5, 7].map(contact));
 }
 
 pub(super) async fn discoveries(ledger: &dyn Ledger) {
@@ -140,7 +159,7 @@ pub(super) async fn meta(ledger: &dyn Ledger) {
 
 fn page(pass: u32, keys: &[Key], next: Option<&str>) -> Change {
     let (stage, next) = ("contacts".into(), next.map(Cursor::new));
-    Change::Page { stage, pass, keys: keys.to_vec(), next }
+    Change::Page { stage, pass, keys: keys.to_vec(), next, mark: None }
 }
 
 fn digest(keys: &[Key]) -> KeyDigest {

@@ -47,18 +47,18 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<()> {
                 params![entry_id(db, &root, stage, *at)?, part_name(key, &root), micros(*at)],
             )
         }
-        Change::Done { key, stage, target, fingerprint, how, at } => {
+        Change::Done { key, stage, target, fingerprint, how, state, at } => {
             let root = key.root();
             let entry = entry_id(db, &root, stage, *at)?;
             run(
                 db,
-                "INSERT INTO part (entry, name, ordinal, target, fingerprint, how, done_at)
+                "INSERT INTO part (entry, name, ordinal, target, fingerprint, how, done_at, state)
                  VALUES (?1, ?2, (SELECT coalesce(max(ordinal), 0) + 1 FROM part
-                                  WHERE entry = ?1), ?3, ?4, ?5, ?6)
+                                  WHERE entry = ?1), ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (entry, name) DO UPDATE SET
                    intended_at = NULL, target = excluded.target,
                    fingerprint = excluded.fingerprint, how = coalesce(how, excluded.how),
-                   done_at = excluded.done_at",
+                   done_at = excluded.done_at, state = excluded.state",
                 params![
                     entry,
                     part_name(key, &root),
@@ -66,6 +66,7 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<()> {
                     fingerprint.as_bytes(),
                     how_code(*how),
                     micros(*at),
+                    state.as_ref().map(|it| it.as_bytes()),
                 ],
             )?;
             if *key == root {
@@ -100,13 +101,21 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<()> {
                 "INSERT INTO before_image (key, image) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             run(db, sql, params![key.as_str(), json(image)?.into_bytes()])
         }
-        Change::Page { stage, pass, keys, next } => page(db, stage, *pass, keys, next.as_ref()),
-        Change::Begin { stage, pass, at } => run(
+        Change::Page { stage, pass, keys, next, mark } => {
+            page(db, stage, *pass, keys, next.as_ref(), mark.as_ref())
+        }
+        Change::Begin { stage, pass, since, at } => run(
             db,
-            "UPDATE stage SET pass = ?2, cursor = NULL, read = 0, finished = 0, keys = 0,
-               digest = ?3, begun_at = ?4, finished_at = NULL
+            "UPDATE stage SET pass = ?2, cursor = ?5, partial = ?5 IS NOT NULL, next_mark = NULL,
+               read = 0, finished = 0, keys = 0, digest = ?3, begun_at = ?4, finished_at = NULL
              WHERE id = ?1",
-            params![stage_id(db, stage)?, pass, KeyDigest::default().to_bytes(), micros(*at)],
+            params![
+                stage_id(db, stage)?,
+                pass,
+                KeyDigest::default().to_bytes(),
+                micros(*at),
+                since.as_ref().map(Cursor::as_str)
+            ],
         ),
         Change::Read { stage } => {
             run(db, "UPDATE stage SET read = 1 WHERE id = ?1", params![stage_id(db, stage)?])
@@ -116,15 +125,18 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<()> {
             run(
                 db,
                 "DELETE FROM entry WHERE stage = ?1 AND reason ->> 'code' = ?2
-                   AND seen < (SELECT pass FROM stage WHERE id = ?1)",
+                   AND seen < (SELECT pass FROM stage WHERE id = ?1 AND NOT partial)",
                 params![stage, UNREADABLE],
             )?;
             run(
                 db,
-                "UPDATE stage SET finished = 1, finished_at = ?2 WHERE id = ?1",
+                "UPDATE stage SET finished = 1, finished_at = ?2,
+                   mark = coalesce(next_mark, mark), next_mark = NULL WHERE id = ?1",
                 params![stage, micros(*at)],
             )
         }
+        Change::Undone { key, at } => undone(db, key, *at),
+        Change::Forget { key, at } => forget(db, key, *at),
         Change::Meta { name, value: Some(value) } => run(
             db,
             "INSERT INTO meta (name, value) VALUES (?1, ?2)
@@ -140,6 +152,45 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<()> {
 /// What follows the record's key in the key of a write: nothing for the record's own.
 fn part_name<'a>(key: &'a Key, root: &Key) -> &'a str {
     &key.as_str()[root.as_str().len()..]
+}
+
+fn undone(db: &Connection, key: &Key, at: DateTime<Utc>) -> Result<()> {
+    let root = key.root();
+    let Some(entry) = known_entry(db, &root)? else { return Ok(()) };
+    let name = part_name(key, &root);
+    let moved = db
+        .prepare_cached(
+            "INSERT INTO history
+               (key, stage, target, fingerprint, how, state, done_at, undone_at)
+             SELECT ?3, entry.stage, part.target, part.fingerprint, how, state, done_at, ?4
+             FROM part JOIN entry ON entry.id = part.entry
+             WHERE part.entry = ?1 AND name = ?2 AND intended_at IS NULL",
+        )?
+        .execute(params![entry, name, key.as_str(), micros(at)])?;
+    if moved == 0 {
+        return Ok(());
+    }
+    run(db, "DELETE FROM part WHERE entry = ?1 AND name = ?2", params![entry, name])?;
+    run(db, "DELETE FROM before_image WHERE key = ?1", params![key.as_str()])?;
+    if *key == root {
+        run(db, "UPDATE entry SET target = NULL WHERE id = ?1", params![entry])?;
+    }
+    Ok(())
+}
+
+fn forget(db: &Connection, key: &Key, at: DateTime<Utc>) -> Result<()> {
+    let Some(entry) = known_entry(db, key)? else { return Ok(()) };
+    let names: Vec<String> = db
+        .prepare_cached("SELECT name FROM part WHERE entry = ?1 ORDER BY ordinal")?
+        .query_map([entry], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for name in names {
+        undone(db, &Key::from(format!("{key}{name}")), at)?;
+    }
+    run(db, "DELETE FROM part WHERE entry = ?1", params![entry])?;
+    run(db, "DELETE FROM alias WHERE entry = ?1", params![entry])?;
+    run(db, "DELETE FROM parked WHERE key = ?1", params![key.as_str()])?;
+    run(db, "DELETE FROM entry WHERE id = ?1", params![entry])
 }
 
 fn rename(db: &Connection, key: &Key, stage: &str, aliases: &[Alias]) -> Result<()> {
@@ -182,6 +233,7 @@ fn page(
     pass: u32,
     keys: &[Key],
     next: Option<&Cursor>,
+    mark: Option<&Cursor>,
 ) -> Result<()> {
     let stage = stage_id(db, stage)?;
     let mut digest = KeyDigest::from_bytes(
@@ -194,8 +246,15 @@ fn page(
     }
     run(
         db,
-        "UPDATE stage SET keys = keys + ?2, digest = ?3, cursor = ?4 WHERE id = ?1",
-        params![stage, keys.len() as i64, digest.to_bytes(), next.map(Cursor::as_str)],
+        "UPDATE stage SET keys = keys + ?2, digest = ?3, cursor = ?4,
+           next_mark = coalesce(next_mark, ?5) WHERE id = ?1",
+        params![
+            stage,
+            keys.len() as i64,
+            digest.to_bytes(),
+            next.map(Cursor::as_str),
+            mark.map(Cursor::as_str)
+        ],
     )
 }
 

@@ -39,6 +39,7 @@ pub(super) fn parking_code(why: Parking) -> i64 {
         Parking::Parent => 2,
         Parking::Retry => 3,
         Parking::Lane => 4,
+        Parking::LastLook => 5,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::ledger::{Binding, LedgerError, LedgerErrorKind};
 const APPLICATION_ID: i32 = 0x4D69_674C;
 
 /// What brings a file from each version to the next; the number of steps is the newest version.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema2.sql")];
 
 /// How long somebody else's transaction, such as that of an operator's tool, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -158,7 +158,7 @@ fn version(db: &Connection, path: &Path) -> Result<usize, LedgerError> {
     }
     match usize::try_from(version) {
         Ok(version @ 1..=NEWEST) => Ok(version),
-        Ok(version @ NEWEST..) => {
+        Ok(version @ ABOVE..) => {
             let message = format!(
                 "the ledger {} is of version {version}, and this program knows none above \
                  {NEWEST}: use the newer program that wrote it",
@@ -174,6 +174,7 @@ fn version(db: &Connection, path: &Path) -> Result<usize, LedgerError> {
 }
 
 const NEWEST: usize = STEPS.len();
+const ABOVE: usize = NEWEST + 1;
 
 /// Takes the steps that are missing, all of them or none.
 fn update(db: &mut Connection, version: usize, binding: &Binding) -> rusqlite::Result<()> {

@@ -21,7 +21,8 @@ use serde_json::Value;
 use self::reader::Readers;
 use self::writer::Writer;
 use super::{
-    Binding, Change, Entry, Ledger, LedgerError, LedgerErrorKind, Parked, Parking, StageState,
+    Binding, Change, Entry, Ledger, LedgerError, LedgerErrorKind, Parked, Parking, Past, Proof,
+    Scan, StageState,
 };
 use crate::{Alias, Key, Tally};
 
@@ -143,19 +144,23 @@ impl Ledger for SqliteLedger {
         self.readers.ask(move |db| query::stage(db, &stage)).await
     }
 
-    async fn tally(&self, stage: &str, pass: u32) -> Result<Tally, LedgerError> {
-        let stage = stage.to_owned();
-        self.readers.ask(move |db| query::tally(db, &stage, pass)).await
+    async fn stages(&self) -> Result<Vec<String>, LedgerError> {
+        self.readers.ask(query::stages).await
     }
 
-    async fn scan(
-        &self,
-        stage: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, Entry)>, LedgerError> {
+    async fn tally(&self, stage: &str) -> Result<Tally, LedgerError> {
         let stage = stage.to_owned();
-        self.readers.ask(move |db| query::scan(db, &stage, after, limit)).await
+        self.readers.ask(move |db| query::tally(db, &stage)).await
+    }
+
+    async fn proof(&self, stage: &str, pass: u32) -> Result<Proof, LedgerError> {
+        let stage = stage.to_owned();
+        self.readers.ask(move |db| query::proof(db, &stage, pass)).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(u64, Entry)>, LedgerError> {
+        let scan = scan.clone();
+        self.readers.ask(move |db| query::scan(db, &scan)).await
     }
 
     async fn parked(
@@ -187,6 +192,10 @@ impl Ledger for SqliteLedger {
     async fn before(&self, key: &Key) -> Result<Option<Value>, LedgerError> {
         let key = key.clone();
         self.readers.ask(move |db| query::before(db, &key)).await
+    }
+
+    async fn history(&self, after: u64, limit: usize) -> Result<Vec<(u64, Past)>, LedgerError> {
+        self.readers.ask(move |db| query::history(db, after, limit)).await
     }
 
     async fn meta(&self, name: &str) -> Result<Option<Value>, LedgerError> {

@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use serde_json::Value;
 
-use super::code::{Columns as _, parking_code};
-use crate::ledger::{Entry, Parked, Parking, Part, PartState, StageState, Written};
+use super::code::{Columns as _, fate_code, parking_code};
+use crate::ledger::{
+    Entry, Parked, Parking, Part, PartState, Past, Proof, Scan, StageState, Written,
+};
 use crate::{Alias, Cursor, Fingerprint, Key, KeyDigest, Tally, TargetId};
 
 pub(super) fn entries(db: &Connection, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
@@ -47,43 +49,70 @@ pub(super) fn stage(db: &Connection, stage: &str) -> Result<StageState> {
                 finished: row.get("finished")?,
                 keys: row.count("keys")?,
                 digest: KeyDigest::from_bytes(row.get("digest")?),
+                partial: row.get("partial")?,
+                mark: row.get::<_, Option<String>>("mark")?.map(Cursor::new),
             })
         })
         .optional()?;
     Ok(state.unwrap_or_default())
 }
 
-pub(super) fn tally(db: &Connection, stage: &str, pass: u32) -> Result<Tally> {
+pub(super) fn stages(db: &Connection) -> Result<Vec<String>> {
+    db.prepare_cached("SELECT name FROM stage ORDER BY id")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+pub(super) fn tally(db: &Connection, stage: &str) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut find = db.prepare_cached(
-        "SELECT key, fate, seen FROM entry
-         WHERE stage = (SELECT id FROM stage WHERE name = ?1)",
+        "SELECT fate, count(*) AS n FROM entry
+         WHERE stage = (SELECT id FROM stage WHERE name = ?1) GROUP BY fate",
     )?;
     let mut rows = find.query([stage])?;
     while let Some(row) = rows.next()? {
-        let fate = row.fate("fate")?;
-        tally.add(fate, 1);
-        if fate.is_final() && row.get::<_, u32>("seen")? == pass {
-            tally.digest.add(&key(row, "key")?);
-        }
+        tally.add(row.fate("fate")?, row.count("n")?);
     }
     Ok(tally)
 }
 
-pub(super) fn scan(
-    db: &Connection,
-    stage: &str,
-    after: u64,
-    limit: usize,
-) -> Result<Vec<(u64, Entry)>> {
-    db.prepare_cached(
-        "SELECT entry.*, stage.name AS stage_name
+pub(super) fn proof(db: &Connection, stage: &str, pass: u32) -> Result<Proof> {
+    let mut proof = Proof::default();
+    let mut find = db.prepare_cached(
+        "SELECT key, fate FROM entry
+         WHERE stage = (SELECT id FROM stage WHERE name = ?1) AND seen = ?2",
+    )?;
+    let mut rows = find.query(params![stage, pass])?;
+    while let Some(row) = rows.next()? {
+        if row.fate("fate")?.is_final() {
+            proof.add(&key(row, "key")?);
+        }
+    }
+    Ok(proof)
+}
+
+pub(super) fn scan(db: &Connection, scan: &Scan) -> Result<Vec<(u64, Entry)>> {
+    let mut sql = "SELECT entry.*, stage.name AS stage_name
          FROM entry JOIN stage ON stage.id = entry.stage
-         WHERE entry.stage = (SELECT id FROM stage WHERE name = ?1) AND entry.id > ?2
-         ORDER BY entry.id LIMIT ?3",
-    )?
-    .query_map(params![stage, number(after), number(limit)], numbered_entry)?
-    .collect()
+         WHERE entry.stage = (SELECT id FROM stage WHERE name = ?1)
+           AND (?2 IS NULL OR fate = ?2) AND (?3 IS NULL OR seen <> ?3)"
+        .to_owned();
+    sql.push_str(match scan.newest_first {
+        true => " AND (?4 IS NULL OR entry.id < ?4) ORDER BY entry.id DESC LIMIT ?5",
+        false => " AND (?4 IS NULL OR entry.id > ?4) ORDER BY entry.id LIMIT ?5",
+    });
+    db.prepare_cached(&sql)?
+        .query_map(
+            params![
+                scan.stage,
+                scan.fate.map(fate_code),
+                scan.unseen_in,
+                scan.after.map(number),
+                number(scan.limit)
+            ],
+            numbered_entry,
+        )?
+        .collect()
 }
 
 pub(super) fn parked(
@@ -137,6 +166,24 @@ pub(super) fn before(db: &Connection, key: &Key) -> Result<Option<Value>> {
         .optional()
 }
 
+pub(super) fn history(db: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, Past)>> {
+    db.prepare_cached(
+        "SELECT history.*, stage.name AS stage_name
+         FROM history JOIN stage ON stage.id = history.stage
+         WHERE history.id > ?1 ORDER BY history.id LIMIT ?2",
+    )?
+    .query_map(params![number(after), number(limit)], |row| {
+        let past = Past {
+            key: key(row, "key")?,
+            stage: row.get("stage_name")?,
+            written: written(row)?,
+            undone_at: row.time("undone_at")?,
+        };
+        Ok((row.count("id")?, past))
+    })?
+    .collect()
+}
+
 pub(super) fn meta(db: &Connection, name: &str) -> Result<Option<Value>> {
     let value = db
         .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
@@ -165,12 +212,7 @@ fn numbered_entry(row: &Row<'_>) -> Result<(u64, Entry)> {
 fn part(root: &Key, row: &Row<'_>) -> Result<Part> {
     let name: String = row.get("name")?;
     let known = match row.get::<_, Option<String>>("target")? {
-        Some(target) => Some(Written {
-            target: TargetId::new(target),
-            fingerprint: Fingerprint::from_bytes(row.get("fingerprint")?),
-            how: row.how("how")?,
-            at: row.time("done_at")?,
-        }),
+        Some(_) => Some(written(row)?),
         None => None,
     };
     let state = match known {
@@ -180,6 +222,16 @@ fn part(root: &Key, row: &Row<'_>) -> Result<Part> {
         known => PartState::Intended { at: row.time("intended_at")?, known },
     };
     Ok(Part { key: Key::from(format!("{root}{name}")), state })
+}
+
+fn written(row: &Row<'_>) -> Result<Written> {
+    Ok(Written {
+        target: TargetId::new(row.get::<_, String>("target")?),
+        fingerprint: Fingerprint::from_bytes(row.get("fingerprint")?),
+        how: row.how("how")?,
+        state: row.get::<_, Option<_>>("state")?.map(Fingerprint::from_bytes),
+        at: row.time("done_at")?,
+    })
 }
 
 fn numbered_parked(row: &Row<'_>) -> Result<(u64, Parked)> {

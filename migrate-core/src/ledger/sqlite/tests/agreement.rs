@@ -8,7 +8,7 @@ use proptest::sample::select;
 use serde_json::Value;
 
 use super::{binding, folder, key};
-use crate::ledger::{Change, How, Ledger, Parked, Parking};
+use crate::ledger::{Change, How, Ledger, Parked, Parking, Scan};
 use crate::{Alias, Cursor, Fate, Fingerprint, MemoryLedger, Reason, SqliteLedger, TargetId};
 
 #[test]
@@ -65,16 +65,19 @@ fn change() -> impl Strategy<Value = Change> {
                 }
             }),
         (write(), stage(), at()).prop_map(|(key, stage, at)| Change::Intent { key, stage, at }),
-        (write(), stage(), target(), fingerprint(), how, at()).prop_map(
-            |(key, stage, target, fingerprint, how, at)| Change::Done {
+        (write(), stage(), target(), fingerprint(), how, option::of(fingerprint()), at()).prop_map(
+            |(key, stage, target, fingerprint, how, state, at)| Change::Done {
                 key,
                 stage,
                 target,
                 fingerprint,
                 how,
+                state,
                 at
             }
         ),
+        (write(), at()).prop_map(|(key, at)| Change::Undone { key, at }),
+        (whole(), at()).prop_map(|(key, at)| Change::Forget { key, at }),
         write().prop_map(|key| Change::Void { key }),
         (whole(), stage(), vec(alias(), 0..3)).prop_map(|(key, stage, aliases)| Change::Aliases {
             key,
@@ -97,12 +100,15 @@ fn change() -> impl Strategy<Value = Change> {
         ),
         whole().prop_map(|key| Change::Unpark { key }),
         (write(), 0..9u8).prop_map(|(key, n)| Change::Before { key, image: Value::from(n) }),
-        (stage(), 0..3u32, vec(whole(), 0..3), option::of(stage())).prop_map(
-            |(stage, pass, keys, next)| {
-                Change::Page { stage, pass, keys, next: next.map(Cursor::new) }
+        (stage(), 0..3u32, vec(whole(), 0..3), option::of(stage()), option::of(stage())).prop_map(
+            |(stage, pass, keys, next, mark)| {
+                let (next, mark) = (next.map(Cursor::new), mark.map(Cursor::new));
+                Change::Page { stage, pass, keys, next, mark }
             }
         ),
-        (stage(), 1..3u32, at()).prop_map(|(stage, pass, at)| Change::Begin { stage, pass, at }),
+        (stage(), 1..3u32, option::of(stage()), at()).prop_map(|(stage, pass, since, at)| {
+            Change::Begin { stage, pass, since: since.map(Cursor::new), at }
+        }),
         stage().prop_map(|stage| Change::Read { stage }),
         (stage(), at()).prop_map(|(stage, at)| Change::Finish { stage, at }),
         (stage(), option::of(0..9u8))
@@ -115,6 +121,9 @@ async fn everything(ledger: &dyn Ledger) -> String {
     let keys: Vec<_> = (0..3).map(key).collect();
     let aliases: Vec<_> = (0..3).map(|n| Alias::new("n", n.to_string())).collect();
     let mut all = format!("{:?}\n", ledger.entries(&keys).await.unwrap());
+    for (_, past) in ledger.history(0, 99).await.unwrap() {
+        all += &format!("{past:?}\n");
+    }
     all += &format!("{:?}\n", ledger.known_as(&aliases).await.unwrap());
     all += &format!("{:?}\n", ledger.parked_among(&keys).await.unwrap());
     for key in keys.iter().flat_map(|key| [key.clone(), key.part(1), key.part(2)]) {
@@ -123,11 +132,15 @@ async fn everything(ledger: &dyn Ledger) -> String {
     for name in ["a", "b"] {
         all += &format!("{:?}\n", ledger.stage(name).await.unwrap());
         all += &format!("{:?}\n", ledger.meta(name).await.unwrap());
+        all += &format!("{:?}\n", ledger.tally(name).await.unwrap());
         for pass in 0..3 {
-            all += &format!("{:?}\n", ledger.tally(name, pass).await.unwrap());
+            all += &format!("{:?}\n", ledger.proof(name, pass).await.unwrap());
         }
-        for (_, entry) in ledger.scan(name, 0, 9).await.unwrap() {
-            all += &format!("{entry:?}\n");
+        let scans = [Scan::of(name), Scan::of(name).with(Fate::Dead).newest_first()];
+        for scan in scans.into_iter().chain([Scan::of(name).unseen_in(1)]) {
+            for (_, entry) in ledger.scan(&scan).await.unwrap() {
+                all += &format!("{entry:?}\n");
+            }
         }
         for (_, item) in ledger.discovered(name, 0, 9).await.unwrap() {
             all += &format!("{item}\n");

@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use super::{binding, folder, is_there, key, settle};
 use crate::SqliteLedger;
-use crate::ledger::{Ledger as _, LedgerErrorKind};
+use crate::ledger::{Ledger as _, LedgerErrorKind, Scan};
 
 const CHILD: &str = "MIGRATE_CORE_TEST_LEDGER";
 
@@ -68,7 +68,7 @@ async fn a_killed_process_leaves_all_it_acknowledged_and_no_lock() {
     for n in acknowledged {
         assert!(is_there(&ledger, key(n)).await, "{n} was acknowledged");
     }
-    let rows = ledger.scan("contacts", 0, usize::MAX).await.unwrap();
+    let rows = ledger.scan(&Scan::of("contacts").limit(usize::MAX)).await.unwrap();
     for pair in rows.chunks(2) {
         let second = format!("{}b", pair[0].1.key);
         assert_eq!(pair[1].1.key.as_str(), second, "no commit is there by half");

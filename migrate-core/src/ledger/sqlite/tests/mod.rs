@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::Fate;
-use crate::ledger::contract;
+use crate::ledger::{Scan, contract};
 
 fn binding() -> Binding {
     Binding::new("desk:acme", "workspace:w1", "desk")
@@ -274,11 +274,11 @@ async fn a_full_disk_stops_it_and_loses_nothing() {
     // It stays so, even for what would fit.
     let small = vec![Change::Meta { name: "a".into(), value: None }];
     assert_eq!(ledger.commit(small).await.unwrap_err().kind(), LedgerErrorKind::Storage);
-    assert_eq!(ledger.scan("contacts", 0, 9000).await.unwrap().len(), 2 * written);
+    assert_eq!(ledger.scan(&Scan::of("contacts").limit(9000)).await.unwrap().len(), 2 * written);
     drop(ledger);
 
     let ledger = SqliteLedger::open(&path, &binding()).unwrap();
-    let rows = ledger.scan("contacts", 0, 9000).await.unwrap();
+    let rows = ledger.scan(&Scan::of("contacts").limit(9000)).await.unwrap();
     let expected: Vec<_> = (0..written).flat_map(|n| [key(n), key(format!("{n}b"))]).collect();
     assert_eq!(rows.into_iter().map(|(_, entry)| entry.key).collect::<Vec<_>>(), expected);
     ledger.commit(vec![settle(key("later"))]).await.unwrap();
