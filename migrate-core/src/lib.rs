@@ -8,6 +8,7 @@ pub mod ledger;
 mod mapper;
 mod observe;
 mod record;
+mod redrive;
 mod report;
 mod run;
 mod sink;
@@ -27,6 +28,7 @@ pub use ledger::{Ledger, MemoryLedger};
 pub use mapper::{Discovery, Emit, MapFn, Mapper, Note, Verdict, map_fn};
 pub use observe::{Event, Observer, Unobserved};
 pub use record::{Cursor, Item, Page, Record, Unreadable};
+pub use redrive::Selection;
 pub use report::{
     LastRun, Mismatch, QueueLine, Quota, Report, RunState, StageCounts, Standing, Verified,
 };

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::Times;
 use crate::fate::{Fate, Tally};
 use crate::ledger::{Change, Ledger, LedgerError};
 use crate::observe::{Event, Observer};
@@ -28,6 +29,10 @@ pub struct Run {
     tallies: Arc<Mutex<BTreeMap<String, Tally>>>,
     failures_in_row: Arc<AtomicU32>,
     active: Arc<Mutex<BTreeSet<String>>>,
+    /// Records that were settled in this run.
+    settled: Arc<AtomicU64>,
+    /// Does nothing move any more, so that what waits for another record waits in vain?
+    stuck: Arc<AtomicBool>,
 }
 
 /// So many failures in a row, with no answer of the destination in between, mean that it is gone.
@@ -74,6 +79,8 @@ impl Run {
             tallies: Arc::default(),
             failures_in_row: Arc::default(),
             active: Arc::default(),
+            settled: Arc::default(),
+            stuck: Arc::default(),
         })
     }
 
@@ -109,6 +116,29 @@ impl Run {
         self.failures_in_row.fetch_add(1, Ordering::Relaxed) + 1 >= OUTAGE
     }
 
+    /// The moments that a record's saga reckons by.
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            run_begun: self.begun_at,
+            migration_since: self.migration_since,
+            patience: self.patience,
+        }
+    }
+
+    /// Records that were settled in this run so far.
+    pub(crate) fn settled(&self) -> u64 {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    /// Says whether what waits for another record waits in vain.
+    pub(crate) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
     /// A stage takes part in this run: what waits in it may be settled yet.
     pub(crate) fn takes_part(&self, stage: &str) {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,6 +154,7 @@ impl Run {
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         tallies.entry(stage.to_owned()).or_default().add(fate, 1);
         drop(tallies);
+        self.settled.fetch_add(1, Ordering::Relaxed);
         self.observer.observe(&Event::Settled { stage, fate });
     }
 }

@@ -78,7 +78,13 @@ pub struct Limits {
 impl Limits {
     /// One write at a time in each batch, `in_flight` batches at once.
     pub fn one_by_one(in_flight: usize) -> Self {
-        Self { batch: 1, in_flight: in_flight.max(1) }
+        Self::batches(1, in_flight)
+    }
+
+    /// Up to `batch` writes at a time, and up to `in_flight` such batches at once. Writes of one
+    /// record, and of records in one lane, are never in one batch.
+    pub fn batches(batch: usize, in_flight: usize) -> Self {
+        Self { batch: batch.max(1), in_flight: in_flight.max(1) }
     }
 }
 
@@ -120,6 +126,11 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Nothing but the record's own object.
+    pub(crate) fn of_root(root: Option<Written>) -> Self {
+        Self { root, ..Self::default() }
+    }
+
     /// The object behind a name, if it is known.
     pub fn get(&self, name: &Name) -> Option<&TargetId> {
         match name {
@@ -158,6 +169,10 @@ pub struct Write<D> {
     /// When the migration first set out to write it. What is older in the destination was there
     /// before.
     pub since: DateTime<Utc>,
+    /// When an earlier try of this very write began of which nobody knows what became, for a
+    /// draft whose [`repeat`](crate::Draft::repeat) is [`Traced`](crate::Repeat::Traced): what is
+    /// there already may be its doing, and then it is [`created`](Self::created), not `unchanged`.
+    pub tried: Option<DateTime<Utc>>,
     /// What the record waited for when it was last tried, if it was queued.
     pub waited_for: Option<Reason>,
     pub(crate) state: Option<Fingerprint>,
@@ -166,6 +181,7 @@ pub struct Write<D> {
 }
 
 /// What a sink says of one write.
+#[derive(Debug)]
 pub(crate) struct Receipt {
     pub(crate) outcome: Outcome,
     pub(crate) state: Option<Fingerprint>,

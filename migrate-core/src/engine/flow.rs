@@ -1,45 +1,57 @@
-//! The moving part: many units under way at once, while pages are read and settled pages committed.
+//! The moving part: many records under way at once, while pages are read and settled pages are
+//! committed. It does what [`Scheduler`] and [`Saga`] say, and decides nothing itself.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 use crate::Key;
 use crate::draft::Draft;
 use crate::ledger::{Change, Entry, Parking};
 use crate::record::Cursor;
+use crate::redrive::Selection;
 use crate::run::Run;
-use crate::sink::Sink;
+use crate::sink::{Failure, FailureKind, Outcome, Receipt, Sink, Write};
 
 use super::RunError;
-use super::lanes::{Lanes, Turn};
+use super::batches::Batches;
+use super::ending::{End, Ended};
+use super::parts::written;
+use super::resolve::resolve;
+use super::saga::{self, Saga, Sending};
+use super::scheduler::{self, Scheduler, Ticket};
 use super::unit::Unit;
-use super::window::{ClosedPage, Window};
+use super::window::ClosedPage;
 
-/// Moves the units of one stage.
+/// Moves the records of one stage.
 pub(super) struct Flow<'a, D: Draft> {
     pub(super) stage: &'a str,
     pub(super) run: &'a Run,
     pub(super) sink: &'a dyn Sink<D>,
-    /// Set when a failure stops the run: units under way end at the next step.
+    /// Records that are tried again although they have not changed.
+    forced: Option<&'a Selection>,
+    /// Set when the run is to end: records under way end at the next step.
     halted: AtomicBool,
     held_lanes: Mutex<Vec<String>>,
     /// Keys of pages that are not committed whole: what the ledger does not know as seen yet.
-    open_keys: Mutex<HashSet<Key>>,
+    open_keys: Mutex<BTreeSet<Key>>,
 }
 
-/// Units to move, and the page they came from, if they came from one.
+/// Records to move, and the page they came from, if they came from one.
 pub(super) struct Load<D> {
     pub(super) page: Option<OpenedPage>,
     pub(super) units: Vec<(Unit<D>, Option<Entry>)>,
 }
 
 /// A page as it was read: its keys that are new in this pass, and where reading goes on.
+#[derive(Debug)]
 pub(super) struct OpenedPage {
     pub(super) pass: u32,
     pub(super) keys: Vec<Key>,
@@ -47,33 +59,24 @@ pub(super) struct OpenedPage {
     pub(super) mark: Option<Cursor>,
 }
 
-/// How a unit's drive ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Ended {
-    Settled,
-    Parked,
-    /// The run was stopped between two steps.
-    Interrupted,
-}
-
 enum Job {
-    Driven { page: Option<u64>, lane: Option<String>, ended: Result<Ended, RunError> },
-    Closed(Result<(), RunError>),
+    Ended(Ticket, Result<Ended, RunError>),
+    Committed(Result<(), RunError>),
+    Sent,
 }
 
-struct Item<D> {
-    page: Option<u64>,
-    unit: Unit<D>,
-    entry: Option<Entry>,
-}
-
-/// Records that are open at once, for each write that may be under way.
-const OPEN_PER_WRITE: usize = 16;
+type Item<D> = (Unit<D>, Option<Entry>);
 
 impl<'a, D: Draft> Flow<'a, D> {
     pub(super) fn new(stage: &'a str, run: &'a Run, sink: &'a dyn Sink<D>) -> Self {
         let (halted, held_lanes, open_keys) = Default::default();
-        Self { stage, run, sink, halted, held_lanes, open_keys }
+        Self { stage, run, sink, forced: None, halted, held_lanes, open_keys }
+    }
+
+    /// The same flow, which tries these records again although they have not changed.
+    pub(super) fn forcing(mut self, selection: Option<&'a Selection>) -> Self {
+        self.forced = selection;
+        self
     }
 
     /// Lets everything of a lane wait, since a record of it waits.
@@ -83,7 +86,7 @@ impl<'a, D: Draft> Flow<'a, D> {
 
     /// Those of these keys that are in pages not committed whole. To be asked before the ledger is:
     /// a page leaves this set only after the ledger knows its keys as seen.
-    pub(super) fn open_among(&self, keys: &[Key]) -> HashSet<Key> {
+    pub(super) fn open_among(&self, keys: &[Key]) -> BTreeSet<Key> {
         let open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().filter(|key| open.contains(key)).cloned().collect()
     }
@@ -94,130 +97,245 @@ impl<'a, D: Draft> Flow<'a, D> {
         &self,
         loads: impl Stream<Item = Result<Load<D>, RunError>> + Send,
     ) -> Result<(), RunError> {
-        let in_flight = self.sink.limits().in_flight.max(1);
+        let limits = self.sink.limits();
         let mut loads = pin!(loads);
-        let mut loads_done = false;
+        let mut stopped = pin!(self.run.stop.stopped());
         let mut failure = None;
-        let mut lanes: Lanes<Item<D>> = Lanes::default();
-        let mut window = Window::default();
-        let mut pass = 0;
-        let mut driving = 0;
-        let mut open_units = 0;
-        let mut closing = false;
+        let mut scheduler: Scheduler<Item<D>> = Scheduler::new(limits);
+        let mut batches = Batches::new(limits);
+        let (outbox, mut gathered) = mpsc::unbounded_channel();
         let mut jobs: FuturesUnordered<BoxFuture<'_, Job>> = FuturesUnordered::new();
         loop {
-            self.take_held_lanes(&mut lanes);
-            while failure.is_none() && driving < in_flight {
-                let Some(turn) = lanes.pop() else { break };
-                driving += 1;
-                jobs.push(self.start(turn));
+            self.held_lanes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .drain(..)
+                .for_each(|lane| scheduler.on(scheduler::Event::Hold(lane)));
+            while let Some(action) = scheduler.next() {
+                // One by one, a write needs no batch to gather in.
+                jobs.push(self.start(action, (limits.batch > 1).then(|| outbox.clone())));
             }
-            if !closing {
-                let pages: Vec<_> = std::iter::from_fn(|| window.close()).collect();
-                if !pages.is_empty() {
-                    closing = true;
-                    jobs.push(self.close(pages, pass).boxed());
-                }
+            while let Some(batch) = batches.take() {
+                let sending = self.sink.write(batch).map(|()| Job::Sent);
+                jobs.push(sending.boxed());
             }
-            if jobs.is_empty() && (loads_done || failure.is_some()) {
+            if scheduler.is_done() && jobs.is_empty() {
                 break;
             }
-            let room = open_units < in_flight.saturating_mul(OPEN_PER_WRITE)
-                && window.open_pages() < in_flight.saturating_mul(OPEN_PER_WRITE);
+            let halted = scheduler.is_halted();
             tokio::select! {
                 biased;
-                () = self.run.stop.stopped(), if failure.is_none() => {
-                    failure = Some(RunError::Interrupted);
+                () = &mut stopped, if !halted => {
+                    failure.get_or_insert(RunError::Interrupted);
+                    scheduler.on(scheduler::Event::Halt);
                 }
-                load = loads.next(), if failure.is_none() && !loads_done && room => match load {
-                    None => loads_done = true,
-                    Some(Err(error)) => failure = Some(error),
-                    Some(Ok(load)) => {
-                        if let Some(page) = &load.page {
-                            pass = page.pass;
-                        }
-                        open_units += load.units.len();
-                        self.admit(load, &mut window, &mut lanes);
+                Some(write) = gathered.recv() => {
+                    batches.put(write);
+                    while let Ok(write) = gathered.try_recv() {
+                        batches.put(write);
+                    }
+                }
+                load = loads.next(), if scheduler.wants_more() => match load {
+                    None => scheduler.on(scheduler::Event::ReadToEnd),
+                    Some(Ok(load)) => scheduler.on(self.loaded(load)),
+                    Some(Err(error)) => {
+                        failure.get_or_insert(error);
+                        scheduler.on(scheduler::Event::Halt);
                     }
                 },
-                Some(job) = jobs.next() => match job {
-                    Job::Closed(result) => {
-                        closing = false;
-                        if let Err(error) = result {
-                            failure.get_or_insert(error);
+                Some(job) = jobs.next() => {
+                    let (event, error) = match job {
+                        Job::Sent => {
+                            batches.ended();
+                            continue;
                         }
+                        Job::Committed(result) => {
+                            (scheduler::Event::Committed, result.err())
+                        }
+                        Job::Ended(ticket, Ok(ended)) => {
+                            (scheduler::Event::Ended { ticket, ended }, None)
+                        }
+                        Job::Ended(ticket, Err(error)) => {
+                            (scheduler::Event::Failed(ticket), Some(error))
+                        }
+                    };
+                    scheduler.on(event);
+                    if let Some(error) = error {
+                        failure.get_or_insert(error);
+                        scheduler.on(scheduler::Event::Halt);
                     }
-                    Job::Driven { page, lane, ended } => {
-                        driving -= 1;
-                        open_units -= 1;
-                        if let (Ok(Ended::Settled | Ended::Parked), Some(page)) = (&ended, page) {
-                            window.settle(page);
-                        }
-                        lanes.ended(lane, !matches!(ended, Ok(Ended::Settled)));
-                        if let Err(error) = ended {
-                            failure.get_or_insert(error);
-                        }
-                    }
-                },
+                }
             }
-            if failure.is_some() {
+            if scheduler.is_halted() {
                 self.halted.store(true, Ordering::Relaxed);
             }
         }
         failure.map_or(Ok(()), Err)
     }
 
-    fn take_held_lanes(&self, lanes: &mut Lanes<Item<D>>) {
-        let mut held = self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        held.drain(..).for_each(|lane| lanes.hold(lane));
-    }
-
-    fn start(&self, turn: Turn<Item<D>>) -> BoxFuture<'_, Job> {
-        match turn {
-            Turn::Go(lane, Item { page, unit, entry }) => async move {
-                let ended = self.drive(unit, entry).await;
-                Job::Driven { page, lane, ended }
+    fn start(
+        &self,
+        action: scheduler::Action<Item<D>>,
+        outbox: Option<mpsc::UnboundedSender<Write<D>>>,
+    ) -> BoxFuture<'_, Job> {
+        match action {
+            scheduler::Action::Begin(ticket, (unit, entry)) => {
+                let span = tracing::debug_span!("migrate.record", key = %unit.root);
+                let drive =
+                    async move { Job::Ended(ticket, self.drive(unit, entry, outbox).await) };
+                drive.instrument(span).boxed()
             }
-            .boxed(),
-            // Its lane goes on being held, so it is not named again.
-            Turn::Held(Item { page, unit, entry }) => async move {
-                let entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), self.stage));
-                let now = self.run.clock.now();
-                let ended = self.park(&unit, &entry, Vec::new(), Parking::Lane, now, now, 0).await;
-                Job::Driven { page, lane: None, ended }
+            scheduler::Action::ParkBehind(ticket, (unit, entry)) => {
+                async move { Job::Ended(ticket, self.park_behind(unit, entry).await) }.boxed()
             }
-            .boxed(),
+            scheduler::Action::Commit(pages) => self.commit_pages(pages).boxed(),
         }
     }
 
-    async fn close(&self, pages: Vec<ClosedPage>, pass: u32) -> Job {
+    /// Does what a record's saga says, until it ends.
+    async fn drive(
+        &self,
+        unit: Unit<D>,
+        entry: Option<Entry>,
+        outbox: Option<mpsc::UnboundedSender<Write<D>>>,
+    ) -> Result<Ended, RunError> {
+        let (run, clock) = (self.run, self.run.clock);
+        let mut saga = self.saga(unit, entry);
+        let mut event = saga::Event::Begin;
+        loop {
+            if self.is_halted() {
+                saga.halt();
+            }
+            event = match saga.on(event, clock.now()) {
+                saga::Action::Resolve(references) => {
+                    let root = written(&saga.entry, &saga.entry.key);
+                    saga::Event::Resolved(resolve(run, references, root).await?)
+                }
+                saga::Action::Write(changes, sending) => {
+                    self.commit(changes).await?;
+                    self.send(*sending, outbox.as_ref()).await
+                }
+                saga::Action::Look(doubt) => {
+                    let asked_at = clock.now();
+                    let span = tracing::debug_span!("migrate.find", key = %doubt.key);
+                    let found = self.sink.find(&doubt).instrument(span).await;
+                    let gone = self.is_gone(found.as_ref().err());
+                    saga::Event::Looked { found, asked_at, gone }
+                }
+                saga::Action::Others(keys) => saga::Event::Others(run.ledger.entries(&keys).await?),
+                saga::Action::End(end) => return self.end(*end).await,
+            }
+        }
+    }
+
+    /// Parks a record behind another of its lane.
+    async fn park_behind(&self, unit: Unit<D>, entry: Option<Entry>) -> Result<Ended, RunError> {
+        let now = self.run.clock.now();
+        match self.saga(unit, entry).park(Parking::Lane, now, now, 0, now) {
+            saga::Action::End(end) => self.end(*end).await,
+            _ => Ok(Ended::Interrupted),
+        }
+    }
+
+    fn saga(&self, unit: Unit<D>, entry: Option<Entry>) -> Saga<'_, D> {
+        let forced = match (self.forced, &entry) {
+            (Some(selection), Some(entry)) => selection.wants(entry),
+            _ => false,
+        };
+        Saga::new(self.stage, self.run.times(), unit, entry, forced)
+    }
+
+    /// Sends one write. A receipt that is dropped counts as in doubt.
+    async fn send(
+        &self,
+        sending: Sending<D>,
+        outbox: Option<&mpsc::UnboundedSender<Write<D>>>,
+    ) -> saga::Event {
+        let (spend, receipt) = oneshot::channel();
+        let Sending { key, draft, resolved, known_as, since, tried, waited_for } = sending;
+        let span = tracing::debug_span!("migrate.write", %key);
+        let ledger = Arc::clone(&self.run.ledger);
+        let (state, spend) = (None, Some(spend));
+        let write = Write {
+            key,
+            draft,
+            resolved,
+            known_as,
+            since,
+            tried,
+            waited_for,
+            state,
+            receipt: spend,
+            ledger,
+        };
+        match outbox {
+            // Whoever cannot be handed to the outbox any more is dropped, receipt and all.
+            Some(outbox) => drop(outbox.send(write)),
+            None => self.sink.write(vec![write]).instrument(span.clone()).await,
+        }
+        let receipt = receipt.instrument(span).await.unwrap_or_else(|_| {
+            let message = "the sink dropped the receipt";
+            let outcome = Outcome::Failed(Failure::new(FailureKind::InDoubt, message));
+            Receipt { outcome, state: None }
+        });
+        let gone = match &receipt.outcome {
+            Outcome::Failed(failure) => self.is_gone(Some(failure)),
+            _ => self.is_gone(None),
+        };
+        saga::Event::Receipt { receipt, gone }
+    }
+
+    /// Counts failures in a row; says whether they mean that the destination is gone.
+    fn is_gone(&self, failure: Option<&Failure>) -> bool {
+        match failure.map(|failure| failure.kind) {
+            Some(FailureKind::NotDone | FailureKind::InDoubt) => self.run.failed_again(),
+            Some(FailureKind::Gone | FailureKind::Stop) => false,
+            None => {
+                self.run.answered();
+                false
+            }
+        }
+    }
+
+    async fn end(&self, end: End) -> Result<Ended, RunError> {
+        self.commit(end.changes).await?;
+        end.counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
+        end.ended
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), RunError> {
+        if !changes.is_empty() {
+            let span = tracing::trace_span!("migrate.commit", changes = changes.len());
+            self.run.ledger.commit(changes).instrument(span).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_pages(&self, pages: Vec<ClosedPage>) -> Job {
         let keys: Vec<Key> = pages.iter().flat_map(|page| page.keys.iter().cloned()).collect();
-        let stage = self.stage;
         let changes = pages.into_iter().map(|page| Change::Page {
-            stage: stage.to_owned(),
-            pass,
+            stage: self.stage.to_owned(),
+            pass: page.pass,
             keys: page.keys,
             next: page.next,
             mark: page.mark,
         });
-        let result = self.run.ledger.commit(changes.collect()).await;
+        let result = self.commit(changes.collect()).await;
         let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
         for key in &keys {
             open.remove(key);
         }
-        Job::Closed(result.map_err(RunError::from))
+        Job::Committed(result)
     }
 
-    /// Puts what has come in line.
-    fn admit(&self, load: Load<D>, window: &mut Window, lanes: &mut Lanes<Item<D>>) {
-        let page = load.page.map(|OpenedPage { keys, next, mark, .. }| {
+    fn loaded(&self, load: Load<D>) -> scheduler::Event<Item<D>> {
+        if let Some(page) = &load.page {
             let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
-            open.extend(keys.iter().cloned());
-            window.open(keys, next, mark, load.units.len())
-        });
-        for (unit, entry) in load.units {
-            lanes.push(unit.lane.clone(), Item { page, unit, entry });
+            open.extend(page.keys.iter().cloned());
         }
+        let records =
+            load.units.into_iter().map(|(unit, entry)| (unit.lane.clone(), (unit, entry)));
+        scheduler::Event::Loaded { page: load.page, records: records.collect() }
     }
 
     pub(super) fn is_halted(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Records that share an identity, brought together when all of them are known.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{Stream, TryStreamExt, stream};
 
@@ -27,7 +27,7 @@ pub(super) struct Groups<'a, D> {
 impl<'a, D: Draft> Groups<'a, D> {
     /// All groups, as units. Memory is bounded by one batch and the groups that begin in it.
     pub(super) fn stream(&'a self) -> impl Stream<Item = Result<Load<D>, RunError>> + Send + 'a {
-        let start = (0, HashSet::new());
+        let start = (0, BTreeSet::new());
         stream::try_unfold(start, move |(after, mut taken)| async move {
             let ledger = &self.run.ledger;
             let rows = ledger.parked(self.stage, Parking::Group, after, BATCH).await?;

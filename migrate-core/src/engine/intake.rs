@@ -1,6 +1,6 @@
 //! From a page of the source to units: mapped, looked up, and what needs no write settled at once.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
@@ -8,11 +8,12 @@ use crate::ledger::{Change, Entry, Parking, UNREADABLE};
 use crate::mapper::{Emit, Mapper, Verdict};
 use crate::observe::Event;
 use crate::record::Page;
+use crate::redrive::Selection;
 use crate::run::Run;
 use crate::{Alias, Key};
 
 use super::RunError;
-use super::drive::counted_again;
+use super::ending::counted_again;
 use super::flow::{Load, OpenedPage};
 use super::unit::Unit;
 
@@ -24,6 +25,10 @@ pub(super) struct Intake<'a, M> {
     pub(super) pass: u32,
     /// Are records with identities brought together when all are read?
     pub(super) groups: bool,
+    /// Records that are tried again although they have not changed.
+    pub(super) forced: Option<&'a Selection>,
+    /// Are all others passed over? Then nothing is noted of the reading, which is no pass.
+    pub(super) only_forced: bool,
 }
 
 /// A record of a page on its way in.
@@ -41,7 +46,7 @@ impl<M> Intake<'_, M> {
     pub(super) async fn page<In, D>(
         &self,
         page: Page<In>,
-        open_among: impl FnOnce(&[Key]) -> HashSet<Key>,
+        open_among: impl FnOnce(&[Key]) -> BTreeSet<Key>,
     ) -> Result<Load<D>, RunError>
     where
         D: Draft,
@@ -58,12 +63,16 @@ impl<M> Intake<'_, M> {
         let mut units = Vec::new();
         let mut counts = Vec::new();
         for (mut record, entry) in incoming.into_iter().zip(entries) {
+            let forced = self.is_forced(entry.as_ref());
             let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
-            if again || !met.insert(record.key.clone()) {
-                // Met by another way already in this pass.
+            let passed_over = if self.only_forced { !forced } else { again };
+            if passed_over || !met.insert(record.key.clone()) {
+                // Met by another way already in this pass, or not wanted.
                 continue;
             }
-            new_keys.push(record.key.clone());
+            if !self.only_forced {
+                new_keys.push(record.key.clone());
+            }
             let discoveries = std::mem::take(&mut record.emit.discoveries);
             let discovered = discoveries
                 .into_iter()
@@ -78,7 +87,8 @@ impl<M> Intake<'_, M> {
             let groups = self.groups && !emit.identities.is_empty();
             let names = names_of(&emit.identities, &emit.aliases);
             let mut unit = Unit::new(key, lane, emit.drafts, names, emit.notes)?;
-            if !groups && unit.is_settled(entry.as_ref()) {
+            let settled = entry.as_ref().is_some_and(|entry| unit.is_settled(entry));
+            if !groups && settled && !forced {
                 counts.push(counted_again(entry.as_ref()));
                 changes.extend(discovered);
                 continue;
@@ -107,7 +117,14 @@ impl<M> Intake<'_, M> {
         }
         counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
         let page = OpenedPage { pass: self.pass, keys: new_keys, next: page.next, mark: page.mark };
-        Ok(Load { page: Some(page), units })
+        Ok(Load { page: (!self.only_forced).then_some(page), units })
+    }
+
+    fn is_forced(&self, entry: Option<&Entry>) -> bool {
+        match (self.forced, entry) {
+            (Some(selection), Some(entry)) => selection.wants(entry),
+            _ => false,
+        }
     }
 
     fn map<In, D>(&self, items: Vec<crate::Item<In>>) -> Vec<Incoming<D>>
@@ -222,14 +239,14 @@ impl<M> Intake<'_, M> {
     async fn waiting<D>(
         &self,
         units: &[(Unit<D>, Option<Entry>)],
-    ) -> Result<HashSet<Key>, RunError> {
+    ) -> Result<BTreeSet<Key>, RunError> {
         let doubtful: Vec<Key> = units
             .iter()
             .filter(|(_, entry)| entry.as_ref().is_some_and(|entry| entry.fate == Fate::InDoubt))
             .map(|(unit, _)| unit.root.clone())
             .collect();
         if doubtful.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(BTreeSet::new());
         }
         let parked = self.run.ledger.parked_among(&doubtful).await?;
         Ok(parked

@@ -1,13 +1,13 @@
 //! Order: records of one lane go one after the other, and nothing overtakes a failure.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Units that are ready to go, by lane. Pure.
 #[derive(Debug)]
 pub(super) struct Lanes<U> {
     ready: VecDeque<(Option<String>, U)>,
-    busy: HashMap<String, VecDeque<U>>,
-    held: HashSet<String>,
+    busy: BTreeMap<String, VecDeque<U>>,
+    held: BTreeSet<String>,
 }
 
 /// What to do with a unit that asks to go.
@@ -21,7 +21,7 @@ pub(super) enum Turn<U> {
 
 impl<U> Default for Lanes<U> {
     fn default() -> Self {
-        Self { ready: VecDeque::new(), busy: HashMap::new(), held: HashSet::new() }
+        Self { ready: VecDeque::new(), busy: BTreeMap::new(), held: BTreeSet::new() }
     }
 }
 

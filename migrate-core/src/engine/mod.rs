@@ -1,26 +1,35 @@
 //! The engine: a [`Pipeline`] moves the records of one stage, a [`Plan`] runs stages in order.
 //!
-//! A record becomes a [`unit`]: its drafts in order, driven one write after the other. [`flow`]
-//! keeps many units under way at once and moves the cursor past pages that are settled whole.
-//! [`intake`] turns a page of the source into units, and [`parked`] turns what waited into units
-//! again.
+//! What decides is pure, and told what happened and when: a [`unit`] is a record with its writes,
+//! and its [`saga`] goes from one to the next; [`doubt`] judges what a look has found; the
+//! [`scheduler`], with its [`lanes`], [`window`] and [`batches`], says which records are under way
+//! and when the cursor moves; [`rounds`] says what comes when only waiting records are left.
+//! What does it is asynchronous and thin: [`intake`] turns a page of the source into units,
+//! [`groups`] and [`parked`] turn what waited into units again, and [`flow`] does what the others
+//! say.
 
-mod drive;
+mod batches;
+mod doubt;
+mod ending;
 mod flow;
 mod groups;
 mod intake;
 mod lanes;
+mod last_look;
 mod parked;
 mod parts;
 mod pipeline;
 mod plan;
 mod resolve;
-mod settle;
+mod rounds;
+mod saga;
+mod scheduler;
 mod unit;
 mod window;
 
 pub use pipeline::Pipeline;
 pub use plan::{Plan, PlanError, RunEnd, RunOptions, Stage, Waiting};
+pub(crate) use saga::Times;
 
 use crate::ledger::LedgerError;
 use crate::source::{SourceError, SourceErrorKind};

@@ -17,7 +17,8 @@ const BATCH: usize = 200;
 
 /// What can be due. Those that wait behind another of their lane come last, so that the one in
 /// front goes first.
-const ORDER: [Parking; 4] = [Parking::Doubt, Parking::Retry, Parking::Parent, Parking::Lane];
+pub(super) const ORDER: [Parking; 4] =
+    [Parking::Doubt, Parking::Retry, Parking::Parent, Parking::Lane];
 
 /// Takes up what is due of one stage. What is not holds its lane.
 pub(super) struct Due<'a, D: Draft> {
@@ -65,8 +66,9 @@ impl<'a, D: Draft> Due<'a, D> {
                 after = *last;
                 for (_, parked) in &rows {
                     still.records += 1;
-                    if why == Parking::Lane {
-                        // It is due when the one in front of it is.
+                    if matches!(why, Parking::Parent | Parking::Lane) {
+                        // It is due when the one it waits for is settled.
+                        still.dependents += 1;
                         continue;
                     }
                     let due = parked.not_before;

@@ -41,10 +41,7 @@ pub(super) fn intend(
 }
 
 /// Takes back an intent, if there was one: its write surely did not take effect.
-pub(super) fn void(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key, guarded: bool) {
-    if !guarded {
-        return;
-    }
+pub(super) fn void(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key) {
     match written(entry, key) {
         Some(written) => set_part(entry, key, PartState::Done(written)),
         None => entry.parts.retain(|part| &part.key != key),

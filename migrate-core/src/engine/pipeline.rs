@@ -1,37 +1,46 @@
 //! [`Pipeline`]: a source, a mapper and a sink, as one stage.
 
 use std::fmt;
+use std::pin::pin;
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt, TryStreamExt};
+use tracing::Instrument as _;
 
 use crate::Key;
 use crate::draft::{Draft, Grouping};
 use crate::fate::Fate;
-use crate::ledger::{Change, Parking, StageState};
+use crate::ledger::{Change, Scan, StageState};
 use crate::mapper::Mapper;
 use crate::observe::Event;
+use crate::record::Page;
+use crate::redrive::Selection;
 use crate::run::Run;
 use crate::sink::Sink;
-use crate::source::Source;
+use crate::source::{Estimate, Lookup, Source, SourceError};
 
 use super::RunError;
 use super::flow::Flow;
 use super::groups::Groups;
 use super::intake::Intake;
-use super::parked::Due;
-use super::plan::{Stage, Waiting};
+use super::parked::{Due, ORDER};
+use super::plan::{RunOptions, Stage, Waiting};
+
+/// Records that are looked up at once.
+const LOOKED_UP: usize = 200;
 
 /// A source, a mapper and a sink, which together are a stage.
-pub struct Pipeline<S, M, K, D> {
+pub struct Pipeline<S: Source, M, K, D> {
     name: String,
     source: S,
     mapper: M,
     sink: K,
     grouping: Option<Box<dyn Grouping<D>>>,
+    lookup: Option<Box<dyn Lookup<Record = S::Record>>>,
 }
 
-impl<S, M, K, D> fmt::Debug for Pipeline<S, M, K, D> {
+impl<S: Source, M, K, D> fmt::Debug for Pipeline<S, M, K, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline").field("name", &self.name).finish_non_exhaustive()
     }
@@ -46,7 +55,7 @@ where
 {
     /// A stage of that name.
     pub fn new(name: impl Into<String>, source: S, mapper: M, sink: K) -> Self {
-        Self { name: name.into(), source, mapper, sink, grouping: None }
+        Self { name: name.into(), source, mapper, sink, grouping: None, lookup: None }
     }
 
     /// Brings records that share an identity together, once all of them are read.
@@ -56,43 +65,115 @@ where
         self
     }
 
+    /// Reads the records that are to be tried again by their keys, instead of reading everything
+    /// to meet them; usually the source itself, once more. It helps where records are not grouped.
+    #[must_use]
+    pub fn looked_up_in(mut self, lookup: impl Lookup<Record = S::Record> + 'static) -> Self {
+        self.lookup = Some(Box::new(lookup));
+        self
+    }
+
     /// Begins a pass over the source, or goes on with the one that is under way.
-    async fn begin(&self, run: &Run) -> Result<StageState, RunError> {
+    async fn begin(&self, run: &Run, changes_only: bool) -> Result<StageState, RunError> {
         let state = run.ledger.stage(&self.name).await?;
         if state.pass > 0 && !state.finished {
             return Ok(state);
         }
-        let pass = state.pass + 1;
-        let begin =
-            Change::Begin { stage: self.name.clone(), pass, since: None, at: run.clock.now() };
+        let begin = Change::Begin {
+            stage: self.name.clone(),
+            pass: state.pass + 1,
+            since: state.mark.filter(|_| changes_only),
+            at: run.clock.now(),
+        };
         run.ledger.commit(vec![begin]).await?;
         Ok(run.ledger.stage(&self.name).await?)
     }
 
-    async fn read(&self, run: &Run, state: &StageState) -> Result<(), RunError> {
-        let flow = Flow::new(&self.name, run, &self.sink);
-        self.hold_waiting_lanes(run, &flow).await?;
-        let intake = Intake {
+    /// Reads the source and brings everything as far as it goes without waiting.
+    async fn pass(
+        &self,
+        run: &Run,
+        state: &StageState,
+        forced: Option<&Selection>,
+    ) -> Result<(), RunError> {
+        let (stage, estimate) = (self.name.as_str(), self.source.estimate());
+        run.observer.observe(&Event::StageBegun { stage, estimate, done: state.keys });
+        if !state.read {
+            let pages = self.source.read(state.cursor.clone());
+            let intake = self.intake(run, state.pass, forced);
+            self.take(&intake, pages).await?;
+            run.ledger.commit(vec![Change::Read { stage: self.name.clone() }]).await?;
+        }
+        if let Some(grouping) = &self.grouping {
+            let groups = Groups { stage, run, grouping: &**grouping };
+            Flow::new(stage, run, &self.sink).forcing(forced).pump(groups.stream().boxed()).await?;
+        }
+        self.settle(run).await?;
+        run.observer.observe(&Event::StageEnded { stage });
+        Ok(())
+    }
+
+    fn intake<'a>(
+        &'a self,
+        run: &'a Run,
+        pass: u32,
+        forced: Option<&'a Selection>,
+    ) -> Intake<'a, M> {
+        Intake {
             stage: &self.name,
             run,
             mapper: &self.mapper,
-            pass: state.pass,
+            pass,
             groups: self.grouping.is_some(),
-        };
-        let pages = self
-            .source
-            .read(state.cursor.clone())
-            .map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
-        let (intake, flow) = (&intake, &flow);
+            forced,
+            only_forced: false,
+        }
+    }
+
+    /// Takes in pages of the source, and brings their records as far as they go.
+    async fn take(
+        &self,
+        intake: &Intake<'_, M>,
+        pages: BoxStream<'static, Result<Page<S::Record>, SourceError>>,
+    ) -> Result<(), RunError> {
+        let run = intake.run;
+        let flow = Flow::new(&self.name, run, &self.sink).forcing(intake.forced);
+        self.hold_waiting_lanes(run, &flow).await?;
+        let pages = pages.map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
+        let flow = &flow;
         let open_among = |keys: &[Key]| flow.open_among(keys);
-        let loads = pages.and_then(move |page| async move { intake.page(page, open_among).await });
-        flow.pump(loads).await?;
-        run.ledger.commit(vec![Change::Read { stage: self.name.clone() }]).await?;
+        let loads = pages.and_then(move |page| async move {
+            let span = tracing::debug_span!("migrate.page", records = page.items.len());
+            intake.page(page, open_among).instrument(span).await
+        });
+        flow.pump(loads).await
+    }
+
+    async fn redrive_selected(&self, run: &Run, selection: &Selection) -> Result<(), RunError> {
+        let mut selected = pin!(selected(&self.name, run, selection));
+        let Some(first) = selected.try_next().await? else { return Ok(()) };
+        let Some(lookup) = self.lookup.as_ref().filter(|_| self.grouping.is_none()) else {
+            // Records that share an identity must all be known, and those that cannot be looked
+            // up must be met: everything is read.
+            let state = self.begin(run, false).await?;
+            return self.pass(run, &state, Some(selection)).await;
+        };
+        let (stage, estimate) = (self.name.as_str(), Estimate::Unknown);
+        run.observer.observe(&Event::StageBegun { stage, estimate, done: 0 });
+        let pass = run.ledger.stage(stage).await?.pass;
+        let intake = Intake { only_forced: true, ..self.intake(run, pass, Some(selection)) };
+        let mut keys = Some(first);
+        while let Some(some) = keys {
+            self.take(&intake, lookup.lookup(some)).await?;
+            keys = selected.try_next().await?;
+        }
+        self.settle(run).await?;
+        run.observer.observe(&Event::StageEnded { stage });
         Ok(())
     }
 
     async fn hold_waiting_lanes(&self, run: &Run, flow: &Flow<'_, D>) -> Result<(), RunError> {
-        for why in [Parking::Doubt, Parking::Retry, Parking::Parent, Parking::Lane] {
+        for why in ORDER {
             let mut after = 0;
             loop {
                 let rows = run.ledger.parked(&self.name, why, after, 200).await?;
@@ -119,21 +200,17 @@ where
         &self.name
     }
 
-    async fn run(&self, run: &Run) -> Result<(), RunError> {
-        let state = self.begin(run).await?;
+    async fn run(&self, run: &Run, options: &RunOptions) -> Result<(), RunError> {
+        let state = self.begin(run, options.changes_only).await?;
         run.takes_part(&self.name);
-        let (stage, estimate) = (self.name.as_str(), self.source.estimate());
-        run.observer.observe(&Event::StageBegun { stage, estimate, done: state.keys });
-        if !state.read {
-            self.read(run, &state).await?;
-        }
-        if let Some(grouping) = &self.grouping {
-            let groups = Groups { stage, run, grouping: &**grouping };
-            Flow::new(stage, run, &self.sink).pump(groups.stream().boxed()).await?;
-        }
-        self.settle(run).await?;
-        run.observer.observe(&Event::StageEnded { stage });
-        Ok(())
+        let span = tracing::info_span!("migrate.stage", stage = %self.name);
+        self.pass(run, &state, None).instrument(span).await
+    }
+
+    async fn redrive(&self, run: &Run, selection: &Selection) -> Result<(), RunError> {
+        run.takes_part(&self.name);
+        let span = tracing::info_span!("migrate.redrive", stage = %self.name);
+        self.redrive_selected(run, selection).instrument(span).await
     }
 
     async fn settle(&self, run: &Run) -> Result<Waiting, RunError> {
@@ -143,32 +220,58 @@ where
         due.still_waiting().await
     }
 
+    async fn last_look(&self, run: &Run) -> Result<(), RunError> {
+        Flow::new(&self.name, run, &self.sink).last_look().await
+    }
+
     async fn finish(&self, run: &Run) -> Result<(), RunError> {
         let state = run.ledger.stage(&self.name).await?;
-        if state.finished || !state.read {
+        if !state.read {
             return Ok(());
         }
+        let unaccounted =
+            |message| Err(RunError::Unaccounted { stage: self.name.clone(), message });
         let tally = run.ledger.tally(&self.name).await?;
         let unsettled = tally.of(Fate::InDoubt) + tally.of(Fate::Pending);
         if unsettled > 0 {
-            return Err(self.unaccounted(format!("{unsettled} records have no final fate")));
+            return unaccounted(format!("{unsettled} records have no final fate"));
         }
         let proof = run.ledger.proof(&self.name, state.pass).await?;
         if proof.digest != state.digest || proof.keys != state.keys {
-            let message = format!(
-                "the keys that were read ({}, digest {:?}) are not those that have a fate ({}, digest {:?})",
+            return unaccounted(format!(
+                "the keys that were read ({}, digest {:?}) are not those that have a fate \
+                 ({}, digest {:?})",
                 state.keys, state.digest, proof.keys, proof.digest
-            );
-            return Err(self.unaccounted(message));
+            ));
         }
-        let finish = Change::Finish { stage: self.name.clone(), at: run.clock.now() };
-        run.ledger.commit(vec![finish]).await?;
+        if !state.finished {
+            let finish = Change::Finish { stage: self.name.clone(), at: run.clock.now() };
+            run.ledger.commit(vec![finish]).await?;
+        }
         Ok(())
     }
 }
 
-impl<S, M, K, D> Pipeline<S, M, K, D> {
-    fn unaccounted(&self, message: String) -> RunError {
-        RunError::Unaccounted { stage: self.name.clone(), message }
-    }
+/// The selected records of a stage, some at a time.
+fn selected<'a>(
+    stage: &str,
+    run: &'a Run,
+    selection: &'a Selection,
+) -> impl Stream<Item = Result<Vec<Key>, RunError>> + Send + use<'a> {
+    let scans = selection.fates().map(|fate| Scan::of(stage).with(fate).limit(LOOKED_UP));
+    let scans: Vec<Scan> = scans.collect();
+    stream::try_unfold(scans, move |mut scans| async move {
+        loop {
+            let Some(scan) = scans.last_mut() else { return Ok(None) };
+            let rows = run.ledger.scan(scan).await?;
+            let Some((last, _)) = rows.last() else {
+                scans.pop();
+                continue;
+            };
+            scan.after = Some(*last);
+            let wanted = rows.into_iter().filter(|(_, entry)| selection.wants(entry));
+            return Ok(Some((wanted.map(|(_, entry)| entry.key).collect(), scans)));
+        }
+    })
+    .try_filter(|keys: &Vec<Key>| std::future::ready(!keys.is_empty()))
 }

@@ -8,9 +8,11 @@ use chrono::{DateTime, Utc};
 
 use crate::fate::Fate;
 use crate::observe::Event;
+use crate::redrive::Selection;
 use crate::run::Run;
 
 use super::RunError;
+use super::rounds::{Next, after_round};
 
 /// One stage of a migration, whatever it moves.
 #[async_trait]
@@ -19,10 +21,17 @@ pub trait Stage: Send + Sync {
     fn name(&self) -> &str;
 
     /// Reads its source to the end and settles what can be settled without waiting.
-    async fn run(&self, run: &Run) -> Result<(), RunError>;
+    async fn run(&self, run: &Run, options: &RunOptions) -> Result<(), RunError>;
+
+    /// Tries the selected records again that are dead or queued, and settles what can be settled
+    /// without waiting.
+    async fn redrive(&self, run: &Run, selection: &Selection) -> Result<(), RunError>;
 
     /// Looks once more at what waits and is due.
     async fn settle(&self, run: &Run) -> Result<Waiting, RunError>;
+
+    /// Looks for twins of everything that was in doubt on the way and is settled.
+    async fn last_look(&self, run: &Run) -> Result<(), RunError>;
 
     /// Proves that every key that was read has its fate, and ends the pass.
     async fn finish(&self, run: &Run) -> Result<(), RunError>;
@@ -33,8 +42,24 @@ pub trait Stage: Send + Sync {
 pub struct Waiting {
     /// How many records.
     pub records: u64,
-    /// When the first of them is due; `None` when none waits.
+    /// How many of them wait for another record.
+    pub dependents: u64,
+    /// When the first of the others is due; `None` when there are none.
     pub due: Option<DateTime<Utc>>,
+}
+
+impl Waiting {
+    /// What waits in two stages together.
+    fn and(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            dependents: self.dependents + other.dependents,
+            due: match (self.due, other.due) {
+                (Some(first), Some(second)) => Some(first.min(second)),
+                (first, second) => first.or(second),
+            },
+        }
+    }
 }
 
 /// Stages in dependency order.
@@ -101,6 +126,34 @@ pub struct RunOptions {
     pub only: Option<String>,
     /// Do not wait for what is in doubt.
     pub no_wait: bool,
+    /// Where a source can tell what has changed since the last finished pass, read only that.
+    pub changes_only: bool,
+}
+
+impl RunOptions {
+    /// The same for one stage only.
+    #[must_use]
+    pub fn only(mut self, stage: impl Into<String>) -> Self {
+        self.only = Some(stage.into());
+        self
+    }
+
+    /// The same without waiting, at the end, for what is in doubt.
+    #[must_use]
+    pub fn no_wait(mut self) -> Self {
+        self.no_wait = true;
+        self
+    }
+
+    /// The same, reading only what has changed since the last finished pass where a source can
+    /// tell ([`Page::mark`](crate::Page::mark)). Other stages read everything and know unchanged
+    /// records by their fingerprints. What has vanished from a source shows only when everything
+    /// is read.
+    #[must_use]
+    pub fn changes_only(mut self) -> Self {
+        self.changes_only = true;
+        self
+    }
 }
 
 impl Plan {
@@ -183,12 +236,35 @@ impl Plan {
     /// Runs the stages: each reads and writes what it can, then all wait together for what is in
     /// doubt. What a former run began is gone on with.
     pub async fn run(&self, run: &Run, options: &RunOptions) -> Result<RunEnd, RunError> {
+        self.go(run, options, What::Run).await
+    }
+
+    /// Tries again what is dead or queued and selected, and nothing else. A stage whose source can
+    /// [look records up](crate::Lookup) and that does not group them reads only those; others are
+    /// read whole. What depends on the selected records is not tried again by itself: it is
+    /// selected too, or follows in the next run.
+    pub async fn redrive(
+        &self,
+        run: &Run,
+        selection: &Selection,
+        options: &RunOptions,
+    ) -> Result<RunEnd, RunError> {
+        self.go(run, options, What::Redrive(selection)).await
+    }
+
+    async fn go(
+        &self,
+        run: &Run,
+        options: &RunOptions,
+        what: What<'_>,
+    ) -> Result<RunEnd, RunError> {
         let order = self.order()?;
         let mut end = RunEnd::default();
         let mut active = Vec::new();
         for planned in order {
             let name = planned.stage.name();
-            if options.only.as_ref().is_some_and(|only| only != name) {
+            let other = |only: &String| only != name;
+            if options.only.as_ref().is_some_and(other) || what.leaves_out(name) {
                 continue;
             }
             if let Some(by) = self.holder(run, planned, &end).await? {
@@ -196,7 +272,10 @@ impl Plan {
                 end.held.push((name.to_owned(), by));
                 continue;
             }
-            planned.stage.run(run).await?;
+            match what {
+                What::Run => planned.stage.run(run, options).await?,
+                What::Redrive(selection) => planned.stage.redrive(run, selection).await?,
+            }
             active.push(&*planned.stage);
             if planned.barrier {
                 end.waiting = settle(&[&*planned.stage], run, options).await?;
@@ -216,6 +295,7 @@ impl Plan {
             return Ok(end);
         }
         for stage in &active {
+            stage.last_look(run).await?;
             stage.finish(run).await?;
         }
         Ok(end)
@@ -247,27 +327,60 @@ impl Plan {
     }
 }
 
+/// What a plan is gone through for.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    Run,
+    Redrive(&'a Selection),
+}
+
+impl What<'_> {
+    fn leaves_out(&self, stage: &str) -> bool {
+        match self {
+            Self::Run => false,
+            Self::Redrive(selection) => {
+                selection.stage.as_ref().is_some_and(|selected| selected != stage)
+            }
+        }
+    }
+}
+
 /// Looks at what waits in these stages until nothing does. Says how many records still wait, if
 /// the run is not to wait for them.
 async fn settle(stages: &[&dyn Stage], run: &Run, options: &RunOptions) -> Result<u64, RunError> {
+    let ended = settle_in_rounds(stages, run, options).await;
+    run.set_stuck(false);
+    ended
+}
+
+async fn settle_in_rounds(
+    stages: &[&dyn Stage],
+    run: &Run,
+    options: &RunOptions,
+) -> Result<u64, RunError> {
     loop {
+        let settled = run.settled();
         let mut waiting = Waiting::default();
         for stage in stages {
-            let more = stage.settle(run).await?;
-            waiting.records += more.records;
-            waiting.due = match (waiting.due, more.due) {
-                (Some(first), Some(second)) => Some(first.min(second)),
-                (first, second) => first.or(second),
-            };
+            waiting = waiting.and(stage.settle(run).await?);
         }
-        let Some(due) = waiting.due else { return Ok(0) };
-        if options.no_wait {
-            return Ok(waiting.records);
-        }
-        run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
-        tokio::select! {
-            () = run.clock.sleep_until(due) => {}
-            () = run.stop.stopped() => return Err(RunError::Interrupted),
+        match after_round(&waiting, run.settled() > settled, options.no_wait) {
+            Next::Done => return Ok(0),
+            Next::Leave(records) => return Ok(records),
+            Next::Again => {}
+            Next::Stuck if run.is_stuck() => {
+                let stage = stages.iter().map(|stage| stage.name()).collect::<Vec<_>>().join(", ");
+                let message = format!("{} records wait, and for nothing", waiting.records);
+                return Err(RunError::Unaccounted { stage, message });
+            }
+            Next::Stuck => run.set_stuck(true),
+            Next::Sleep(due) => {
+                run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
+                tokio::select! {
+                    () = run.clock.sleep_until(due) => {}
+                    () = run.stop.stopped() => return Err(RunError::Interrupted),
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::draft::{Draft, Missing, Name};
+use crate::draft::{Missing, Name, Reference};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Ledger, Written};
 use crate::run::Run;
@@ -21,14 +21,14 @@ pub(super) enum References {
     Wait,
 }
 
-/// Looks up what a draft refers to. `root` is the object of the record it is a part of.
-pub(super) async fn resolve<D: Draft>(
+/// Looks up where references lead. `root` is the object of the record that refers.
+pub(super) async fn resolve(
     run: &Run,
-    draft: &D,
+    references: Vec<Reference>,
     root: Option<Written>,
 ) -> Result<References, RunError> {
-    let mut resolved = Resolved { root, ..Resolved::default() };
-    for reference in draft.references() {
+    let mut resolved = Resolved::of_root(root);
+    for reference in references {
         let mut met = Met::Nobody;
         for name in &reference.names {
             met = meet(run, name).await?;
@@ -41,7 +41,11 @@ pub(super) async fn resolve<D: Draft>(
                 Name::Key(key) => drop(resolved.keys.insert(key, target)),
                 Name::Alias(alias) => drop(resolved.aliases.insert(alias, target)),
             },
-            (Met::Unsettled, _) => return Ok(References::Wait),
+            (Met::Unsettled(parent), Missing::Queue(_)) if run.is_stuck() => {
+                return Ok(References::Queue(waiting_for(&parent)));
+            }
+            (Met::Unsettled(_), Missing::Without) if run.is_stuck() => {}
+            (Met::Unsettled(_), _) => return Ok(References::Wait),
             (Met::Nobody | Met::Waiting(_), Missing::Without) => {}
             (Met::Nobody, Missing::Queue(reason)) => return Ok(References::Queue(reason)),
             (Met::Waiting(parent), Missing::Queue(_)) => {
@@ -57,7 +61,7 @@ enum Met {
     /// A known object.
     Known(Name, TargetId),
     /// A record that may be settled in this run yet.
-    Unsettled,
+    Unsettled(Box<Entry>),
     /// A record that waits for somebody, or was refused.
     Waiting(Box<Entry>),
     /// Nobody, or several of whom it cannot be said which is meant.
@@ -71,8 +75,9 @@ async fn meet(run: &Run, name: &Name) -> Result<Met, RunError> {
     let unsettled = |entry: &Entry| {
         matches!(entry.fate, Fate::InDoubt | Fate::Pending) && entry.target.is_none()
     };
-    if entries.iter().any(|entry| unsettled(entry) && run.is_active(&entry.stage)) {
-        return Ok(Met::Unsettled);
+    let hopeful = |entry: &&Entry| unsettled(entry) && run.is_active(&entry.stage);
+    if let Some(parent) = entries.iter().find(hopeful) {
+        return Ok(Met::Unsettled(Box::new(parent.clone())));
     }
     // A record that could not be updated is in place all the same.
     let targets: BTreeSet<&TargetId> =
@@ -115,28 +120,18 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::draft::{Reference, Repeat};
     use crate::ledger::{Change, MemoryLedger};
     use crate::run::{Patience, StopSignal};
     use crate::{Alias, Key, Unobserved};
-
-    /// A call of contact 42, or else of whoever has the number.
-    #[derive(Clone, serde::Serialize, serde::Deserialize)]
-    struct Call;
 
     fn names() -> Vec<Name> {
         vec![Name::Key(Key::new("contact", 42)), Name::Alias(Alias::new("phone", "+358401"))]
     }
 
-    impl Draft for Call {
-        fn references(&self) -> Vec<Reference> {
-            let missing = Missing::Queue(Reason::new("without_contact", "nobody"));
-            vec![Reference { names: names(), missing }]
-        }
-
-        fn repeat(&self) -> Repeat {
-            Repeat::Never
-        }
+    /// A call of contact 42, or else of whoever has the number.
+    fn call() -> Vec<Reference> {
+        let missing = Missing::Queue(Reason::new("without_contact", "nobody"));
+        vec![Reference { names: names(), missing }]
     }
 
     /// Where the call leads when these contacts, all with the number, have these fates.
@@ -165,7 +160,7 @@ mod tests {
         if active {
             run.takes_part("contacts");
         }
-        match resolve(&run, &Call, None).await.expect("a ledger") {
+        match resolve(&run, call(), None).await.expect("a ledger") {
             References::Ready(resolved) => resolved.first(&names()).expect("an object").to_string(),
             References::Queue(reason) => reason.code,
             References::Wait => "wait".to_owned(),

@@ -1,17 +1,13 @@
-//! One record on its way: its writes in order, and the decision what comes next.
+//! One record with all its writes, in order, and the decision which of them comes next.
 //!
-//! [`Unit::next`] is pure: it looks at what the ledger knows and says what to do. [`flow`] does it.
-//!
-//! [`flow`]: super::flow
+//! [`Unit::next`] is pure: it looks at what the ledger knows and says what to do. A
+//! [`saga`](super::saga) goes from one to the next.
 
 use chrono::{DateTime, Utc};
 
 use crate::draft::{Draft, Repeat, fingerprint};
-use crate::fate::Fate;
-use crate::ledger::{Entry, How, Parked, Parking, PartState, Written};
+use crate::ledger::{Entry, Parked, Parking, PartState, Written};
 use crate::mapper::{Note, part_key};
-use crate::run::Patience;
-use crate::sink::{Evidence, TargetId};
 use crate::{Alias, Fingerprint, Key};
 
 use super::RunError;
@@ -28,6 +24,8 @@ pub(super) struct Unit<D> {
     pub(super) aliases: Vec<Alias>,
     /// What it waited for before, if it was parked.
     pub(super) waited: Option<Waited>,
+    /// Writes that were in doubt on the way, and were settled by looking.
+    pub(super) doubted: Vec<Key>,
 }
 
 /// How long a unit has waited, and for what.
@@ -78,7 +76,8 @@ impl<D: Draft> Unit<D> {
             })?;
             steps.push(Step { key, draft, fingerprint });
         }
-        Ok(Self { root, lane, steps, merged: Vec::new(), notes, aliases, waited: None })
+        let (merged, doubted) = (Vec::new(), Vec::new());
+        Ok(Self { root, lane, steps, merged, notes, aliases, waited: None, doubted })
     }
 
     /// The fingerprint of the whole record: of its writes and its other names.
@@ -99,20 +98,28 @@ impl<D: Draft> Unit<D> {
     ///
     /// What the destination refused or let wait counts too: trying it again, unchanged, would be
     /// a write call on unchanged data.
-    pub(super) fn is_settled(&self, entry: Option<&Entry>) -> bool {
-        entry.is_some_and(|entry| {
-            entry.fate.is_final() && entry.fingerprint == Some(self.fingerprint())
-        })
+    pub(super) fn is_settled(&self, entry: &Entry) -> bool {
+        entry.fate.is_final() && entry.fingerprint == Some(self.fingerprint())
     }
 
-    /// What to do next, given the ledger's entry. `wrote` says that this drive has written
+    /// A write was in doubt, and a look has settled it.
+    pub(super) fn doubted(&mut self, key: &Key) {
+        if !self.doubted.contains(key) {
+            self.doubted.push(key.clone());
+        }
+    }
+
+    /// What to do next, given the ledger's entry. `wrote` says that this saga has written
     /// something, so that a close has to follow again.
     pub(super) fn next(&self, from: usize, entry: &Entry, wrote: bool) -> Next {
         for (index, step) in self.steps.iter().enumerate().skip(from) {
             let written = match entry.part(&step.key).map(|part| &part.state) {
                 None => return Next::Write { step: index, known: None, correction: None },
-                Some(PartState::Intended { at, .. }) => {
+                Some(PartState::Intended { at, .. }) if step.draft.repeat() == Repeat::Never => {
                     return Next::Doubt { step: index, intended_at: *at, correction: None };
+                }
+                Some(PartState::Intended { known, .. }) => {
+                    return Next::Write { step: index, known: known.clone(), correction: None };
                 }
                 Some(PartState::Done(written)) => written,
             };
@@ -173,10 +180,6 @@ impl<D: Draft> Step<D> {
         };
         self.key.root().part(name)
     }
-
-    pub(super) fn needs_intent(&self) -> bool {
-        self.draft.repeat() == Repeat::Never
-    }
 }
 
 /// Was another write of the record made after this moment?
@@ -184,58 +187,6 @@ fn later_than(entry: &Entry, key: &Key, at: DateTime<Utc>) -> bool {
     entry.parts.iter().any(|part| {
         part.key != *key && matches!(&part.state, PartState::Done(written) if written.at > at)
     })
-}
-
-/// May a negative answer of this kind be believed now?
-pub(super) fn believed(
-    evidence: Evidence,
-    since: DateTime<Utc>,
-    now: DateTime<Utc>,
-    patience: &Patience,
-) -> bool {
-    now >= believable_at(evidence, since, patience)
-}
-
-/// When a negative answer of this kind can be believed.
-pub(super) fn believable_at(
-    evidence: Evidence,
-    since: DateTime<Utc>,
-    patience: &Patience,
-) -> DateTime<Utc> {
-    let wait = match evidence {
-        Evidence::Read => patience.settle_after,
-        Evidence::Search => patience.settle_after + patience.lag_horizon,
-    };
-    since + chrono::TimeDelta::from_std(wait).unwrap_or(chrono::TimeDelta::MAX)
-}
-
-/// The fate of a record all of whose writes are done, and how this run counts it.
-pub(super) fn final_fate(entry: &Entry, root: Option<&Written>, wrote: bool) -> (Fate, Fate) {
-    let counted = if wrote { Fate::Updated } else { Fate::Unchanged };
-    if entry.fate.is_in_place() && entry.fate != Fate::Merged {
-        // It keeps the fate that put it in place.
-        return (entry.fate, counted);
-    }
-    let fate = match root.map(|written| written.how) {
-        Some(How::Created) => Fate::Created,
-        Some(How::Updated) => Fate::Updated,
-        Some(How::Unchanged) if wrote => Fate::Updated,
-        Some(How::Unchanged) => Fate::Unchanged,
-        None if wrote => Fate::Created,
-        None => Fate::Unchanged,
-    };
-    // A fingerprint says that it was in place whole once, before it had to wait.
-    let was_in_place = entry.fingerprint.is_some() && root.is_some();
-    (fate, if was_in_place { counted } else { fate })
-}
-
-/// The object of a record, from the entry or from what its own write became.
-pub(super) fn root_target(entry: &Entry) -> Option<TargetId> {
-    match entry.part(&entry.key).map(|part| &part.state) {
-        Some(PartState::Done(written)) => Some(written.target.clone()),
-        Some(PartState::Intended { known: Some(written), .. }) => Some(written.target.clone()),
-        _ => entry.target.clone(),
-    }
 }
 
 /// The drafts of a unit as they are parked.
@@ -246,6 +197,8 @@ struct Stored<D> {
     merged: Vec<Key>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<Alias>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubted: Vec<Key>,
 }
 
 impl<D: Draft> Unit<D> {
@@ -263,7 +216,12 @@ impl<D: Draft> Unit<D> {
             .iter()
             .map(|step| (step.key.part_name().map(str::to_owned), step.draft.clone()))
             .collect();
-        let stored = Stored { drafts, merged: self.merged.clone(), aliases: self.aliases.clone() };
+        let stored = Stored {
+            drafts,
+            merged: self.merged.clone(),
+            aliases: self.aliases.clone(),
+            doubted: self.doubted.clone(),
+        };
         let drafts = serde_json::to_value(&stored).map_err(|error| RunError::Draft {
             key: self.root.clone(),
             message: error.to_string(),
@@ -291,7 +249,7 @@ impl<D: Draft> Unit<D> {
                 message: format!("the ledger's copy has another form ({:?})", error.classify()),
             })?;
         let mut unit = Self::new(key, lane, stored.drafts, stored.aliases, notes)?;
-        unit.merged = stored.merged;
+        (unit.merged, unit.doubted) = (stored.merged, stored.doubted);
         unit.waited = Some(Waited { why, since, looks });
         Ok(unit)
     }
@@ -302,8 +260,9 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::TargetId;
     use crate::draft::Repeat;
-    use crate::ledger::Part;
+    use crate::ledger::{How, Part};
 
     #[derive(Clone, serde::Serialize, serde::Deserialize)]
     enum Item {
@@ -378,14 +337,5 @@ mod tests {
         assert_eq!(unit.doubt_since(at(5), at(9)), at(7), "parked by the process that sent it");
         assert_eq!(unit.doubt_since(at(8), at(9)), at(9), "sent after that, by a process now gone");
         assert_eq!((unit.looks(Parking::Doubt), unit.looks(Parking::Retry)), (3, 0));
-    }
-
-    #[test]
-    fn a_negative_answer_counts_only_when_nothing_can_be_on_its_way() {
-        let (since, patience) = (at(0), Patience::default());
-        for (evidence, believed_from) in [(Evidence::Read, 60), (Evidence::Search, 360)] {
-            assert!(!believed(evidence, since, at(believed_from - 1), &patience));
-            assert!(believed(evidence, since, at(believed_from), &patience));
-        }
     }
 }

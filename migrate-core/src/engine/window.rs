@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use crate::Key;
 use crate::record::Cursor;
 
+use super::flow::OpenedPage;
+
 /// The pages that have been read and are not settled whole. Pure.
 #[derive(Debug, Default)]
 pub(super) struct Window {
@@ -14,30 +16,24 @@ pub(super) struct Window {
 
 #[derive(Debug)]
 struct OpenPage {
-    keys: Vec<Key>,
-    next: Option<Cursor>,
-    mark: Option<Cursor>,
+    page: ClosedPage,
     open: usize,
 }
 
 /// A page that is settled whole, and all before it.
 #[derive(Debug, PartialEq)]
 pub(super) struct ClosedPage {
+    pub(super) pass: u32,
     pub(super) keys: Vec<Key>,
     pub(super) next: Option<Cursor>,
     pub(super) mark: Option<Cursor>,
 }
 
 impl Window {
-    /// Opens a page with `open` records still to be settled; `keys` are all its new keys.
-    pub(super) fn open(
-        &mut self,
-        keys: Vec<Key>,
-        next: Option<Cursor>,
-        mark: Option<Cursor>,
-        open: usize,
-    ) -> u64 {
-        self.pages.push_back(OpenPage { keys, next, mark, open });
+    /// Opens a page with `open` records still to be settled.
+    pub(super) fn open(&mut self, page: OpenedPage, open: usize) -> u64 {
+        let OpenedPage { pass, keys, next, mark } = page;
+        self.pages.push_back(OpenPage { page: ClosedPage { pass, keys, next, mark }, open });
         self.first + self.pages.len() as u64 - 1
     }
 
@@ -61,7 +57,7 @@ impl Window {
         }
         let page = self.pages.pop_front()?;
         self.first += 1;
-        Some(ClosedPage { keys: page.keys, next: page.next, mark: page.mark })
+        Some(page.page)
     }
 }
 
@@ -72,9 +68,14 @@ mod tests {
     #[test]
     fn the_cursor_never_passes_a_gap() {
         let mut window = Window::default();
-        let key = |n| Key::new("record", n);
-        let first = window.open(vec![key(1), key(2)], Some(Cursor::new("a")), None, 2);
-        let second = window.open(vec![key(3)], Some(Cursor::new("b")), None, 1);
+        let page = |keys: &[u64], next: Option<&str>| OpenedPage {
+            pass: 1,
+            keys: keys.iter().map(|n| Key::new("record", n)).collect(),
+            next: next.map(Cursor::new),
+            mark: None,
+        };
+        let first = window.open(page(&[1, 2], Some("a")), 2);
+        let second = window.open(page(&[3], Some("b")), 1);
         window.settle(second);
         window.settle(first);
         assert_eq!(window.close(), None, "one record of the first page is open");
@@ -82,8 +83,8 @@ mod tests {
         assert_eq!(window.close().and_then(|page| page.next), Some(Cursor::new("a")));
         assert_eq!(window.close().and_then(|page| page.next), Some(Cursor::new("b")));
         assert_eq!(window.close(), None);
-        let third = window.open(vec![key(4)], None, None, 1);
+        let third = window.open(page(&[4], None), 1);
         window.settle(third);
-        assert_eq!(window.close().map(|page| page.keys), Some(vec![key(4)]));
+        assert_eq!(window.close().map(|page| page.keys), Some(vec![Key::new("record", 4)]));
     }
 }

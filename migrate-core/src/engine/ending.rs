@@ -1,0 +1,213 @@
+//! How a record's saga ends: settled, queued, refused, given up or parked, each in one commit.
+
+use chrono::{DateTime, Utc};
+
+use crate::Fingerprint;
+use crate::Key;
+use crate::draft::Draft;
+use crate::fate::{Fate, Reason};
+use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
+use crate::sink::TargetId;
+
+use super::RunError;
+use super::parts::written;
+use super::saga::{Action, Saga};
+
+/// The end of a saga: what is to be made durable, and what it comes to.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) changes: Vec<Change>,
+    /// The fates to count, once the changes are durable.
+    pub(super) counts: Vec<Fate>,
+    pub(super) ended: Result<Ended, RunError>,
+}
+
+/// How a saga ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ended {
+    Settled,
+    Parked,
+    /// The run was stopped between two steps.
+    Interrupted,
+}
+
+impl<D: Draft> Saga<'_, D> {
+    /// The record is in the ledger as it is here.
+    pub(super) fn as_before(&mut self) -> Action<D> {
+        if self.unit.waited.is_some() {
+            self.pending.push(Change::Unpark { key: self.unit.root.clone() });
+        }
+        self.end(vec![counted_again(Some(&self.entry))], Ok(Ended::Settled))
+    }
+
+    /// All writes are done. Those merged into it are settled with it.
+    pub(super) fn settle(&mut self, now: DateTime<Utc>) -> Action<D> {
+        if self.unit.merged.is_empty() {
+            return self.settled_with(Vec::new(), now);
+        }
+        self.await_others()
+    }
+
+    /// As [`settle`](Self::settle), given the entries of those that are merged into it.
+    pub(super) fn settled_with(
+        &mut self,
+        others: Vec<Option<Entry>>,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let target = root_target(&self.entry);
+        let root = written(&self.entry, &self.entry.key);
+        let (fate, counted) = final_fate(&self.entry, root.as_ref(), self.wrote);
+        let mut counts = vec![counted];
+        let stage = self.stage;
+        let settled = |key: &Key, fate, fingerprint, notes| Change::Settle {
+            key: key.clone(),
+            stage: stage.to_owned(),
+            fate,
+            fingerprint,
+            target: target.clone(),
+            reason: None,
+            notes,
+            attempts: 0,
+            at: now,
+        };
+        let fingerprint = Some(self.unit.fingerprint());
+        let notes = self.unit.notes.clone();
+        self.pending.push(settled(&self.unit.root, fate, fingerprint, notes));
+        self.unpark_or_look_again(now);
+        for (key, other) in self.unit.merged.iter().zip(others) {
+            let notes = other.as_ref().map(|other| other.notes.clone()).unwrap_or_default();
+            let was = other.is_some_and(|other| {
+                other.fate == Fate::Merged && other.target.as_ref() == target.as_ref()
+            });
+            counts.push(if was { Fate::Unchanged } else { Fate::Merged });
+            self.pending.push(settled(key, Fate::Merged, None, notes));
+            self.pending.push(Change::Unpark { key: key.clone() });
+        }
+        self.end(counts, Ok(Ended::Settled))
+    }
+
+    /// What was in doubt on the way is looked at once more at the end of the run, for twins.
+    fn unpark_or_look_again(&mut self, now: DateTime<Utc>) {
+        if !self.unit.doubted.is_empty()
+            && let Ok(parked) = self.unit.park(self.stage, Parking::LastLook, now, now, 0)
+        {
+            self.pending.push(Change::Park(Box::new(parked)));
+        } else if self.known || self.unit.waited.is_some() {
+            // Also what an earlier process parked of it, and did not come to take back.
+            self.pending.push(Change::Unpark { key: self.unit.root.clone() });
+        }
+    }
+
+    /// Lets the record wait for somebody. It is looked at again in the next run, which costs no
+    /// call, so its fingerprint is not kept.
+    pub(super) fn queue(&mut self, reason: Reason, now: DateTime<Utc>) -> Action<D> {
+        self.end_as(Fate::Queued, reason, None, now)
+    }
+
+    /// Ends a record that has been tried often enough. The next run tries it again.
+    pub(super) fn give_up(&mut self, reason: Reason, now: DateTime<Utc>) -> Action<D> {
+        self.end_as(Fate::Dead, reason, None, now)
+    }
+
+    /// Ends a record as the destination's answer says. Unchanged, it is not tried again.
+    pub(super) fn refuse(&mut self, reason: Reason, now: DateTime<Utc>) -> Action<D> {
+        let fingerprint = self.unit.fingerprint();
+        self.end_as(Fate::Dead, reason, Some(fingerprint), now)
+    }
+
+    fn end_as(
+        &mut self,
+        fate: Fate,
+        reason: Reason,
+        fingerprint: Option<Fingerprint>,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let attempts = self.unit.waited.map_or(0, |waited| waited.looks) + 1;
+        for key in std::iter::once(&self.unit.root).chain(&self.unit.merged) {
+            self.pending.push(Change::Settle {
+                key: key.clone(),
+                stage: self.stage.to_owned(),
+                fate,
+                fingerprint,
+                target: None,
+                reason: Some(reason.clone()),
+                notes: self.unit.notes.clone(),
+                attempts,
+                at: now,
+            });
+            self.pending.push(Change::Unpark { key: key.clone() });
+        }
+        self.end(vec![fate; 1 + self.unit.merged.len()], Ok(Ended::Settled))
+    }
+
+    /// Lets the record wait with its drafts, until `not_before` at least.
+    pub(super) fn park(
+        &mut self,
+        why: Parking,
+        since: DateTime<Utc>,
+        not_before: DateTime<Utc>,
+        looks: u32,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let parked = match self.unit.park(self.stage, why, since, not_before, looks) {
+            Ok(parked) => parked,
+            Err(error) => return self.end(Vec::new(), Err(error)),
+        };
+        let key = &self.unit.root;
+        tracing::debug!(%key, why = why.name(), %not_before, "parked");
+        self.pending.push(Change::Park(Box::new(parked)));
+        self.pending.push(Change::Settle {
+            key: key.clone(),
+            stage: self.stage.to_owned(),
+            fate: if why == Parking::Doubt { Fate::InDoubt } else { Fate::Pending },
+            fingerprint: None,
+            target: None,
+            reason: None,
+            notes: self.unit.notes.clone(),
+            attempts: looks,
+            at: now,
+        });
+        // Their drafts are in those of the unit now; parked apart they would go their own way.
+        for key in self.unit.merged.iter().cloned() {
+            self.pending.push(Change::Unpark { key });
+        }
+        self.end(Vec::new(), Ok(Ended::Parked))
+    }
+}
+
+/// How a record that is in the ledger as it is here counts in this run.
+pub(super) fn counted_again(entry: Option<&Entry>) -> Fate {
+    match entry.map(|entry| entry.fate) {
+        Some(fate) if !fate.is_in_place() => fate,
+        _ => Fate::Unchanged,
+    }
+}
+
+/// The fate of a record all of whose writes are done, and how this run counts it.
+fn final_fate(entry: &Entry, root: Option<&Written>, wrote: bool) -> (Fate, Fate) {
+    let counted = if wrote { Fate::Updated } else { Fate::Unchanged };
+    if entry.fate.is_in_place() && entry.fate != Fate::Merged {
+        // It keeps the fate that put it in place.
+        return (entry.fate, counted);
+    }
+    let fate = match root.map(|written| written.how) {
+        Some(How::Created) => Fate::Created,
+        Some(How::Updated) => Fate::Updated,
+        Some(How::Unchanged) if wrote => Fate::Updated,
+        Some(How::Unchanged) => Fate::Unchanged,
+        None if wrote => Fate::Created,
+        None => Fate::Unchanged,
+    };
+    // A fingerprint says that it was in place whole once, before it had to wait.
+    let was_in_place = entry.fingerprint.is_some() && root.is_some();
+    (fate, if was_in_place { counted } else { fate })
+}
+
+/// The object of a record, from the entry or from what its own write became.
+fn root_target(entry: &Entry) -> Option<TargetId> {
+    match entry.part(&entry.key).map(|part| &part.state) {
+        Some(PartState::Done(written)) => Some(written.target.clone()),
+        Some(PartState::Intended { known: Some(written), .. }) => Some(written.target.clone()),
+        _ => entry.target.clone(),
+    }
+}

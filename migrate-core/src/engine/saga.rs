@@ -1,0 +1,481 @@
+//! The way of one record through its writes, as a state machine: `(event, now) → action`.
+//!
+//! A [`Saga`] looks at nothing and does nothing: it is told what happened and says what is to be
+//! done next. [`flow`](super::flow) does it. What one write became is made durable together with
+//! the intent of the next, always before the next is sent.
+
+use chrono::{DateTime, Utc};
+
+use crate::draft::{Draft, Reference, Repeat};
+use crate::fate::{Fate, Reason};
+use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
+use crate::mapper::Note;
+use crate::run::Patience;
+use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, Receipt, Resolved, TargetId};
+use crate::{Fingerprint, Key};
+
+use super::RunError;
+use super::doubt::{Judgement, Look};
+use super::ending::{End, Ended};
+use super::parts::{intend, set_part, targets_but, void, written};
+use super::resolve::References;
+use super::unit::{Next, Unit};
+
+/// The moments that a saga reckons by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// Intents found without an outcome were surely sent before this.
+    pub(crate) run_begun: DateTime<Utc>,
+    /// What is older in the destination was there before.
+    pub(crate) migration_since: DateTime<Utc>,
+    pub(crate) patience: Patience,
+}
+
+/// One record on its way.
+pub(super) struct Saga<'a, D> {
+    pub(super) stage: &'a str,
+    pub(super) times: Times,
+    pub(super) unit: Unit<D>,
+    /// What the ledger knows of the record, kept in step with what is to be committed.
+    pub(super) entry: Entry,
+    /// Did the ledger know the record before?
+    pub(super) known: bool,
+    /// What has become known and is not durable yet.
+    pub(super) pending: Vec<Change>,
+    /// Has this saga written anything?
+    pub(super) wrote: bool,
+    waited_for: Option<Reason>,
+    /// Tries the record again although nothing about it has changed.
+    forced: bool,
+    /// Steps before this one are done with, whatever the ledger says.
+    from: usize,
+    halted: bool,
+    awaiting: Awaiting,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The record's turn has come.
+    Begin,
+    /// The references that were asked for lead here.
+    Resolved(References),
+    /// The sink has spent a receipt. `gone` says that the destination counts as gone.
+    Receipt { receipt: Receipt, gone: bool },
+    /// The destination was asked at `asked_at` and gave this answer.
+    Looked { found: Result<Found, Failure>, asked_at: DateTime<Utc>, gone: bool },
+    /// What the ledger knows of the records that share the object.
+    Others(Vec<Option<Entry>>),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Action<D> {
+    /// Find out where references lead.
+    Resolve(Vec<Reference>),
+    /// Make the changes durable, then send the write.
+    Write(Vec<Change>, Box<Sending<D>>),
+    /// Look whether a write took effect.
+    Look(Box<Doubt<D>>),
+    /// Find out what the ledger knows of these records.
+    Others(Vec<Key>),
+    /// Make the changes durable; that is all.
+    End(Box<End>),
+}
+
+/// A write to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sending<D> {
+    pub(super) key: Key,
+    pub(super) draft: D,
+    pub(super) resolved: Resolved,
+    pub(super) known_as: Option<Written>,
+    pub(super) since: DateTime<Utc>,
+    pub(super) tried: Option<DateTime<Utc>>,
+    pub(super) waited_for: Option<Reason>,
+}
+
+/// What a saga waits for.
+#[derive(Debug)]
+enum Awaiting {
+    Turn,
+    References(Next),
+    Receipt { step: usize, key: Key, intent: Intent },
+    Answer { step: usize, key: Key, since: DateTime<Utc> },
+    Others,
+    Nothing,
+}
+
+/// The intent before a write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Intent {
+    /// None: a second write changes nothing.
+    None,
+    /// The write must not be made again before it is known what became of it.
+    Guard,
+    /// The write may be made again; the intent only keeps that it may have been made already, as
+    /// it may by an earlier try if `again`.
+    Trace { again: bool },
+}
+
+impl<'a, D: Draft> Saga<'a, D> {
+    /// A saga of a unit, given what the ledger knows of it. `forced` tries it again although it
+    /// has not changed.
+    pub(super) fn new(
+        stage: &'a str,
+        times: Times,
+        unit: Unit<D>,
+        entry: Option<Entry>,
+        forced: bool,
+    ) -> Self {
+        let known = entry.is_some();
+        let entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), stage));
+        Self {
+            stage,
+            times,
+            unit,
+            entry,
+            known,
+            pending: Vec::new(),
+            wrote: false,
+            waited_for: None,
+            forced,
+            from: 0,
+            halted: false,
+            awaiting: Awaiting::Turn,
+        }
+    }
+
+    /// Lets the saga end before it begins anything more.
+    pub(super) fn halt(&mut self) {
+        self.halted = true;
+    }
+
+    /// Says what is to be done, now that this has happened.
+    pub(super) fn on(&mut self, event: Event, now: DateTime<Utc>) -> Action<D> {
+        match (std::mem::replace(&mut self.awaiting, Awaiting::Nothing), event) {
+            (Awaiting::Turn, Event::Begin) => self.begin(now),
+            (Awaiting::References(next), Event::Resolved(references)) => {
+                self.resolved(next, references, now)
+            }
+            (Awaiting::Receipt { step, key, intent }, Event::Receipt { receipt, gone }) => {
+                self.receipt(step, key, intent, receipt, gone, now)
+            }
+            (Awaiting::Answer { step, key, since }, Event::Looked { found, asked_at, gone }) => {
+                let looks = self.unit.looks(Parking::Doubt);
+                let look = Look { since, asked_at, looks, gone };
+                let judgement = look.judge(found, now, &self.times.patience);
+                self.judged(step, key, since, judgement, now)
+            }
+            (Awaiting::Others, Event::Others(others)) => self.settled_with(others, now),
+            // Nothing else was asked for; what is known is kept, and the next run goes on.
+            (_, _) => self.interrupted(),
+        }
+    }
+
+    fn begin(&mut self, now: DateTime<Utc>) -> Action<D> {
+        let settled = self.known && self.unit.is_settled(&self.entry) && !self.forced;
+        if settled && self.unit.merged.is_empty() {
+            return self.as_before();
+        }
+        if self.entry.fate == Fate::Queued {
+            self.waited_for = self.entry.reason.take();
+        }
+        self.step(now)
+    }
+
+    /// Begins the next step, if there is one.
+    fn step(&mut self, now: DateTime<Utc>) -> Action<D> {
+        loop {
+            if self.halted {
+                return self.interrupted();
+            }
+            let next = self.unit.next(self.from, &self.entry, self.wrote);
+            let draft = match &next {
+                Next::Nothing => return self.settle(now),
+                Next::Corrected { step, known } => {
+                    let key = self.unit.steps[*step].key.clone();
+                    let known = known.clone();
+                    self.done(*step, key, known.target, known.how, known.state, now);
+                    continue;
+                }
+                Next::Write { step, correction, .. } | Next::Doubt { step, correction, .. } => {
+                    self.draft(*step, correction.is_some())
+                }
+            };
+            let references = draft.references();
+            if references.is_empty() {
+                let root = written(&self.entry, &self.entry.key);
+                return self.resolved(next, References::Ready(Resolved::of_root(root)), now);
+            }
+            self.awaiting = Awaiting::References(next);
+            return Action::Resolve(references);
+        }
+    }
+
+    fn resolved(&mut self, next: Next, references: References, now: DateTime<Utc>) -> Action<D> {
+        match (next, references) {
+            (Next::Write { step, known, correction }, References::Ready(resolved)) => {
+                self.write(step, known, correction, resolved, now)
+            }
+            (Next::Write { .. }, References::Queue(reason)) => self.queue(reason, now),
+            (Next::Write { .. }, References::Wait) => {
+                let looks = self.unit.looks(Parking::Parent) + 1;
+                // It is due as soon as anything has been settled that it may have waited for.
+                self.park(Parking::Parent, now, now, looks, now)
+            }
+            (Next::Doubt { step, intended_at, correction }, References::Ready(resolved)) => {
+                self.look(step, intended_at, correction, resolved)
+            }
+            (Next::Doubt { step, intended_at, correction }, _) => {
+                let key = self.key(step, correction);
+                let since = self.unit.doubt_since(intended_at, self.times.run_begun);
+                let looks = self.unit.looks(Parking::Doubt);
+                let look = Look { since, asked_at: now, looks, gone: false };
+                let judgement =
+                    look.in_vain("its parent is not in place", now, &self.times.patience);
+                self.judged(step, key, since, judgement, now)
+            }
+            (Next::Nothing | Next::Corrected { .. }, _) => self.interrupted(),
+        }
+    }
+
+    fn write(
+        &mut self,
+        step: usize,
+        known: Option<Written>,
+        correction: Option<Key>,
+        resolved: Resolved,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let draft = self.draft(step, correction.is_some());
+        let corrects = correction.is_some();
+        let key = self.key(step, correction);
+        let tried = self.entry.part(&key).and_then(|part| match part.state {
+            PartState::Intended { at, .. } => Some(at),
+            PartState::Done(_) => None,
+        });
+        let intent = match self.unit.steps[step].draft.repeat() {
+            _ if corrects => Intent::Guard,
+            Repeat::Never => Intent::Guard,
+            Repeat::Traced => Intent::Trace { again: tried.is_some() },
+            Repeat::Safe => Intent::None,
+        };
+        if intent != Intent::None && tried.is_none() {
+            intend(&mut self.entry, &mut self.pending, &key, self.stage, now);
+        }
+        let since = match intent {
+            Intent::None => self.times.migration_since,
+            _ => tried.unwrap_or(now),
+        };
+        let sending = Sending {
+            key: key.clone(),
+            draft,
+            resolved,
+            known_as: known,
+            since,
+            tried,
+            waited_for: self.waited_for.clone(),
+        };
+        self.awaiting = Awaiting::Receipt { step, key, intent };
+        Action::Write(std::mem::take(&mut self.pending), Box::new(sending))
+    }
+
+    fn receipt(
+        &mut self,
+        step: usize,
+        key: Key,
+        intent: Intent,
+        receipt: Receipt,
+        gone: bool,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let Receipt { outcome, state } = receipt;
+        let (target, how) = match outcome {
+            Outcome::Created(target) => (target, How::Created),
+            Outcome::Updated(target) => (target, How::Updated),
+            Outcome::Unchanged(target) => (target, How::Unchanged),
+            Outcome::Refused(reason) => {
+                self.void(&key, intent);
+                return self.refuse(reason, now);
+            }
+            Outcome::Queued(reason) => {
+                self.void(&key, intent);
+                return self.queue(reason, now);
+            }
+            Outcome::Failed(failure) => return self.failed(&key, intent, failure, gone, now),
+        };
+        self.wrote |= how != How::Unchanged;
+        self.done(step, key, target, how, state, now);
+        if self.unit.steps[step].draft.repeats_after_others() {
+            // It is done for this saga: it must not ask for itself again.
+            self.from = step + 1;
+        }
+        self.step(now)
+    }
+
+    fn failed(
+        &mut self,
+        key: &Key,
+        intent: Intent,
+        failure: Failure,
+        gone: bool,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let maybe_done = failure.kind == FailureKind::InDoubt;
+        match intent {
+            Intent::Guard if maybe_done && gone => {
+                // The intent is durable: the next run settles it.
+                return self.stop(RunError::Gone(failure.message));
+            }
+            Intent::Guard if maybe_done => return self.park(Parking::Doubt, now, now, 0, now),
+            Intent::Trace { again } if maybe_done || again => {}
+            _ => self.void(key, intent),
+        }
+        match failure.kind {
+            FailureKind::Gone => self.stop(RunError::Gone(failure.message)),
+            FailureKind::Stop => self.stop(RunError::Refused(failure.message)),
+            // What may be repeated is never in doubt: it is only not known to be done.
+            FailureKind::NotDone | FailureKind::InDoubt if gone => {
+                self.stop(RunError::Gone(failure.message))
+            }
+            FailureKind::NotDone | FailureKind::InDoubt => {
+                let looks = self.unit.looks(Parking::Retry) + 1;
+                if looks >= self.times.patience.max_looks {
+                    let reason = Reason::new("gave_up", failure.message)
+                        .remedy("operator", "see whether the destination is well, then run again");
+                    return self.give_up(reason, now);
+                }
+                let later = self.times.patience.next_look(now, looks);
+                self.park(Parking::Retry, now, later, looks, now)
+            }
+        }
+    }
+
+    fn look(
+        &mut self,
+        step: usize,
+        intended_at: DateTime<Utc>,
+        correction: Option<Key>,
+        resolved: Resolved,
+    ) -> Action<D> {
+        let draft = self.draft(step, correction.is_some());
+        let key = self.key(step, correction);
+        let since = self.unit.doubt_since(intended_at, self.times.run_begun);
+        let taken = targets_but(&self.entry, &key);
+        self.awaiting = Awaiting::Answer { step, key: key.clone(), since };
+        Action::Look(Box::new(Doubt { key, draft, resolved, intended_at, taken }))
+    }
+
+    fn judged(
+        &mut self,
+        step: usize,
+        key: Key,
+        since: DateTime<Utc>,
+        judgement: Judgement,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        match judgement {
+            Judgement::There { target, current, twins } => {
+                self.wrote = true;
+                self.unit.doubted(&key);
+                if !twins.is_empty() {
+                    self.unit.notes.push(twin_note(&key, &twins));
+                }
+                self.done(step, key.clone(), target, How::Created, None, now);
+                if !current {
+                    // It counts as another state of the draft, which is updated or corrected.
+                    self.set_fingerprint(&key, Fingerprint::of(b"older than the draft"));
+                }
+                self.step(now)
+            }
+            Judgement::NotThere => {
+                self.unit.doubted(&key);
+                void(&mut self.entry, &mut self.pending, &key);
+                self.step(now)
+            }
+            Judgement::Later { not_before, looks } => {
+                self.park(Parking::Doubt, since, not_before, looks, now)
+            }
+            Judgement::Never(reason) => self.give_up(reason, now),
+            Judgement::Stop(failure) if failure.kind == FailureKind::Stop => {
+                self.stop(RunError::Refused(failure.message))
+            }
+            Judgement::Stop(failure) => self.stop(RunError::Gone(failure.message)),
+        }
+    }
+
+    /// Takes back an intent, if there was one: its write surely did not take effect.
+    fn void(&mut self, key: &Key, intent: Intent) {
+        if intent != Intent::None {
+            void(&mut self.entry, &mut self.pending, key);
+        }
+    }
+
+    fn done(
+        &mut self,
+        step: usize,
+        key: Key,
+        target: TargetId,
+        how: How,
+        state: Option<Fingerprint>,
+        at: DateTime<Utc>,
+    ) {
+        // What was created by this migration stays its own, whatever came after.
+        let how = written(&self.entry, &key).map_or(how, |former| former.how);
+        let fingerprint = self.unit.steps[step].fingerprint;
+        if key == self.entry.key {
+            self.entry.target = Some(target.clone());
+        }
+        let done = Written { target: target.clone(), fingerprint, how, state, at };
+        set_part(&mut self.entry, &key, PartState::Done(done));
+        let stage = self.stage.to_owned();
+        self.pending.push(Change::Done { key, stage, target, fingerprint, how, state, at });
+    }
+
+    fn set_fingerprint(&mut self, key: &Key, other: Fingerprint) {
+        if let Some(Change::Done { fingerprint, .. }) = self.pending.last_mut() {
+            *fingerprint = other;
+        }
+        if let Some(mut known) = written(&self.entry, key) {
+            known.fingerprint = other;
+            set_part(&mut self.entry, key, PartState::Done(known));
+        }
+    }
+
+    fn draft(&self, step: usize, corrects: bool) -> D {
+        let draft = &self.unit.steps[step].draft;
+        let correction = if corrects { draft.correction() } else { None };
+        correction.unwrap_or_else(|| draft.clone())
+    }
+
+    fn key(&self, step: usize, correction: Option<Key>) -> Key {
+        correction.unwrap_or_else(|| self.unit.steps[step].key.clone())
+    }
+
+    /// The run stops; the record stays as it is and is gone on with in the next.
+    fn stop(&mut self, error: RunError) -> Action<D> {
+        self.end(Vec::new(), Err(error))
+    }
+
+    fn interrupted(&mut self) -> Action<D> {
+        self.end(Vec::new(), Ok(Ended::Interrupted))
+    }
+
+    pub(super) fn end(&mut self, counts: Vec<Fate>, ended: Result<Ended, RunError>) -> Action<D> {
+        let changes = std::mem::take(&mut self.pending);
+        Action::End(Box::new(End { changes, counts, ended }))
+    }
+
+    pub(super) fn await_others(&mut self) -> Action<D> {
+        self.awaiting = Awaiting::Others;
+        Action::Others(self.unit.merged.clone())
+    }
+}
+
+/// What is noted of a write that was made more than once.
+pub(super) fn twin_note(key: &Key, twins: &[TargetId]) -> Note {
+    tracing::warn!(%key, ?twins, "written more than once");
+    let ids: Vec<&str> = twins.iter().map(TargetId::as_str).collect();
+    Note { code: "twin".into(), field: ids.join(" ") }
+}
