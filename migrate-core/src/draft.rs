@@ -44,11 +44,6 @@ pub trait Draft: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 pub enum Repeat {
     /// A second one changes nothing.
     Safe,
-    /// A second one changes nothing, but whether the first took effect decides whose the object
-    /// is, and so whether undo may remove it: a tag put on something, an attribute made. An intent
-    /// goes before it, so that a later try knows of the earlier one
-    /// ([`Write::tried`](crate::Write::tried)).
-    Traced,
     /// A second one would make a twin: a durable intent goes before it, and doubt is settled by
     /// [`Sink::find`](crate::Sink::find).
     Never,

@@ -169,10 +169,6 @@ pub struct Write<D> {
     /// When the migration first set out to write it. What is older in the destination was there
     /// before.
     pub since: DateTime<Utc>,
-    /// When an earlier try of this very write began of which nobody knows what became, for a
-    /// draft whose [`repeat`](crate::Draft::repeat) is [`Traced`](crate::Repeat::Traced): what is
-    /// there already may be its doing, and then it is [`created`](Self::created), not `unchanged`.
-    pub tried: Option<DateTime<Utc>>,
     /// What the record waited for when it was last tried, if it was queued.
     pub waited_for: Option<Reason>,
     pub(crate) state: Option<Fingerprint>,

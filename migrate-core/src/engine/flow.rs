@@ -252,7 +252,7 @@ impl<'a, D: Draft> Flow<'a, D> {
         outbox: Option<&mpsc::UnboundedSender<Write<D>>>,
     ) -> saga::Event {
         let (spend, receipt) = oneshot::channel();
-        let Sending { key, draft, resolved, known_as, since, tried, waited_for } = sending;
+        let Sending { key, draft, resolved, known_as, since, waited_for } = sending;
         let span = tracing::debug_span!("migrate.write", %key);
         let ledger = Arc::clone(&self.run.ledger);
         let (state, spend) = (None, Some(spend));
@@ -262,7 +262,6 @@ impl<'a, D: Draft> Flow<'a, D> {
             resolved,
             known_as,
             since,
-            tried,
             waited_for,
             state,
             receipt: spend,

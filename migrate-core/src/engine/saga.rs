@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::draft::{Draft, Reference, Repeat};
+use crate::draft::{Draft, Reference};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
 use crate::mapper::Note;
@@ -91,7 +91,6 @@ pub(super) struct Sending<D> {
     pub(super) resolved: Resolved,
     pub(super) known_as: Option<Written>,
     pub(super) since: DateTime<Utc>,
-    pub(super) tried: Option<DateTime<Utc>>,
     pub(super) waited_for: Option<Reason>,
 }
 
@@ -100,22 +99,10 @@ pub(super) struct Sending<D> {
 enum Awaiting {
     Turn,
     References(Next),
-    Receipt { step: usize, key: Key, intent: Intent },
+    Receipt { step: usize, key: Key, guarded: bool },
     Answer { step: usize, key: Key, since: DateTime<Utc> },
     Others,
     Nothing,
-}
-
-/// The intent before a write.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Intent {
-    /// None: a second write changes nothing.
-    None,
-    /// The write must not be made again before it is known what became of it.
-    Guard,
-    /// The write may be made again; the intent only keeps that it may have been made already, as
-    /// it may by an earlier try if `again`.
-    Trace { again: bool },
 }
 
 impl<'a, D: Draft> Saga<'a, D> {
@@ -158,8 +145,8 @@ impl<'a, D: Draft> Saga<'a, D> {
             (Awaiting::References(next), Event::Resolved(references)) => {
                 self.resolved(next, references, now)
             }
-            (Awaiting::Receipt { step, key, intent }, Event::Receipt { receipt, gone }) => {
-                self.receipt(step, key, intent, receipt, gone, now)
+            (Awaiting::Receipt { step, key, guarded }, Event::Receipt { receipt, gone }) => {
+                self.receipt(step, key, guarded, receipt, gone, now)
             }
             (Awaiting::Answer { step, key, since }, Event::Looked { found, asked_at, gone }) => {
                 let looks = self.unit.looks(Parking::Doubt);
@@ -249,35 +236,20 @@ impl<'a, D: Draft> Saga<'a, D> {
         now: DateTime<Utc>,
     ) -> Action<D> {
         let draft = self.draft(step, correction.is_some());
-        let corrects = correction.is_some();
+        let guarded = self.unit.steps[step].is_guarded() || correction.is_some();
         let key = self.key(step, correction);
-        let tried = self.entry.part(&key).and_then(|part| match part.state {
-            PartState::Intended { at, .. } => Some(at),
-            PartState::Done(_) => None,
-        });
-        let intent = match self.unit.steps[step].draft.repeat() {
-            _ if corrects => Intent::Guard,
-            Repeat::Never => Intent::Guard,
-            Repeat::Traced => Intent::Trace { again: tried.is_some() },
-            Repeat::Safe => Intent::None,
-        };
-        if intent != Intent::None && tried.is_none() {
+        if guarded {
             intend(&mut self.entry, &mut self.pending, &key, self.stage, now);
         }
-        let since = match intent {
-            Intent::None => self.times.migration_since,
-            _ => tried.unwrap_or(now),
-        };
         let sending = Sending {
             key: key.clone(),
             draft,
             resolved,
             known_as: known,
-            since,
-            tried,
+            since: if guarded { now } else { self.times.migration_since },
             waited_for: self.waited_for.clone(),
         };
-        self.awaiting = Awaiting::Receipt { step, key, intent };
+        self.awaiting = Awaiting::Receipt { step, key, guarded };
         Action::Write(std::mem::take(&mut self.pending), Box::new(sending))
     }
 
@@ -285,7 +257,7 @@ impl<'a, D: Draft> Saga<'a, D> {
         &mut self,
         step: usize,
         key: Key,
-        intent: Intent,
+        guarded: bool,
         receipt: Receipt,
         gone: bool,
         now: DateTime<Utc>,
@@ -296,14 +268,14 @@ impl<'a, D: Draft> Saga<'a, D> {
             Outcome::Updated(target) => (target, How::Updated),
             Outcome::Unchanged(target) => (target, How::Unchanged),
             Outcome::Refused(reason) => {
-                self.void(&key, intent);
+                self.void(&key, guarded);
                 return self.refuse(reason, now);
             }
             Outcome::Queued(reason) => {
-                self.void(&key, intent);
+                self.void(&key, guarded);
                 return self.queue(reason, now);
             }
-            Outcome::Failed(failure) => return self.failed(&key, intent, failure, gone, now),
+            Outcome::Failed(failure) => return self.failed(&key, guarded, failure, gone, now),
         };
         self.wrote |= how != How::Unchanged;
         self.done(step, key, target, how, state, now);
@@ -317,21 +289,19 @@ impl<'a, D: Draft> Saga<'a, D> {
     fn failed(
         &mut self,
         key: &Key,
-        intent: Intent,
+        guarded: bool,
         failure: Failure,
         gone: bool,
         now: DateTime<Utc>,
     ) -> Action<D> {
-        let maybe_done = failure.kind == FailureKind::InDoubt;
-        match intent {
-            Intent::Guard if maybe_done && gone => {
+        if guarded && failure.kind == FailureKind::InDoubt {
+            if gone {
                 // The intent is durable: the next run settles it.
                 return self.stop(RunError::Gone(failure.message));
             }
-            Intent::Guard if maybe_done => return self.park(Parking::Doubt, now, now, 0, now),
-            Intent::Trace { again } if maybe_done || again => {}
-            _ => self.void(key, intent),
+            return self.park(Parking::Doubt, now, now, 0, now);
         }
+        self.void(key, guarded);
         match failure.kind {
             FailureKind::Gone => self.stop(RunError::Gone(failure.message)),
             FailureKind::Stop => self.stop(RunError::Refused(failure.message)),
@@ -406,8 +376,8 @@ impl<'a, D: Draft> Saga<'a, D> {
     }
 
     /// Takes back an intent, if there was one: its write surely did not take effect.
-    fn void(&mut self, key: &Key, intent: Intent) {
-        if intent != Intent::None {
+    fn void(&mut self, key: &Key, guarded: bool) {
+        if guarded {
             void(&mut self.entry, &mut self.pending, key);
         }
     }

@@ -115,11 +115,8 @@ impl<D: Draft> Unit<D> {
         for (index, step) in self.steps.iter().enumerate().skip(from) {
             let written = match entry.part(&step.key).map(|part| &part.state) {
                 None => return Next::Write { step: index, known: None, correction: None },
-                Some(PartState::Intended { at, .. }) if step.draft.repeat() == Repeat::Never => {
+                Some(PartState::Intended { at, .. }) => {
                     return Next::Doubt { step: index, intended_at: *at, correction: None };
-                }
-                Some(PartState::Intended { known, .. }) => {
-                    return Next::Write { step: index, known: known.clone(), correction: None };
                 }
                 Some(PartState::Done(written)) => written,
             };
@@ -179,6 +176,11 @@ impl<D: Draft> Step<D> {
             None => format!("+{hex}"),
         };
         self.key.root().part(name)
+    }
+
+    /// Must it not be written again before it is known what became of it?
+    pub(super) fn is_guarded(&self) -> bool {
+        self.draft.repeat() == Repeat::Never
     }
 }
 
