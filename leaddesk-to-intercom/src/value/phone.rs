@@ -69,16 +69,18 @@ impl Phone {
                 phones.push(phone);
             }
         };
-        for piece in text.split(['\n', '\r', ';', '|']) {
+        let pieces = text.split(['\n', '\r', ';', '|']);
+        for piece in pieces.filter(|piece| !piece.trim().is_empty()) {
             let whole = Self::parse(piece, country);
-            let parts: Vec<Self> =
-                split_softly(piece).map(|part| Self::parse(part, country)).collect();
-            let better = parts.iter().any(|part| part.e164.is_some());
-            if whole.e164.is_none() && better {
-                parts.into_iter().for_each(&mut add);
-            } else {
-                add(whole);
+            if whole.e164.is_none() {
+                let parts: Vec<Self> =
+                    split_softly(piece).map(|part| Self::parse(part, country)).collect();
+                if parts.iter().any(|part| part.e164.is_some()) {
+                    parts.into_iter().for_each(&mut add);
+                    continue;
+                }
             }
+            add(whole);
         }
         phones
     }

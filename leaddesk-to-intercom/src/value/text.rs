@@ -7,6 +7,10 @@ pub const ATTRIBUTE_MAX_CHARS: usize = 255;
 /// Text with line breaks as `\n` alone and without other control characters but the tab; trimmed.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    // Most text has nothing to be cleaned of.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.trim().to_owned();
+    }
     let unified = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n");
     let kept: String = unified
         .chars()

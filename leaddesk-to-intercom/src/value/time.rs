@@ -136,6 +136,10 @@ fn is_none(text: &str) -> bool {
 }
 
 fn with_offset(text: &str) -> Option<DateTime<Utc>> {
+    // Behind the date a sign or a letter stands for an offset, and most times have none.
+    if !text.get(10..)?.contains(['Z', 'z', '+', '-']) {
+        return None;
+    }
     let time = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z"));
     plausible(text).then(|| time.ok())?.map(|time| time.to_utc())
