@@ -31,8 +31,9 @@ pub use record::{Cursor, Item, Page, Record, Unreadable};
 pub use redrive::Selection;
 pub use report::{
     LastRun, Mismatch, QueueLine, Quota, Report, RunState, StageCounts, Standing, Verified,
+    vanished,
 };
-pub use run::{Patience, Run, StopSignal};
+pub use run::{Patience, Run, RunBuilder, StopSignal};
 pub use sink::{
     Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,
 };

@@ -203,6 +203,8 @@ pub struct Standing {
     pub queues: BTreeMap<String, u64>,
     /// Losses that are no errors: how often, by code and field.
     pub losses: BTreeMap<(String, String), u64>,
+    /// Records of each stage that are in place and have vanished from the source since.
+    pub vanished: BTreeMap<String, u64>,
 }
 
 impl Standing {
@@ -223,6 +225,10 @@ impl Standing {
             standing.accounted &= proven || (state.pass == 0 && tally.total() == 0);
             let calls = calls.get(*stage).copied().unwrap_or(0);
             standing.stages.push(StageCounts::new(stage, &tally, calls));
+            let vanished = vanished(ledger, stage, |_| {}).await?;
+            if vanished > 0 {
+                standing.vanished.insert((*stage).to_owned(), vanished);
+            }
             let mut scan = Scan::of(*stage);
             loop {
                 let rows = ledger.scan(&scan).await?;
@@ -245,6 +251,33 @@ impl Standing {
             && let Some(reason) = &entry.reason
         {
             *self.queues.entry(reason.code.clone()).or_default() += 1;
+        }
+    }
+}
+
+/// Counts the records of a stage that are in place in the destination but were not in the source
+/// any more when it was last read whole, and shows each. They are reported, and never deleted.
+///
+/// While a pass is under way, or when the last one read only what had changed, nobody knows, and
+/// none is shown.
+pub async fn vanished(
+    ledger: &dyn Ledger,
+    stage: &str,
+    mut each: impl FnMut(&Entry) + Send,
+) -> Result<u64, LedgerError> {
+    let state = ledger.stage(stage).await?;
+    if !state.finished || state.partial {
+        return Ok(0);
+    }
+    let mut scan = Scan::of(stage).unseen_in(state.pass);
+    let mut count = 0;
+    loop {
+        let rows = ledger.scan(&scan).await?;
+        let Some((last, _)) = rows.last() else { return Ok(count) };
+        scan.after = Some(*last);
+        for (_, entry) in rows.iter().filter(|(_, entry)| entry.fate.is_in_place()) {
+            count += 1;
+            each(entry);
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Times;
 use crate::fate::{Fate, Tally};
 use crate::ledger::{Change, Ledger, LedgerError};
-use crate::observe::{Event, Observer};
+use crate::observe::{Event, Observer, Unobserved};
 
 /// What all stages of one run share. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +48,84 @@ impl fmt::Debug for Run {
 /// The name under which a ledger keeps the moment its migration first began.
 const SINCE: &str = "migration_since";
 
+/// A run that is about to begin: see [`Run::on`].
+pub struct RunBuilder {
+    ledger: Arc<dyn Ledger>,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+    patience: Patience,
+}
+
+impl fmt::Debug for RunBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunBuilder").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl RunBuilder {
+    /// Tells an observer of its progress.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Lets it be stopped by this signal.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: StopSignal) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// How long doubt must last before a negative answer is believed, and how often a record is
+    /// tried.
+    #[must_use]
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Begins it.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read or written.
+    pub async fn begin(self) -> Result<Run, LedgerError> {
+        Run::begin(self.ledger, self.observer, self.stop, self.patience).await
+    }
+}
+
 impl Run {
+    /// A run on a ledger: unobserved, without a signal to stop it, and with the default patience,
+    /// until that is said otherwise.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), migrate_core::ledger::LedgerError> {
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use migrate_core::{Event, MemoryLedger, Patience, Run};
+    ///
+    /// let minutes = |n| Duration::from_secs(60 * n);
+    /// let run = Run::on(Arc::new(MemoryLedger::new()))
+    ///     .patience(Patience::new(minutes(1), minutes(5)))
+    ///     .observed_by(|event: &Event<'_>| println!("{event:?}"))
+    ///     .begin()
+    ///     .await?;
+    /// # let _ = run;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on(ledger: Arc<dyn Ledger>) -> RunBuilder {
+        RunBuilder {
+            ledger,
+            observer: Arc::new(Unobserved),
+            stop: StopSignal::new(),
+            patience: Patience::default(),
+        }
+    }
+
     /// Begins a run on a ledger.
     pub async fn begin(
         ledger: Arc<dyn Ledger>,
