@@ -107,7 +107,7 @@ impl Run {
     ///
     /// use migrate_core::{Event, MemoryLedger, Patience, Run};
     ///
-    /// let minutes = |n| Duration::from_secs(60 * n);
+    /// let minutes = |n: u64| Duration::from_secs(60 * n);
     /// let run = Run::on(Arc::new(MemoryLedger::new()))
     ///     .patience(Patience::new(minutes(1), minutes(5)))
     ///     .observed_by(|event: &Event<'_>| println!("{event:?}"))

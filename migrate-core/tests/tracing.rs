@@ -1,7 +1,11 @@
 //! What a run tells `tracing`: spans and events of stable names, with keys and counts and nothing
 //! of a person.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of a test may fail it as well")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "helpers of a test may fail it as well"
+)]
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,9 +16,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use migrate_core::{
-    Alias, Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, FailureKind, Found, Key, Limits,
-    MemoryLedger, Page, Patience, Pipeline, Plan, Record, Repeat, Run, RunOptions, Sink, Source,
-    SourceError, TargetId, Write, async_trait, map_fn,
+    Alias, Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, FailureKind, Found, Key,
+    Limits, MemoryLedger, Page, Patience, Pipeline, Plan, Record, Repeat, Run, RunOptions, Sink,
+    Source, SourceError, TargetId, Write, async_trait, map_fn,
 };
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};

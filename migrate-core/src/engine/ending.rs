@@ -56,7 +56,7 @@ impl<D: Draft> Saga<'_, D> {
     ) -> Action<D> {
         let target = root_target(&self.entry);
         let root = written(&self.entry, &self.entry.key);
-        let (fate, counted) = final_fate(&self.entry, root.as_ref(), self.wrote);
+        let (fate, counted) = self.final_fate(root.as_ref());
         let mut counts = vec![counted];
         let stage = self.stage;
         let settled = |key: &Key, fate, fingerprint, notes| Change::Settle {
@@ -84,6 +84,25 @@ impl<D: Draft> Saga<'_, D> {
             self.pending.push(Change::Unpark { key: key.clone() });
         }
         self.end(counts, Ok(Ended::Settled))
+    }
+
+    /// The fate of the record, all of whose writes are done, and how this run counts it.
+    fn final_fate(&self, root: Option<&Written>) -> (Fate, Fate) {
+        let counted = if self.wrote { Fate::Updated } else { Fate::Unchanged };
+        let fate = self.entry.fate;
+        if fate.is_in_place() && fate != Fate::Merged {
+            // It keeps the fate that put it in place.
+            return (fate, counted);
+        }
+        let fate = match root.map(|written| written.how) {
+            Some(How::Created) => Fate::Created,
+            Some(How::Updated) => Fate::Updated,
+            Some(How::Unchanged) if self.wrote => Fate::Updated,
+            Some(How::Unchanged) => Fate::Unchanged,
+            None if self.wrote => Fate::Created,
+            None => Fate::Unchanged,
+        };
+        (fate, if self.was_in_place { counted } else { fate })
     }
 
     /// What was in doubt on the way is looked at once more at the end of the run, for twins.
@@ -181,26 +200,6 @@ pub(super) fn counted_again(entry: Option<&Entry>) -> Fate {
         Some(fate) if !fate.is_in_place() => fate,
         _ => Fate::Unchanged,
     }
-}
-
-/// The fate of a record all of whose writes are done, and how this run counts it.
-fn final_fate(entry: &Entry, root: Option<&Written>, wrote: bool) -> (Fate, Fate) {
-    let counted = if wrote { Fate::Updated } else { Fate::Unchanged };
-    if entry.fate.is_in_place() && entry.fate != Fate::Merged {
-        // It keeps the fate that put it in place.
-        return (entry.fate, counted);
-    }
-    let fate = match root.map(|written| written.how) {
-        Some(How::Created) => Fate::Created,
-        Some(How::Updated) => Fate::Updated,
-        Some(How::Unchanged) if wrote => Fate::Updated,
-        Some(How::Unchanged) => Fate::Unchanged,
-        None if wrote => Fate::Created,
-        None => Fate::Unchanged,
-    };
-    // A fingerprint says that it was in place whole once, before it had to wait.
-    let was_in_place = entry.fingerprint.is_some() && root.is_some();
-    (fate, if was_in_place { counted } else { fate })
 }
 
 /// The object of a record, from the entry or from what its own write became.

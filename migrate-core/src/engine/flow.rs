@@ -24,7 +24,7 @@ use super::RunError;
 use super::batches::Batches;
 use super::ending::{End, Ended};
 use super::parts::written;
-use super::resolve::resolve;
+use super::resolve::{ToCome, resolve};
 use super::saga::{self, Saga, Sending};
 use super::scheduler::{self, Scheduler, Ticket};
 use super::unit::Unit;
@@ -37,6 +37,8 @@ pub(super) struct Flow<'a, D: Draft> {
     pub(super) sink: &'a dyn Sink<D>,
     /// Records that are tried again although they have not changed.
     forced: Option<&'a Selection>,
+    /// What the source may bring yet, while it is being read.
+    to_come: Option<ToCome>,
     /// Set when the run is to end: records under way end at the next step.
     halted: AtomicBool,
     held_lanes: Mutex<Vec<String>>,
@@ -70,12 +72,19 @@ type Item<D> = (Unit<D>, Option<Entry>);
 impl<'a, D: Draft> Flow<'a, D> {
     pub(super) fn new(stage: &'a str, run: &'a Run, sink: &'a dyn Sink<D>) -> Self {
         let (halted, held_lanes, open_keys) = Default::default();
-        Self { stage, run, sink, forced: None, halted, held_lanes, open_keys }
+        Self { stage, run, sink, forced: None, to_come: None, halted, held_lanes, open_keys }
     }
 
     /// The same flow, which tries these records again although they have not changed.
     pub(super) fn forcing(mut self, selection: Option<&'a Selection>) -> Self {
         self.forced = selection;
+        self
+    }
+
+    /// The same flow while the source is being read: what refers to a record that may come yet
+    /// waits until all is read.
+    pub(super) fn reading(mut self, to_come: ToCome) -> Self {
+        self.to_come = Some(to_come);
         self
     }
 
@@ -209,7 +218,9 @@ impl<'a, D: Draft> Flow<'a, D> {
             event = match saga.on(event, clock.now()) {
                 saga::Action::Resolve(references) => {
                     let root = written(&saga.entry, &saga.entry.key);
-                    saga::Event::Resolved(resolve(run, references, root).await?)
+                    saga::Event::Resolved(
+                        resolve(run, references, root, self.to_come.as_ref()).await?,
+                    )
                 }
                 saga::Action::Write(changes, sending) => {
                     self.commit(changes).await?;

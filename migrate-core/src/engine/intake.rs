@@ -15,6 +15,7 @@ use crate::{Alias, Key};
 use super::RunError;
 use super::ending::counted_again;
 use super::flow::{Load, OpenedPage};
+use super::resolve::ToCome;
 use super::unit::Unit;
 
 /// Takes in the pages of one stage.
@@ -27,6 +28,8 @@ pub(super) struct Intake<'a, M> {
     pub(super) groups: bool,
     /// Records that are tried again although they have not changed.
     pub(super) forced: Option<&'a Selection>,
+    /// What the source may bring yet, which is told here as its records show it.
+    pub(super) to_come: ToCome,
     /// Are all others passed over? Then nothing is noted of the reading, which is no pass.
     pub(super) only_forced: bool,
 }
@@ -56,6 +59,7 @@ impl<M> Intake<'_, M> {
         self.run.observer.observe(&Event::Read { stage: self.stage, records: count });
         let incoming = self.map(page.items);
         let keys: Vec<Key> = incoming.iter().map(|record| record.key.clone()).collect();
+        self.to_come.brings(&keys);
         let mut met = open_among(&keys);
         let entries = self.run.ledger.entries(&keys).await?;
         let mut new_keys = Vec::with_capacity(keys.len());

@@ -78,7 +78,8 @@ impl<D: Draft> Flow<'_, D> {
     ) -> Result<Option<Doubt<D>>, RunError> {
         let Some(step) = unit.steps.iter().find(|step| &step.key == key) else { return Ok(None) };
         let root = written(entry, &entry.key);
-        let References::Ready(resolved) = resolve(self.run, step.draft.references(), root).await?
+        let References::Ready(resolved) =
+            resolve(self.run, step.draft.references(), root, None).await?
         else {
             return Ok(None);
         };

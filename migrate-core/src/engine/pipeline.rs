@@ -1,5 +1,6 @@
 //! [`Pipeline`]: a source, a mapper and a sink, as one stage.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::pin;
 
@@ -26,6 +27,7 @@ use super::groups::Groups;
 use super::intake::Intake;
 use super::parked::{Due, ORDER};
 use super::plan::{RunOptions, Stage, Waiting};
+use super::resolve::ToCome;
 
 /// Records that are looked up at once.
 const LOOKED_UP: usize = 200;
@@ -38,6 +40,7 @@ pub struct Pipeline<S: Source, M, K, D> {
     sink: K,
     grouping: Option<Box<dyn Grouping<D>>>,
     lookup: Option<Box<dyn Lookup<Record = S::Record>>>,
+    kinds: BTreeSet<String>,
 }
 
 impl<S: Source, M, K, D> fmt::Debug for Pipeline<S, M, K, D> {
@@ -55,7 +58,17 @@ where
 {
     /// A stage of that name.
     pub fn new(name: impl Into<String>, source: S, mapper: M, sink: K) -> Self {
-        Self { name: name.into(), source, mapper, sink, grouping: None, lookup: None }
+        let (grouping, lookup, kinds) = (None, None, BTreeSet::new());
+        Self { name: name.into(), source, mapper, sink, grouping, lookup, kinds }
+    }
+
+    /// Names a kind of records that this stage brings. A record that refers to one of a kind that
+    /// its own stage brings waits for it until all is read; the kinds that have been read so far
+    /// are known without being named here.
+    #[must_use]
+    pub fn brings(mut self, kind: impl Into<String>) -> Self {
+        self.kinds.insert(kind.into());
+        self
     }
 
     /// Brings records that share an identity together, once all of them are read.
@@ -126,6 +139,7 @@ where
             pass,
             groups: self.grouping.is_some(),
             forced,
+            to_come: ToCome::of(&self.kinds),
             only_forced: false,
         }
     }
@@ -137,7 +151,10 @@ where
         pages: BoxStream<'static, Result<Page<S::Record>, SourceError>>,
     ) -> Result<(), RunError> {
         let run = intake.run;
-        let flow = Flow::new(&self.name, run, &self.sink).forcing(intake.forced);
+        let mut flow = Flow::new(&self.name, run, &self.sink).forcing(intake.forced);
+        if !intake.only_forced {
+            flow = flow.reading(intake.to_come.clone());
+        }
         self.hold_waiting_lanes(run, &flow).await?;
         let pages = pages.map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
         let flow = &flow;

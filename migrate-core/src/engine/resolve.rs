@@ -1,7 +1,9 @@
 //! References: from source keys to objects of the destination, by the ledger.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::Key;
 use crate::draft::{Missing, Name, Reference};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Ledger, Written};
@@ -21,11 +23,40 @@ pub(super) enum References {
     Wait,
 }
 
-/// Looks up where references lead. `root` is the object of the record that refers.
+/// The kinds of records that the source of the stage may still bring, while it is being read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ToCome(Arc<Mutex<BTreeSet<String>>>);
+
+impl ToCome {
+    /// These kinds, for a start.
+    pub(super) fn of(kinds: &BTreeSet<String>) -> Self {
+        Self(Arc::new(Mutex::new(kinds.clone())))
+    }
+
+    /// The source brings records of the kinds of these keys.
+    pub(super) fn brings(&self, keys: &[Key]) {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            if !kinds.contains(key.kind()) {
+                kinds.insert(key.kind().to_owned());
+            }
+        }
+    }
+
+    /// May a record come yet that one of these names leads to?
+    fn may_bring(&self, names: &[Name]) -> bool {
+        let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().any(|name| matches!(name, Name::Key(key) if kinds.contains(key.kind())))
+    }
+}
+
+/// Looks up where references lead. `root` is the object of the record that refers; `to_come` is
+/// what may be read yet, while it is being read.
 pub(super) async fn resolve(
     run: &Run,
     references: Vec<Reference>,
     root: Option<Written>,
+    to_come: Option<&ToCome>,
 ) -> Result<References, RunError> {
     let mut resolved = Resolved::of_root(root);
     for reference in references {
@@ -46,6 +77,12 @@ pub(super) async fn resolve(
             }
             (Met::Unsettled(_), Missing::Without) if run.is_stuck() => {}
             (Met::Unsettled(_), _) => return Ok(References::Wait),
+            // Also one that waits for somebody is tried again when its turn comes.
+            (Met::Nobody | Met::Waiting(_), _)
+                if to_come.is_some_and(|it| it.may_bring(&reference.names)) =>
+            {
+                return Ok(References::Wait);
+            }
             (Met::Nobody | Met::Waiting(_), Missing::Without) => {}
             (Met::Nobody, Missing::Queue(reason)) => return Ok(References::Queue(reason)),
             (Met::Waiting(parent), Missing::Queue(_)) => {
@@ -115,14 +152,12 @@ fn waiting_for(parent: &Entry) -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use chrono::DateTime;
 
     use super::*;
     use crate::ledger::{Change, MemoryLedger};
     use crate::run::{Patience, StopSignal};
-    use crate::{Alias, Key, Unobserved};
+    use crate::{Alias, Unobserved};
 
     fn names() -> Vec<Name> {
         vec![Name::Key(Key::new("contact", 42)), Name::Alias(Alias::new("phone", "+358401"))]
@@ -160,7 +195,7 @@ mod tests {
         if active {
             run.takes_part("contacts");
         }
-        match resolve(&run, call(), None).await.expect("a ledger") {
+        match resolve(&run, call(), None, None).await.expect("a ledger") {
             References::Ready(resolved) => resolved.first(&names()).expect("an object").to_string(),
             References::Queue(reason) => reason.code,
             References::Wait => "wait".to_owned(),

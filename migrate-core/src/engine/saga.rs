@@ -40,6 +40,8 @@ pub(super) struct Saga<'a, D> {
     pub(super) entry: Entry,
     /// Did the ledger know the record before?
     pub(super) known: bool,
+    /// Was it in place whole once, before it had to wait?
+    pub(super) was_in_place: bool,
     /// What has become known and is not durable yet.
     pub(super) pending: Vec<Change>,
     /// Has this saga written anything?
@@ -117,12 +119,15 @@ impl<'a, D: Draft> Saga<'a, D> {
     ) -> Self {
         let known = entry.is_some();
         let entry = entry.unwrap_or_else(|| Entry::pending(unit.root.clone(), stage));
+        let had_object = entry.target.is_some() && entry.fate != Fate::Dead;
+        let was_in_place = had_object && entry.fingerprint.is_some();
         Self {
             stage,
             times,
             unit,
             entry,
             known,
+            was_in_place,
             pending: Vec::new(),
             wrote: false,
             waited_for: None,

@@ -1,0 +1,12 @@
+//! Runs after the first: what is tried again, what is read again, and what waits for what.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "helpers of a test may fail it as well"
+)]
+
+mod changes;
+mod redrive;
+mod rounds;
+mod shelf;

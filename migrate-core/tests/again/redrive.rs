@@ -1,0 +1,101 @@
+//! Dead and queued records, tried again after the cause was mended.
+
+use std::sync::Arc;
+
+use migrate_core::ledger::{Ledger as _, Scan};
+use migrate_core::{Fate, Key, MemoryLedger, RunOptions, Selection};
+
+use crate::shelf::{Library, Shelf, books, looked_up_books, redrive, run, with_fate};
+
+async fn with_trouble() -> (Shelf, Library, Arc<MemoryLedger>) {
+    let (shelf, library, ledger) = (Shelf::of(10), Library::default(), Arc::default());
+    library.lock().refused.extend([2, 5]);
+    library.lock().queued.extend([7, 8]);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Dead).await, 2);
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 2);
+    shelf.taken();
+    library.lock().writes = 0;
+    (shelf, library, ledger)
+}
+
+fn mend(library: &Library) {
+    let mut library = library.lock();
+    library.refused.clear();
+    library.queued.clear();
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_dead_or_queued_is_read_and_written() {
+    let (shelf, library, ledger) = with_trouble().await;
+    mend(&library);
+    let run = redrive(looked_up_books(&shelf, &library), &ledger, &Selection::all()).await;
+    assert_eq!(library.lock().writes, 4);
+    assert_eq!(run.tally("books").of(Fate::Created), 4);
+    let (read, mut looked_up) = shelf.taken();
+    looked_up.sort_unstable();
+    assert_eq!((read, looked_up), (vec![], vec![2, 5, 7, 8]));
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 10);
+    let state = ledger.stage("books").await.unwrap();
+    assert!(state.finished && state.pass == 1, "it is no pass");
+    assert_eq!(ledger.proof("books", 1).await.unwrap().digest, state.digest);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_cannot_look_up_is_read_whole_and_the_rest_is_not_written() {
+    let (shelf, library, ledger) = with_trouble().await;
+    mend(&library);
+    redrive(books(&shelf, &library), &ledger, &Selection::all()).await;
+    assert_eq!(library.lock().writes, 4);
+    assert_eq!(shelf.taken().0.len(), 10);
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_queue_or_some_keys_alone() {
+    for look_up in [true, false] {
+        let (shelf, library, ledger) = with_trouble().await;
+        mend(&library);
+        let drive = async |selection: Selection| match look_up {
+            true => redrive(looked_up_books(&shelf, &library), &ledger, &selection).await,
+            false => redrive(books(&shelf, &library), &ledger, &selection).await,
+        };
+        drive(Selection::all().in_queue("no_such_queue")).await;
+        assert_eq!((library.lock().writes, shelf.taken()), (0, (vec![], vec![])));
+        drive(Selection::all().keys([Key::new("book", 5)])).await;
+        assert_eq!(with_fate(&ledger, Fate::Dead).await, 1);
+        assert_eq!(library.lock().writes, if look_up { 1 } else { 3 }, "a pass tries queues too");
+        drive(Selection::all().in_queue("no_shelf").of_stage("books")).await;
+        assert_eq!(with_fate(&ledger, Fate::Queued).await, 0);
+        assert_eq!(with_fate(&ledger, Fate::Dead).await, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_mended_stays_where_it_is_and_is_counted_once_more() {
+    let (shelf, library, ledger) = with_trouble().await;
+    let before = entries(&ledger).await;
+    redrive(looked_up_books(&shelf, &library), &ledger, &Selection::all()).await;
+    assert_eq!(library.lock().writes, 4, "each was tried once");
+    let after = entries(&ledger).await;
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((&before.0, before.1), (&after.0, after.1), "the same fates");
+    }
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(library.lock().writes, 6, "a run tries queues again, and nothing that was refused");
+}
+
+async fn entries(ledger: &MemoryLedger) -> Vec<(Key, Fate)> {
+    let rows = ledger.scan(&Scan::of("books")).await.unwrap();
+    rows.into_iter().map(|(_, entry)| (entry.key, entry.fate)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_has_vanished_stays_dead() {
+    let (shelf, library, ledger) = with_trouble().await;
+    mend(&library);
+    shelf.lock().books.remove(&2);
+    redrive(looked_up_books(&shelf, &library), &ledger, &Selection::all()).await;
+    assert_eq!(with_fate(&ledger, Fate::Dead).await, 1);
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 9);
+}

@@ -1,0 +1,54 @@
+//! What waits for what: rounds, circles, and writes that go in batches.
+
+use std::sync::Arc;
+
+use migrate_core::{Fate, Ledger as _, Limits, MemoryLedger, RunOptions};
+
+use crate::shelf::{Library, Shelf, books, run, with_fate};
+
+/// A chain in the wrong order: each is ready only when the one after it is in place.
+#[tokio::test(start_paused = true)]
+async fn what_a_round_made_ready_is_settled_in_the_next_without_waiting() {
+    let (shelf, library, ledger) = (Shelf::default(), Library::default(), Arc::default());
+    for n in 1..=9 {
+        shelf.put(n, "sequel", Some(n + 1));
+    }
+    shelf.put(10, "first part", None);
+    let begun = tokio::time::Instant::now();
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 10);
+    assert!(begun.elapsed().as_millis() < 1_000, "only the writes took time, on a paused clock");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_wait_for_each_other_end_in_a_queue() {
+    let (shelf, library, ledger) =
+        (Shelf::of(2), Library::default(), Arc::<MemoryLedger>::default());
+    shelf.put(3, "sequel", Some(4));
+    shelf.put(4, "sequel", Some(3));
+    shelf.put(5, "sequel", Some(4));
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 3);
+    let entries = ledger.entries(&[migrate_core::Key::new("book", 3)]).await.unwrap();
+    let reason = entries[0].clone().unwrap().reason.unwrap();
+    assert_eq!(reason.code, migrate_core::WAITING_FOR_PARENT);
+    assert!(reason.message.contains("book:4"), "{}", reason.message);
+    // Once the circle is broken, all of them follow.
+    shelf.put(4, "first part", None);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_gather_in_batches_as_large_as_the_sink_takes() {
+    let (shelf, library, ledger) = (Shelf::of(100), Library::default(), Arc::default());
+    library.lock().limits = Some(Limits::batches(8, 2));
+    library.lock().refused.insert(50);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    let batches = std::mem::take(&mut library.lock().batches);
+    assert_eq!(batches.iter().sum::<usize>(), 100);
+    assert!(batches.iter().all(|size| *size <= 8), "{batches:?}");
+    assert!(batches.len() <= 20, "they fill: {batches:?}");
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 99);
+    assert_eq!(with_fate(&ledger, Fate::Dead).await, 1, "one does not spoil its batch");
+}
