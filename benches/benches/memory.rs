@@ -16,86 +16,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use migrate_core::SqliteLedger;
 use migrate_core::ledger::Binding;
-use migrate_core::{
-    Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, Found, Key, Limits, Page, Patience,
-    Pipeline, Plan, Record, Repeat, Run, RunOptions, Sink, Source, SourceError, SqliteLedger,
-    StopSignal, TargetId, Unobserved, Write, async_trait, map_fn,
-};
-use serde::{Deserialize, Serialize};
+use migration_benches::numbers::{self, PAGE};
 
-const PAGE: usize = 500;
 /// Writes under way at once: more than any client would allow.
 const IN_FLIGHT: usize = 512;
 
-struct Numbers(u64);
-
-impl Source for Numbers {
-    type Record = u64;
-
-    fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<u64>, SourceError>> {
-        let start: u64 = from.and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0);
-        let all = self.0;
-        stream::iter((start..all).step_by(PAGE))
-            .map(move |at| {
-                let end = all.min(at + PAGE as u64);
-                let items = (at..end).map(|n| Ok(Record::new(Key::new("contact", n), n)));
-                Ok(Page::new(items, (end < all).then(|| Cursor::new(end.to_string()))))
-            })
-            .boxed()
-    }
-
-    fn estimate(&self) -> Estimate {
-        Estimate::Exactly(self.0)
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Row {
-    name: String,
-    email: String,
-}
-
-impl Draft for Row {
-    fn repeat(&self) -> Repeat {
-        Repeat::Safe
-    }
-}
-
-struct Nowhere;
-
-#[async_trait]
-impl Sink<Row> for Nowhere {
-    async fn write(&self, batch: Vec<Write<Row>>) {
-        for write in batch {
-            let id = TargetId::new(format!("65f0a1b2c3d4e5f6{:08x}", write.key.id().len()));
-            write.created(id);
-        }
-    }
-
-    async fn find(&self, _: &Doubt<Row>) -> Result<Found, Failure> {
-        Ok(Found::No(Evidence::Read))
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::one_by_one(IN_FLIGHT)
-    }
-}
-
 async fn migrate(records: u64, path: &Path) {
-    let mapper = map_fn(|record: Record<u64>, out: &mut Emit<Row>| {
-        let n = record.body;
-        out.push(Row { name: format!("Person {n}"), email: format!("p{n}@example.com") });
-    });
-    let stage = Pipeline::new("contacts", Numbers(records), mapper, Nowhere);
-    let plan = Plan::new().stage(stage, &[]);
     let binding = Binding::new("numbers", "nowhere", "bench");
     let ledger = Arc::new(SqliteLedger::open(path, &binding).expect("a ledger"));
-    let (stop, patience) = (StopSignal::new(), Patience::default());
-    let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience).await.expect("a run");
-    plan.run(&run, &RunOptions::default()).await.expect("an end");
+    numbers::migrate(records, IN_FLIGHT, ledger).await;
 }
 
 /// One size, in this process.

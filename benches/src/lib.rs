@@ -1,1 +1,3 @@
-//! Benches of the migration crates.
+//! What several benches share.
+
+pub mod numbers;
