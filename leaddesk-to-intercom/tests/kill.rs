@@ -178,6 +178,8 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
     let calm_dir = tempfile::tempdir().expect("a folder");
     run_to_the_end(calm_dir.path(), calm.endpoints());
     let expected = calm.workspace();
+    // The kills are spread over most of the writes.
+    let between = calm.counters().writes() * 10 / (7 * kills);
 
     // The quota is low enough that the kills are spread over the whole of it.
     let stormy = serve(faults(seed), 12_000);
@@ -192,8 +194,12 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
     let began = Instant::now();
     while killed < kills {
         let mut child = start(dir.path(), stormy.endpoints(), "run");
-        // Seldom at once, so that something is done between two kills.
-        std::thread::sleep(Duration::from_millis(200 + rng.below(1_800)));
+        // After so many writes more, and some instructions: the same on a slow machine.
+        let until = stormy.counters().writes() + rng.below(between);
+        while stormy.counters().writes() < until && child.try_wait().expect("a process").is_none() {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        std::thread::sleep(Duration::from_millis(rng.below(40)));
         if child.try_wait().expect("a process").is_some() {
             // It got to its end, or stopped for a fault, before its time.
             if runtime.block_on(finished(&dir.path().join("state"))) {
