@@ -9,9 +9,9 @@ use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
 use crate::sink::TargetId;
 
-use super::RunError;
 use super::parts::written;
 use super::saga::{Action, Saga};
+use super::{RunError, WAITING_FOR_PARENT};
 
 /// The end of a saga: what is to be made durable, and what it comes to.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub(super) struct End {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Ended {
     Settled,
+    /// Settled as well, but refused or waiting for somebody: what comes after it in its lane
+    /// must not overtake it.
+    Failed,
     Parked,
     /// The run was stopped between two steps.
     Interrupted,
@@ -37,7 +40,9 @@ impl<D: Draft> Saga<'_, D> {
         if self.unit.waited.is_some() {
             self.pending.push(Change::Unpark { key: self.unit.root.clone() });
         }
-        self.end(vec![counted_again(Some(&self.entry))], Ok(Ended::Settled))
+        let fate = counted_again(Some(&self.entry));
+        let failed = matches!(fate, Fate::Dead | Fate::Queued);
+        self.end(vec![fate], Ok(if failed { Ended::Failed } else { Ended::Settled }))
     }
 
     /// All writes are done. Those merged into it are settled with it.
@@ -123,6 +128,14 @@ impl<D: Draft> Saga<'_, D> {
         self.end_as(Fate::Queued, reason, None, now)
     }
 
+    /// Lets the record wait behind one of its lane that was refused or waits for somebody.
+    pub(super) fn queue_behind(&mut self, now: DateTime<Utc>) -> Action<D> {
+        let message = "the record before it in its lane was refused or waits for somebody";
+        let reason = Reason::new(WAITING_FOR_PARENT, message)
+            .remedy("see the record before it", "mend that, then run again");
+        self.queue(reason, now)
+    }
+
     /// Ends a record that has been tried often enough. The next run tries it again.
     pub(super) fn give_up(&mut self, reason: Reason, now: DateTime<Utc>) -> Action<D> {
         self.end_as(Fate::Dead, reason, None, now)
@@ -156,7 +169,7 @@ impl<D: Draft> Saga<'_, D> {
             });
             self.pending.push(Change::Unpark { key: key.clone() });
         }
-        self.end(vec![fate; 1 + self.unit.merged.len()], Ok(Ended::Settled))
+        self.end(vec![fate; 1 + self.unit.merged.len()], Ok(Ended::Failed))
     }
 
     /// Lets the record wait with its drafts, until `not_before` at least.

@@ -23,6 +23,7 @@ use crate::sink::{Failure, FailureKind, Outcome, Receipt, Sink, Write};
 use super::RunError;
 use super::batches::Batches;
 use super::ending::{End, Ended};
+use super::lanes::Hold;
 use super::parts::written;
 use super::resolve::{ToCome, resolve};
 use super::saga::{self, Saga, Sending};
@@ -49,7 +50,26 @@ pub(super) struct Flow<'a, D: Draft> {
 /// Records to move, and the page they came from, if they came from one.
 pub(super) struct Load<D> {
     pub(super) page: Option<OpenedPage>,
-    pub(super) units: Vec<(Unit<D>, Option<Entry>)>,
+    pub(super) units: Vec<Item<D>>,
+}
+
+/// A record on its way.
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are units")]
+pub(super) enum Item<D> {
+    /// One to be brought further, and what the ledger knows of it.
+    Unit(Unit<D>, Option<Entry>),
+    /// One that was refused or waits for somebody and is not tried now. It stands for its place in
+    /// this lane, which others must not overtake.
+    Failed(String),
+}
+
+impl<D> Item<D> {
+    fn lane(&self) -> Option<String> {
+        match self {
+            Self::Unit(unit, _) => unit.lane.clone(),
+            Self::Failed(lane) => Some(lane.clone()),
+        }
+    }
 }
 
 /// A page as it was read: its keys that are new in this pass, and where reading goes on.
@@ -66,8 +86,6 @@ enum Job {
     Committed(Result<(), RunError>),
     Sent,
 }
-
-type Item<D> = (Unit<D>, Option<Entry>);
 
 impl<'a, D: Draft> Flow<'a, D> {
     pub(super) fn new(stage: &'a str, run: &'a Run, sink: &'a dyn Sink<D>) -> Self {
@@ -188,14 +206,18 @@ impl<'a, D: Draft> Flow<'a, D> {
         outbox: Option<mpsc::UnboundedSender<Write<D>>>,
     ) -> BoxFuture<'_, Job> {
         match action {
-            scheduler::Action::Begin(ticket, (unit, entry)) => {
+            scheduler::Action::Begin(ticket, Item::Failed(_))
+            | scheduler::Action::Behind(_, ticket, Item::Failed(_)) => {
+                std::future::ready(Job::Ended(ticket, Ok(Ended::Failed))).boxed()
+            }
+            scheduler::Action::Begin(ticket, Item::Unit(unit, entry)) => {
                 let span = tracing::debug_span!("migrate.record", key = %unit.root);
                 let drive =
                     async move { Job::Ended(ticket, self.drive(unit, entry, outbox).await) };
                 drive.instrument(span).boxed()
             }
-            scheduler::Action::ParkBehind(ticket, (unit, entry)) => {
-                async move { Job::Ended(ticket, self.park_behind(unit, entry).await) }.boxed()
+            scheduler::Action::Behind(hold, ticket, Item::Unit(unit, entry)) => {
+                async move { Job::Ended(ticket, self.behind(hold, unit, entry).await) }.boxed()
             }
             scheduler::Action::Commit(pages) => self.commit_pages(pages).boxed(),
         }
@@ -239,10 +261,20 @@ impl<'a, D: Draft> Flow<'a, D> {
         }
     }
 
-    /// Parks a record behind another of its lane.
-    async fn park_behind(&self, unit: Unit<D>, entry: Option<Entry>) -> Result<Ended, RunError> {
+    /// Lets a record wait as another does that comes before it in its lane.
+    async fn behind(
+        &self,
+        hold: Hold,
+        unit: Unit<D>,
+        entry: Option<Entry>,
+    ) -> Result<Ended, RunError> {
         let now = self.run.clock.now();
-        match self.saga(unit, entry).park(Parking::Lane, now, now, 0, now) {
+        let mut saga = self.saga(unit, entry);
+        let action = match hold {
+            Hold::Waits => saga.park(Parking::Lane, now, now, 0, now),
+            Hold::Failed => saga.queue_behind(now),
+        };
+        match action {
             saga::Action::End(end) => self.end(*end).await,
             _ => Ok(Ended::Interrupted),
         }
@@ -343,8 +375,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             let mut open = self.open_keys.lock().unwrap_or_else(PoisonError::into_inner);
             open.extend(page.keys.iter().cloned());
         }
-        let records =
-            load.units.into_iter().map(|(unit, entry)| (unit.lane.clone(), (unit, entry)));
+        let records = load.units.into_iter().map(|item| (item.lane(), item));
         scheduler::Event::Loaded { page: load.page, records: records.collect() }
     }
 

@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::{Alias, Key};
 
 use super::RunError;
-use super::flow::Load;
+use super::flow::{Item, Load};
 use super::unit::Unit;
 
 /// Parked records that are taken up at once.
@@ -149,6 +149,7 @@ impl<'a, D: Draft> Groups<'a, D> {
     async fn with_entries(&self, units: Vec<Unit<D>>) -> Result<Load<D>, RunError> {
         let keys: Vec<Key> = units.iter().map(|unit| unit.root.clone()).collect();
         let entries = self.run.ledger.entries(&keys).await?;
-        Ok(Load { page: None, units: units.into_iter().zip(entries).collect() })
+        let units = units.into_iter().zip(entries);
+        Ok(Load { page: None, units: units.map(|(unit, entry)| Item::Unit(unit, entry)).collect() })
     }
 }

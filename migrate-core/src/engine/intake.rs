@@ -14,7 +14,7 @@ use crate::{Alias, Key};
 
 use super::RunError;
 use super::ending::counted_again;
-use super::flow::{Load, OpenedPage};
+use super::flow::{Item, Load, OpenedPage};
 use super::resolve::ToCome;
 use super::unit::Unit;
 
@@ -83,6 +83,7 @@ impl<M> Intake<'_, M> {
                 .map(|found| Change::Discover { list: found.list, item: found.item });
             if let Some(fate) = self.decide(&record, entry.as_ref(), &mut changes).await? {
                 counts.push(fate);
+                units.extend(place_in_lane(fate, record.lane));
                 // What a record that waits has led to is read all the same.
                 changes.extend(discovered);
                 continue;
@@ -93,7 +94,9 @@ impl<M> Intake<'_, M> {
             let mut unit = Unit::new(key, lane, emit.drafts, names, emit.notes)?;
             let settled = entry.as_ref().is_some_and(|entry| unit.is_settled(entry));
             if !groups && settled && !forced {
-                counts.push(counted_again(entry.as_ref()));
+                let fate = counted_again(entry.as_ref());
+                counts.push(fate);
+                units.extend(place_in_lane(fate, unit.lane));
                 changes.extend(discovered);
                 continue;
             }
@@ -112,10 +115,13 @@ impl<M> Intake<'_, M> {
                 changes.push(Change::Park(Box::new(parked)));
                 continue;
             }
-            units.push((unit, entry));
+            units.push(Item::Unit(unit, entry));
         }
         let waiting = self.waiting(&units).await?;
-        units.retain(|(unit, _)| !waiting.contains(&unit.root));
+        units.retain(|item| match item {
+            Item::Unit(unit, _) => !waiting.contains(&unit.root),
+            Item::Failed(_) => true,
+        });
         if !changes.is_empty() {
             self.run.ledger.commit(changes).await?;
         }
@@ -240,14 +246,15 @@ impl<M> Intake<'_, M> {
 
     /// Those that are being waited for, in doubt: what was sent is settled first, and a change
     /// that came since follows in the next run.
-    async fn waiting<D>(
-        &self,
-        units: &[(Unit<D>, Option<Entry>)],
-    ) -> Result<BTreeSet<Key>, RunError> {
+    async fn waiting<D>(&self, units: &[Item<D>]) -> Result<BTreeSet<Key>, RunError> {
         let doubtful: Vec<Key> = units
             .iter()
-            .filter(|(_, entry)| entry.as_ref().is_some_and(|entry| entry.fate == Fate::InDoubt))
-            .map(|(unit, _)| unit.root.clone())
+            .filter_map(|item| match item {
+                Item::Unit(unit, Some(entry)) if entry.fate == Fate::InDoubt => {
+                    Some(unit.root.clone())
+                }
+                _ => None,
+            })
             .collect();
         if doubtful.is_empty() {
             return Ok(BTreeSet::new());
@@ -259,6 +266,11 @@ impl<M> Intake<'_, M> {
             .map(|parked| parked.key)
             .collect())
     }
+}
+
+/// What stands in a lane for a record that was refused or waits for somebody and is not tried now.
+fn place_in_lane<D>(fate: Fate, lane: Option<String>) -> Option<Item<D>> {
+    lane.filter(|_| matches!(fate, Fate::Dead | Fate::Queued)).map(Item::Failed)
 }
 
 fn names_of(identities: &[Alias], aliases: &[Alias]) -> Vec<Alias> {

@@ -1,13 +1,22 @@
 //! Order: records of one lane go one after the other, and nothing overtakes a failure.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Units that are ready to go, by lane. Pure.
 #[derive(Debug)]
 pub(super) struct Lanes<U> {
     ready: VecDeque<(Option<String>, U)>,
     busy: BTreeMap<String, VecDeque<U>>,
-    held: BTreeSet<String>,
+    held: BTreeMap<String, Hold>,
+}
+
+/// What holds a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hold {
+    /// A record of it is parked: the rest is parked behind it.
+    Waits,
+    /// A record of it was refused, or waits for somebody: the rest waits for that.
+    Failed,
 }
 
 /// What to do with a unit that asks to go.
@@ -15,13 +24,13 @@ pub(super) struct Lanes<U> {
 pub(super) enum Turn<U> {
     /// It goes now.
     Go(Option<String>, U),
-    /// Its lane is held by a record that waits: it waits behind it.
-    Held(U),
+    /// Its lane is held: it waits as the one before it does.
+    Held(Hold, U),
 }
 
 impl<U> Default for Lanes<U> {
     fn default() -> Self {
-        Self { ready: VecDeque::new(), busy: BTreeMap::new(), held: BTreeSet::new() }
+        Self { ready: VecDeque::new(), busy: BTreeMap::new(), held: BTreeMap::new() }
     }
 }
 
@@ -41,28 +50,29 @@ impl<U> Lanes<U> {
     /// The next unit that may go.
     pub(super) fn pop(&mut self) -> Option<Turn<U>> {
         let (lane, unit) = self.ready.pop_front()?;
-        match lane {
-            Some(lane) if self.held.contains(&lane) => {
+        let Some(lane) = lane else { return Some(Turn::Go(None, unit)) };
+        match self.held.get(&lane).copied() {
+            Some(hold) => {
                 self.step(lane);
-                Some(Turn::Held(unit))
+                Some(Turn::Held(hold, unit))
             }
-            lane => Some(Turn::Go(lane, unit)),
+            None => Some(Turn::Go(Some(lane), unit)),
         }
     }
 
-    /// The unit that went in this lane has ended; `waits` says that it had to be parked.
-    pub(super) fn ended(&mut self, lane: Option<String>, waits: bool) {
+    /// The unit that went in this lane has ended, and holds it or not.
+    pub(super) fn ended(&mut self, lane: Option<String>, hold: Option<Hold>) {
         if let Some(lane) = lane {
-            if waits {
-                self.held.insert(lane.clone());
+            if let Some(hold) = hold {
+                self.hold(lane.clone(), hold);
             }
             self.step(lane);
         }
     }
 
-    /// Holds a lane: a record of it waits since an earlier time.
-    pub(super) fn hold(&mut self, lane: String) {
-        self.held.insert(lane);
+    /// Holds a lane. One that is held already is held for whatever came first.
+    pub(super) fn hold(&mut self, lane: String, hold: Hold) {
+        self.held.entry(lane).or_insert(hold);
     }
 
     fn step(&mut self, lane: String) {
@@ -89,21 +99,23 @@ mod tests {
         assert_eq!(lanes.pop(), Some(Turn::Go(Some("a".into()), 1)));
         assert_eq!(lanes.pop(), Some(Turn::Go(None, 3)));
         assert_eq!(lanes.pop(), None, "2 waits for 1");
-        lanes.ended(Some("a".into()), false);
+        lanes.ended(Some("a".into()), None);
         assert_eq!(lanes.pop(), Some(Turn::Go(Some("a".into()), 2)));
     }
 
     #[test]
     fn nothing_overtakes_a_failure_in_its_lane() {
-        let mut lanes = Lanes::default();
-        for unit in 1..=3 {
-            lanes.push(Some("a".into()), unit);
+        for hold in [Hold::Waits, Hold::Failed] {
+            let mut lanes = Lanes::default();
+            for unit in 1..=3 {
+                lanes.push(Some("a".into()), unit);
+            }
+            assert_eq!(lanes.pop(), Some(Turn::Go(Some("a".into()), 1)));
+            lanes.ended(Some("a".into()), Some(hold));
+            assert_eq!(lanes.pop(), Some(Turn::Held(hold, 2)));
+            assert_eq!(lanes.pop(), Some(Turn::Held(hold, 3)));
+            lanes.push(Some("a".into()), 4);
+            assert_eq!(lanes.pop(), Some(Turn::Held(hold, 4)));
         }
-        assert_eq!(lanes.pop(), Some(Turn::Go(Some("a".into()), 1)));
-        lanes.ended(Some("a".into()), true);
-        assert_eq!(lanes.pop(), Some(Turn::Held(2)));
-        assert_eq!(lanes.pop(), Some(Turn::Held(3)));
-        lanes.push(Some("a".into()), 4);
-        assert_eq!(lanes.pop(), Some(Turn::Held(4)));
     }
 }

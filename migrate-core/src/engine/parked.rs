@@ -8,7 +8,7 @@ use crate::ledger::Parking;
 use crate::run::Run;
 
 use super::RunError;
-use super::flow::{Flow, Load};
+use super::flow::{Flow, Item, Load};
 use super::plan::Waiting;
 use super::unit::Unit;
 
@@ -48,7 +48,8 @@ impl<'a, D: Draft> Due<'a, D> {
                 }
                 let keys: Vec<Key> = units.iter().map(|unit: &Unit<D>| unit.root.clone()).collect();
                 let entries = self.run.ledger.entries(&keys).await?;
-                let units = units.into_iter().zip(entries).collect();
+                let units = units.into_iter().zip(entries);
+                let units = units.map(|(unit, entry)| Item::Unit(unit, entry)).collect();
                 return Ok(Some((Load { page: None, units }, (kind, last))));
             }
         })

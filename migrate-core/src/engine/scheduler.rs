@@ -5,7 +5,7 @@ use crate::sink::Limits;
 
 use super::ending::Ended;
 use super::flow::OpenedPage;
-use super::lanes::{Lanes, Turn};
+use super::lanes::{Hold, Lanes, Turn};
 use super::window::{ClosedPage, Window};
 
 /// Schedules the records of one stage; `U` is whatever stands for one.
@@ -51,8 +51,8 @@ pub(super) enum Event<U> {
 pub(super) enum Action<U> {
     /// Begin a record.
     Begin(Ticket, U),
-    /// Park a record behind another of its lane, which waits.
-    ParkBehind(Ticket, U),
+    /// Let a record wait as another does that comes before it in its lane.
+    Behind(Hold, Ticket, U),
     /// Commit pages that are settled whole, and all before them.
     Commit(Vec<ClosedPage>),
 }
@@ -95,15 +95,20 @@ impl<U> Scheduler<U> {
                 }
             }
             Event::ReadToEnd => self.read = true,
-            Event::Hold(lane) => self.lanes.hold(lane),
+            Event::Hold(lane) => self.lanes.hold(lane, Hold::Waits),
             Event::Ended { ticket, ended } => {
-                if let (Ended::Settled | Ended::Parked, Some(page)) = (ended, ticket.page) {
+                if let (false, Some(page)) = (ended == Ended::Interrupted, ticket.page) {
                     self.window.settle(page);
                 }
-                self.ended(ticket, ended != Ended::Settled);
+                let hold = match ended {
+                    Ended::Settled => None,
+                    Ended::Failed => Some(Hold::Failed),
+                    Ended::Parked | Ended::Interrupted => Some(Hold::Waits),
+                };
+                self.ended(ticket, hold);
             }
             Event::Failed(ticket) => {
-                self.ended(ticket, true);
+                self.ended(ticket, Some(Hold::Waits));
                 self.halted = true;
             }
             Event::Committed => self.committing = false,
@@ -121,8 +126,8 @@ impl<U> Scheduler<U> {
             return Some(match turn {
                 Turn::Go(lane, (page, record)) => Action::Begin(Ticket { page, lane }, record),
                 // Its lane goes on being held, so the ticket does not name it again.
-                Turn::Held((page, record)) => {
-                    Action::ParkBehind(Ticket { page, lane: None }, record)
+                Turn::Held(hold, (page, record)) => {
+                    Action::Behind(hold, Ticket { page, lane: None }, record)
                 }
             });
         }
@@ -155,10 +160,10 @@ impl<U> Scheduler<U> {
         self.halted
     }
 
-    fn ended(&mut self, ticket: Ticket, waits: bool) {
+    fn ended(&mut self, ticket: Ticket, hold: Option<Hold>) {
         self.under_way = self.under_way.saturating_sub(1);
         self.open = self.open.saturating_sub(1);
-        self.lanes.ended(ticket.lane, waits);
+        self.lanes.ended(ticket.lane, hold);
     }
 }
 
@@ -254,9 +259,9 @@ mod tests {
             let mut scheduler = Scheduler::new(Limits::one_by_one(in_flight));
             let count = pages.len() as u64;
             let mut left: VecDeque<_> = (1..).zip(pages).collect();
-            let mut under_way: Vec<(Ticket, (String, u64, bool))> = Vec::new();
+            let mut under_way: Vec<(Ticket, (String, u64, u8))> = Vec::new();
             let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-            let mut waits: BTreeMap<String, bool> = BTreeMap::new();
+            let mut waits: BTreeMap<String, Hold> = BTreeMap::new();
             let (mut cursor, mut n, mut begun, mut total) = (0, 0, 0, 0);
             let mut turns = picks.iter().cycle();
             while !scheduler.is_done() {
@@ -270,7 +275,7 @@ mod tests {
                         n += 1;
                         let name = if lane == 0 { String::new() } else { lane.to_string() };
                         let lane = (lane > 0).then(|| name.clone());
-                        (lane, (name, n, dice == 0))
+                        (lane, (name, n, dice))
                     });
                     let page = Some(OpenedPage {
                         pass: 1,
@@ -295,10 +300,14 @@ mod tests {
                             begun += 1;
                             under_way.push((ticket, record));
                         }
-                        Action::ParkBehind(ticket, (lane, ..)) => {
-                            prop_assert!(waits.contains_key(&lane));
+                        Action::Behind(hold, ticket, (lane, ..)) => {
+                            prop_assert_eq!(waits.get(&lane), Some(&hold));
                             begun += 1;
-                            scheduler.on(Event::Ended { ticket, ended: Ended::Parked });
+                            let ended = match hold {
+                                Hold::Waits => Ended::Parked,
+                                Hold::Failed => Ended::Failed,
+                            };
+                            scheduler.on(Event::Ended { ticket, ended });
                         }
                         Action::Commit(pages) => {
                             for page in pages {
@@ -316,11 +325,15 @@ mod tests {
                     continue;
                 }
                 let pick = turns.next().expect("endless").index(under_way.len());
-                let (ticket, (lane, _, parks)) = under_way.swap_remove(pick);
-                if parks && !lane.is_empty() {
-                    waits.insert(lane, true);
+                let (ticket, (lane, _, dice)) = under_way.swap_remove(pick);
+                let (ended, hold) = match dice {
+                    0 => (Ended::Parked, Some(Hold::Waits)),
+                    1 => (Ended::Failed, Some(Hold::Failed)),
+                    _ => (Ended::Settled, None),
+                };
+                if let (Some(hold), false) = (hold, lane.is_empty()) {
+                    waits.insert(lane, hold);
                 }
-                let ended = if parks { Ended::Parked } else { Ended::Settled };
                 scheduler.on(Event::Ended { ticket, ended });
             }
             prop_assert_eq!(begun, total);

@@ -52,3 +52,35 @@ async fn writes_gather_in_batches_as_large_as_the_sink_takes() {
     assert_eq!(with_fate(&ledger, Fate::Created).await, 99);
     assert_eq!(with_fate(&ledger, Fate::Dead).await, 1, "one does not spoil its batch");
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_a_refusal_in_its_lane_in_this_run_or_a_later_one() {
+    let (shelf, library, ledger) = (Shelf::of(7), Library::default(), Arc::default());
+    shelf.lock().one_lane = true;
+    library.lock().refused.insert(4);
+    for _ in 0..2 {
+        run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+        let there: Vec<String> = library.lock().books.keys().cloned().collect();
+        assert_eq!(there, ["book:1", "book:2", "book:3"]);
+        assert_eq!(with_fate(&ledger, Fate::Dead).await, 1);
+        assert_eq!(with_fate(&ledger, Fate::Queued).await, 3, "they wait for the one before");
+        assert_eq!(library.lock().writes, 4, "what was refused is not tried again unchanged");
+    }
+    library.lock().refused.clear();
+    shelf.put(4, "second edition", None);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_somebody_holds_its_lane_until_it_is_settled() {
+    let (shelf, library, ledger) = (Shelf::of(5), Library::default(), Arc::default());
+    shelf.lock().one_lane = true;
+    library.lock().queued.insert(2);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(library.lock().books.len(), 1);
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 4);
+    library.lock().queued.clear();
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 5);
+}

@@ -42,6 +42,8 @@ pub(crate) struct Books {
     pub(crate) clock: u64,
     /// Can it tell what has changed?
     pub(crate) marks: bool,
+    /// Are all books in one lane?
+    pub(crate) one_lane: bool,
     /// Keys of the books that were delivered, and how.
     pub(crate) read: Vec<u64>,
     pub(crate) looked_up: Vec<u64>,
@@ -96,7 +98,10 @@ impl Source for Shelf {
                     .filter(
                         |(n, (at, _))| if what == "since" { *at > number } else { **n > number },
                     )
-                    .map(|(n, (_, book))| (*n, record(*n, book)))
+                    .map(|(n, (_, book))| {
+                        let record = record(*n, book);
+                        (*n, if shelf.one_lane { record.in_lane("all") } else { record })
+                    })
                     .collect();
                 let size = if what == "since" { usize::MAX } else { 3 };
                 let next = (wanted.len() > size).then(|| format!("after:{}", wanted[size - 1].0));
