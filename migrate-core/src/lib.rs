@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod combine;
+mod dead_letter;
 mod draft;
 mod engine;
 mod fate;
@@ -16,6 +18,11 @@ mod source;
 
 pub use async_trait::async_trait;
 
+pub use combine::{
+    FanOut, Filtered, InspectedMapper, InspectedSink, InspectedSource, MappedDrafts, MappedRecords,
+    MapperExt, Prefetched, RateLimited, SinkExt, SourceExt, Tee, Then,
+};
+pub use dead_letter::{ChannelSink, DeadLetter, DeadLetters, JsonLines, channel};
 pub use draft::{Draft, Group, Grouping, Member, Missing, Name, Reference, Repeat};
 pub use engine::{
     Pipeline, Plan, PlanError, RunEnd, RunError, RunOptions, Stage, WAITING_FOR_PARENT, Waiting,

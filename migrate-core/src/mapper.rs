@@ -180,6 +180,17 @@ impl<D> Emit<D> {
         &self.notes
     }
 
+    /// Takes over all that was made of a record elsewhere.
+    pub(crate) fn take(&mut self, other: Self) {
+        self.drafts.extend(other.drafts);
+        self.verdict = other.verdict.or(self.verdict.take());
+        self.identities.extend(other.identities);
+        self.aliases.extend(other.aliases);
+        self.same_as.extend(other.same_as);
+        self.discoveries.extend(other.discoveries);
+        self.notes.extend(other.notes);
+    }
+
     /// Changes every draft, keeping all else.
     pub fn map_drafts<E>(self, mut change: impl FnMut(D) -> E) -> Emit<E> {
         Emit {

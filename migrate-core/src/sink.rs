@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -183,6 +184,15 @@ pub(crate) struct Receipt {
     pub(crate) state: Option<Fingerprint>,
 }
 
+impl Receipt {
+    /// A receipt that was dropped unspent: in doubt.
+    pub(crate) fn dropped() -> Self {
+        let message = "the sink dropped the receipt";
+        let outcome = Outcome::Failed(Failure::new(FailureKind::InDoubt, message));
+        Self { outcome, state: None }
+    }
+}
+
 impl<D> fmt::Debug for Write<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Write")
@@ -222,6 +232,31 @@ impl<D> Write<D> {
     /// It was not written, or nobody knows; the failure says which.
     pub fn failed(self, failure: Failure) {
         self.spend(Outcome::Failed(failure));
+    }
+
+    /// A copy to be written elsewhere as well, with a receipt of its own, and what becomes of it.
+    /// A receipt that is dropped counts as in doubt.
+    ///
+    /// It is for wrappers such as [`Tee`](crate::Tee); the copy's outcome means nothing to the
+    /// engine.
+    pub fn copy(&self) -> (Self, BoxFuture<'static, Outcome>)
+    where
+        D: Clone,
+    {
+        let (spend, receipt) = oneshot::channel();
+        let copy = Self {
+            key: self.key.clone(),
+            draft: self.draft.clone(),
+            resolved: self.resolved.clone(),
+            known_as: self.known_as.clone(),
+            since: self.since,
+            waited_for: self.waited_for.clone(),
+            state: None,
+            receipt: Some(spend),
+            ledger: Arc::clone(&self.ledger),
+        };
+        let outcome = async { receipt.await.unwrap_or_else(|_| Receipt::dropped()).outcome };
+        (copy, Box::pin(outcome))
     }
 
     /// Notes, before the receipt is spent, a digest of what stands in the destination after this

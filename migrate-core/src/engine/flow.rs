@@ -315,11 +315,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             Some(outbox) => drop(outbox.send(write)),
             None => self.sink.write(vec![write]).instrument(span.clone()).await,
         }
-        let receipt = receipt.instrument(span).await.unwrap_or_else(|_| {
-            let message = "the sink dropped the receipt";
-            let outcome = Outcome::Failed(Failure::new(FailureKind::InDoubt, message));
-            Receipt { outcome, state: None }
-        });
+        let receipt = receipt.instrument(span).await.unwrap_or_else(|_| Receipt::dropped());
         let gone = match &receipt.outcome {
             Outcome::Failed(failure) => self.is_gone(Some(failure)),
             _ => self.is_gone(None),

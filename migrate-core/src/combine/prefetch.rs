@@ -1,0 +1,72 @@
+//! Reading ahead.
+
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::Key;
+use crate::record::{Cursor, Page};
+use crate::source::{Estimate, Lookup, Source, SourceError};
+
+/// See [`SourceExt::prefetch`](crate::SourceExt::prefetch).
+#[derive(Clone, Debug)]
+pub struct Prefetched<S> {
+    inner: S,
+    pages: usize,
+}
+
+impl<S> Prefetched<S> {
+    pub(super) fn new(inner: S, pages: usize) -> Self {
+        Self { inner, pages: pages.max(1) }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Source> Source for Prefetched<S> {
+    type Record = S::Record;
+
+    fn read(
+        &self,
+        from: Option<Cursor>,
+    ) -> BoxStream<'static, Result<Page<Self::Record>, SourceError>> {
+        ahead(self.inner.read(from), self.pages)
+    }
+
+    fn estimate(&self) -> Estimate {
+        self.inner.estimate()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Lookup> Lookup for Prefetched<S> {
+    fn lookup(
+        &self,
+        keys: Vec<Key>,
+    ) -> BoxStream<'static, Result<Page<Self::Record>, SourceError>> {
+        ahead(self.inner.lookup(keys), self.pages)
+    }
+}
+
+/// Reads a stream in a task of its own, which is begun by the first poll and is gone when what is
+/// returned is dropped. The task holds one page beyond those that wait to be taken.
+fn ahead<T: Send + 'static>(
+    mut pages: BoxStream<'static, T>,
+    most: usize,
+) -> BoxStream<'static, T> {
+    let begin = async move {
+        let (send, receive) = mpsc::channel((most - 1).max(1));
+        let task = tokio::spawn(async move {
+            while let Some(page) = pages.next().await {
+                if send.send(page).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let state = (receive, AbortOnDropHandle::new(task));
+        stream::unfold(state, |(mut receive, task)| async move {
+            let page = receive.recv().await?;
+            Some((page, (receive, task)))
+        })
+    };
+    stream::once(begin).flatten().boxed()
+}
