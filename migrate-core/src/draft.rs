@@ -88,6 +88,10 @@ pub(crate) fn fingerprint<D: Draft>(draft: &D) -> Result<Fingerprint, serde_json
 ///
 /// All members are known by then, whatever the order they were read in, so the result must not
 /// depend on the order they are given in.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not group drafts of `{D}`",
+    note = "implement `migrate_core::Grouping<{D}>` for it"
+)]
 pub trait Grouping<D>: Send + Sync {
     /// Divides the members into objects and those that have to wait.
     fn group(&self, members: Vec<Member<D>>) -> Vec<Group<D>>;

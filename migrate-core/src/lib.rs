@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+mod asserts;
 mod combine;
 mod dead_letter;
 mod draft;
@@ -8,6 +10,7 @@ mod fate;
 mod key;
 pub mod ledger;
 mod mapper;
+mod meter;
 mod observe;
 mod record;
 mod redrive;
@@ -33,6 +36,7 @@ pub use key::{Alias, Fingerprint, Key, KeyDigest};
 pub use ledger::SqliteLedger;
 pub use ledger::{Ledger, MemoryLedger};
 pub use mapper::{Discovery, Emit, MapFn, Mapper, Note, Verdict, map_fn};
+pub use meter::{Meter, Metered, Progress, StageProgress};
 pub use observe::{Event, Observer, Unobserved};
 pub use record::{Cursor, Item, Page, Record, Unreadable};
 pub use redrive::Selection;

@@ -1,10 +1,17 @@
 //! [`Observer`]: progress, for bars and logs.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::{Estimate, Fate};
 
-/// Gets the progress of a run. Closures are observers. It is called often and must not block.
+/// Gets the progress of a run. Closures are observers, pairs of observers are one, and so are lists
+/// of them. It is called often and must not block.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no observer of a run",
+    note = "implement `migrate_core::Observer` for it, or use a closure `|event: &Event<'_>| …`"
+)]
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn observe(&self, event: &Event<'_>);
@@ -13,6 +20,25 @@ pub trait Observer: Send + Sync {
 impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
     fn observe(&self, event: &Event<'_>) {
         self(event);
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn observe(&self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&self, event: &Event<'_>) {
+        self.0.observe(event);
+        self.1.observe(event);
+    }
+}
+
+impl<O: Observer> Observer for Vec<O> {
+    fn observe(&self, event: &Event<'_>) {
+        self.iter().for_each(|observer| observer.observe(event));
     }
 }
 

@@ -65,6 +65,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
 /// A source that can also read records by their keys: what makes it cheap to try again a few
 /// records of many.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot look records up by their keys",
+    note = "implement `migrate_core::Lookup` for it; without it, records are met by reading everything"
+)]
 pub trait Lookup: Source {
     /// The records of these keys, in any order and in pages of any size. A key of which there is
     /// no record any more is left out. The cursors of these pages are not used.

@@ -16,6 +16,10 @@ use super::rounds::{Next, after_round};
 
 /// One stage of a migration, whatever it moves.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no stage of a plan",
+    note = "put a source, a mapper and a sink together in a `migrate_core::Pipeline`"
+)]
 pub trait Stage: Send + Sync {
     /// Its name, which is for ever: the ledger knows it by that.
     fn name(&self) -> &str;
