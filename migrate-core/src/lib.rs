@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod sink;
 mod source;
+mod undo;
 
 pub use async_trait::async_trait;
 
@@ -35,3 +36,7 @@ pub use sink::{
     Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,
 };
 pub use source::{Estimate, Lookup, Source, SourceError, SourceErrorKind};
+pub use undo::{
+    LeftBehind, Made, Remainder, Remains, Rollback, RollbackOptions, RollbackReport, Selection,
+    StageUndone, Stands, TakenBack, Undo, UndoEvent, Undone,
+};
