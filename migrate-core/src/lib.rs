@@ -13,6 +13,7 @@ mod run;
 mod sink;
 mod source;
 mod undo;
+mod verify;
 
 pub use async_trait::async_trait;
 
@@ -39,4 +40,8 @@ pub use source::{Estimate, Lookup, Source, SourceError, SourceErrorKind};
 pub use undo::{
     LeftBehind, Made, Remainder, Remains, Rollback, RollbackOptions, RollbackReport, Selection,
     StageUndone, Stands, TakenBack, Undo, UndoEvent, Undone,
+};
+pub use verify::{
+    Check, Class, Field, Normal, Passing, ReadBack, Sampling, Snapshot, Verification, Verify,
+    Verifying,
 };

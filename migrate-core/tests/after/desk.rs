@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use migrate_core::{
     Doubt, Evidence, Failure, FailureKind, Fingerprint, Found, Limits, Name, Outcome, Sink,
-    TargetId, Write, async_trait,
+    StopSignal, TargetId, Write, async_trait,
 };
 use serde_json::json;
 
@@ -65,6 +65,11 @@ pub(crate) struct Inner {
     pub(crate) writes: u64,
     /// Writing calls by number, from one, that go wrong.
     pub(crate) faults: BTreeMap<u64, Fault>,
+    pub(crate) reads: u64,
+    /// The signal that is given when so many reads were made.
+    pub(crate) stop_reading: Option<(StopSignal, u64)>,
+    /// Reading calls by number, from one, that fail.
+    pub(crate) read_faults: BTreeMap<u64, FailureKind>,
     /// What reads are answered with until they catch up: so many times.
     pub(crate) stale: Option<(Content, u32)>,
     /// Names of people as they were before they were first changed.
@@ -103,6 +108,11 @@ impl Desk {
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Content) -> T) -> Result<T, Failure> {
         self.alive()?;
         let mut inner = self.lock();
+        inner.reads += 1;
+        let number = inner.reads;
+        if let Some(kind) = inner.read_faults.remove(&number) {
+            return Err(Failure::new(kind, "a fault"));
+        }
         let stale = match &mut inner.stale {
             Some((content, times)) if *times > 0 => {
                 *times -= 1;

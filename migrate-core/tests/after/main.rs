@@ -7,3 +7,4 @@ mod desk;
 mod desk_undo;
 mod migration;
 mod rollback;
+mod verify;
