@@ -138,8 +138,8 @@ pub struct Made {
     pub stage: String,
     /// What it became, how, when, and the [state](Written::state) it left, if the sink told.
     pub written: Written,
-    /// For a part, the record's own write, if there is one.
-    pub root: Option<Written>,
+    /// The object of the record, on which a part hangs, if it has one.
+    pub object: Option<TargetId>,
     /// What stood there before, if the sink [remembered](crate::Write::remember) it.
     pub before: Option<Value>,
     /// What the other writes of the record became. What else hangs on the object is somebody
@@ -172,7 +172,7 @@ impl Made {
             key,
             stage: stage.into(),
             written,
-            root: None,
+            object: None,
             before: None,
             parts: Vec::new(),
             dry_run: false,

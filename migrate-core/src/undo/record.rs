@@ -5,7 +5,7 @@ use tokio::sync::OnceCell;
 
 use crate::engine::RunError;
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, LedgerError, Written};
+use crate::ledger::{Change, Entry, How, LedgerError, PartState, Written};
 use crate::run::Run;
 use crate::sink::{FailureKind, TargetId};
 use crate::{Fingerprint, Key};
@@ -60,6 +60,21 @@ impl<'a> Undoing<'a> {
 
     /// Takes a record back. `sharing` are the duplicates that go with it in the same commit.
     async fn record(&self, entry: &Entry, sharing: &[Key]) -> Result<Ended, RunError> {
+        let mut entry = entry.clone();
+        for part in &mut entry.parts {
+            // What was found as it should be at first may have been changed by a later run: then
+            // there is an image of what stood there before.
+            if let PartState::Done(written) = &mut part.state
+                && written.how == How::Unchanged
+                && self.run.ledger.before(&part.key).await?.is_some()
+            {
+                written.how = How::Updated;
+            }
+        }
+        self.take_record(&entry, sharing).await
+    }
+
+    async fn take_record(&self, entry: &Entry, sharing: &[Key]) -> Result<Ended, RunError> {
         let parked = match entry.fate.is_final() {
             true => None,
             false => {
@@ -206,9 +221,7 @@ impl<'a> Undoing<'a> {
     async fn made(&self, entry: &Entry, key: &Key, written: Written) -> Result<Made, LedgerError> {
         let mut made = Made::new(key.clone(), self.stage, written);
         (made.dry_run, made.left) = (self.dry, self.left.clone());
-        if *key != entry.key {
-            made.root = root_of(entry).cloned();
-        }
+        made.object = object_of(entry).cloned();
         if !removes(made.written.how) {
             made.before = self.run.ledger.before(key).await?;
         }
@@ -254,7 +267,8 @@ impl<'a> Undoing<'a> {
             stage: self.stage.to_owned(),
             fate,
             fingerprint: Some(Fingerprint::of(b"undone in part")),
-            target: None,
+            // What is left hangs on it.
+            target: object_of(entry).cloned(),
             reason,
             notes: entry.notes.clone(),
             attempts: 0,
@@ -294,9 +308,13 @@ fn root_of(entry: &Entry) -> Option<&Written> {
     entry.part(&entry.key).and_then(|part| written(&part.state))
 }
 
+/// The object of a record, also when its own write was undone and a part is left on it.
+fn object_of(entry: &Entry) -> Option<&TargetId> {
+    root_of(entry).map(|root| &root.target).or(entry.target.as_ref())
+}
+
 fn target_of(entry: &Entry) -> Option<String> {
-    let written = root_of(entry).map(|root| &root.target);
-    written.or(entry.target.as_ref()).map(TargetId::to_string)
+    object_of(entry).map(TargetId::to_string)
 }
 
 fn in_doubt() -> Reason {

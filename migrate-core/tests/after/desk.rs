@@ -246,10 +246,10 @@ impl Inner {
 impl Sink<Item> for Desk {
     async fn write(&self, batch: Vec<Write<Item>>) {
         for mut write in batch {
-            if let Item::Person { email, .. } = &write.draft {
+            if let Item::Person { email, name } = &write.draft {
                 let was =
                     self.lock().content.people.values().find(|it| it.email == *email).cloned();
-                if let Some(was) = was {
+                if let Some(was) = was.filter(|was| was.name != *name) {
                     let _ = write.remember(json!({ "name": was.name })).await;
                 }
             }

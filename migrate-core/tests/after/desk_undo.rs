@@ -15,7 +15,7 @@ impl Undo for Desk {
 
     async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
         let target = made.written.target.as_str();
-        let root = made.root.as_ref().map(|root| root.target.as_str());
+        let root = made.object.as_ref().map(TargetId::as_str);
         let part = made.key.part_name().map(|name| name.split(':').next().unwrap_or_default());
         self.call(|inner| {
             let content = &mut inner.content;
@@ -96,7 +96,7 @@ fn stands(content: &Content, made: &Made) -> Stands {
             }
         }
         ("person", Some(part)) => {
-            let root = made.root.as_ref().map(|root| root.target.as_str()).unwrap_or_default();
+            let root = made.object.as_ref().map(TargetId::as_str).unwrap_or_default();
             let Some(person) = content.people.get(root) else { return Stands::Gone };
             let reason = Reason::new("permanent", "notes cannot be deleted");
             match part {

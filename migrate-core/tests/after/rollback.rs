@@ -10,7 +10,7 @@ use migrate_core::{
 };
 
 use crate::desk::{Content, Desk, Fault};
-use crate::migration::{Account, begin, migrate, roll_back, rollback, without_ids};
+use crate::migration::{Account, Item, begin, migrate, roll_back, rollback, without_ids};
 
 pub(crate) fn ledger() -> Arc<dyn Ledger> {
     Arc::new(MemoryLedger::new())
@@ -137,6 +137,44 @@ async fn a_later_run_creates_everything_anew_once() {
     // And it can be undone again.
     let report = roll_back(&desk, &ledger, &RollbackOptions::default()).await.expect("a rollback");
     assert_eq!(remnants(&report), REMAINS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_later_run_changed_is_put_back_as_well() {
+    let (desk, ledger, before) = migrated().await;
+    let mut account = Account::sample();
+    for (_, drafts) in &mut account.people {
+        if let Item::Person { name, .. } = &mut drafts[0].1 {
+            name.push_str(" Changed");
+        }
+    }
+    migrate(&account, &desk, &ledger).await.expect("a run");
+    assert_eq!(desk.content().people["old2"].name, "Same Changed");
+    let report = roll_back(&desk, &ledger, &RollbackOptions::default()).await.expect("a rollback");
+    assert_eq!(remnants(&report), REMAINS);
+    assert_eq!(desk.content(), restored(&before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_is_left_is_still_known_when_its_object_was_put_back() {
+    let (desk, ledger) = (Account::desk(), ledger());
+    let mut account = Account::sample();
+    for (key, drafts) in &mut account.people {
+        if *key == Key::new("person", 4) {
+            drafts.push((Some("note".into()), Item::Note("about four".into())));
+        }
+    }
+    migrate(&account, &desk, &ledger).await.expect("a run");
+    let made = without_ids(&desk.content());
+    for _ in 0..2 {
+        let end = roll_back(&desk, &ledger, &RollbackOptions::default()).await.expect("an end");
+        assert_eq!(remnants(&end)[0], "person:4/note permanent");
+        let known = &desk.content().people["old1"];
+        assert_eq!((known.name.as_str(), known.notes.len()), ("Old Name", 1));
+    }
+    migrate(&account, &desk, &ledger).await.expect("a run");
+    assert_eq!(without_ids(&desk.content()), made, "changed again, and the note not written twice");
+    assert_eq!(ledger.tally("people").await.expect("a tally").of(Fate::Updated), 2);
 }
 
 #[tokio::test(start_paused = true)]
