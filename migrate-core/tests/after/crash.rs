@@ -16,10 +16,10 @@ use crate::rollback::{ledger, remnants};
 
 /// Counts the calls of a process, which dies at one of them.
 #[derive(Clone)]
-struct Life(Arc<(AtomicU64, u64)>);
+pub(crate) struct Life(Arc<(AtomicU64, u64)>);
 
 impl Life {
-    fn until(dies_at: u64) -> Self {
+    pub(crate) fn until(dies_at: u64) -> Self {
         Self(Arc::new((AtomicU64::new(0), dies_at)))
     }
 
@@ -30,7 +30,7 @@ impl Life {
 }
 
 /// A ledger of a process that dies: before a call, or after a commit of which it does not hear.
-struct Mortal(Arc<dyn Ledger>, Life);
+pub(crate) struct Mortal(pub(crate) Arc<dyn Ledger>, pub(crate) Life);
 
 impl Mortal {
     fn alive(&self) -> Result<(), LedgerError> {

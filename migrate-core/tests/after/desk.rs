@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     /// Writing calls by number, from one, that go wrong.
     pub(crate) faults: BTreeMap<u64, Fault>,
     pub(crate) reads: u64,
+    /// The keys of what was taken back, in that order.
+    pub(crate) taken: Vec<String>,
     /// The signal that is given when so many reads were made.
     pub(crate) stop_reading: Option<(StopSignal, u64)>,
     /// Reading calls by number, from one, that fail.

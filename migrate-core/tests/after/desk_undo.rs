@@ -18,6 +18,7 @@ impl Undo for Desk {
         let root = made.object.as_ref().map(TargetId::as_str);
         let part = made.key.part_name().map(|name| name.split(':').next().unwrap_or_default());
         self.call(|inner| {
+            inner.taken.push(made.key.to_string());
             let content = &mut inner.content;
             match (made.key.kind(), part) {
                 ("attribute", _) => drop(content.attributes.insert(target.to_owned(), true)),

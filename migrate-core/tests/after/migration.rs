@@ -129,6 +129,7 @@ impl Account {
     }
 
     /// So many people who are new, each of them twice.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn large(people: u32) -> Self {
         let twice = (1..=people).flat_map(|id| [(id, id), (id + people, id)]);
         let people = twice.map(|(id, n)| person(id, &format!("{n}@new"), &format!("P {n}"), &[]));

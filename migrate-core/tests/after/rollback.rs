@@ -140,6 +140,22 @@ async fn a_later_run_creates_everything_anew_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_newest_goes_first_and_parts_go_before_their_object() {
+    let (desk, ledger, _) = migrated().await;
+    roll_back(&desk, &ledger, &RollbackOptions::default()).await.expect("a rollback");
+    let taken = desk.lock().taken.clone();
+    let of = |kind: &str| -> Vec<String> {
+        taken.iter().filter(|key| key.starts_with(kind)).cloned().collect()
+    };
+    assert_eq!(of("thread"), ["thread:3", "thread:2", "thread:1"]);
+    assert_eq!(of("person:4"), ["person:4/tag:lead", "person:4"], "the tag vip was there before");
+    assert_eq!(of("attribute"), ["attribute:ld_owner", "attribute:ld_batch"]);
+    let place = |key: &str| taken.iter().position(|it| it == key).expect("taken back");
+    assert!(place("thread:1") < place("person:2") && place("person:2") < place("person:1"));
+    assert!(place("person:1") < place("attribute:ld_owner"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_later_run_changed_is_put_back_as_well() {
     let (desk, ledger, before) = migrated().await;
     let mut account = Account::sample();

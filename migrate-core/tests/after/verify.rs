@@ -10,6 +10,7 @@ use migrate_core::{
 };
 use serde_json::Value;
 
+use crate::crash::{Life, Mortal};
 use crate::desk::{Content, Desk};
 use crate::migration::{Account, Item, begin, migrate};
 use crate::rollback::ledger;
@@ -226,6 +227,33 @@ async fn one_that_was_cut_off_goes_on_and_reads_nothing_twice() {
         assert_eq!(second.verified().await.expect("a result"), expected, "cut off at {at}");
         assert_eq!(desk.lock().reads, DRAFTS + 1, "only what failed is read again");
         assert_eq!(first.drafts_read() + second.drafts_read(), DRAFTS);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_killed_at_any_call_to_its_ledger_goes_on_at_once() {
+    let (desk, ledger) = migrated().await;
+    desk.edit(|content| content.threads.retain(|_, it| it.text != "call 1"));
+    let expected = verify(&desk, &ledger, Sampling::All).await;
+    for dies_at in 3.. {
+        desk.lock().reads = 0;
+        let scratch = self::ledger();
+        let mortal: Arc<dyn Ledger> = Arc::new(Mortal(scratch.clone(), Life::until(dies_at)));
+        let first = Verification::begin(ledger.clone(), mortal.clone(), Sampling::All).await;
+        let Ok(first) = first else { continue };
+        if map_again(&desk, &first, &mortal, StopSignal::new()).await.is_ok() {
+            assert!(dies_at > 100, "it was killed at {dies_at} moments only");
+            break;
+        }
+        let begun = tokio::time::Instant::now();
+        let second = Verification::begin(ledger.clone(), scratch.clone(), Sampling::All).await;
+        let second = second.expect("the same");
+        map_again(&desk, &second, &scratch, StopSignal::new()).await.expect("an end");
+        assert_eq!(second.verified().await.expect("a result"), expected, "killed at {dies_at}");
+        let again = desk.lock().reads - DRAFTS;
+        assert!(again <= 2, "killed at {dies_at}, {again} were read again, more than in flight");
+        // Nobody waits for a read to take effect.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
     }
 }
 
