@@ -18,6 +18,8 @@ mod report;
 mod run;
 mod sink;
 mod source;
+mod undo;
+mod verify;
 
 pub use async_trait::async_trait;
 
@@ -49,3 +51,11 @@ pub use sink::{
     Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,
 };
 pub use source::{Estimate, Lookup, Source, SourceError, SourceErrorKind};
+pub use undo::{
+    LeftBehind, Made, Remainder, Remains, Rollback, RollbackOptions, RollbackReport, Selection,
+    StageUndone, Stands, TakenBack, Undo, UndoEvent, Undone,
+};
+pub use verify::{
+    Check, Class, Field, Normal, Passing, ReadBack, Sampling, Snapshot, Verification, Verify,
+    Verifying,
+};

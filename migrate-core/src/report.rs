@@ -93,6 +93,7 @@ pub struct Quota {
 
 /// What reading back found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Verified {
     /// Records read back.
@@ -101,6 +102,13 @@ pub struct Verified {
     pub matched: u64,
     /// What was not.
     pub mismatches: Vec<Mismatch>,
+    /// How often something was not, by class.
+    pub classes: BTreeMap<String, u64>,
+    /// Mismatches that are counted in `classes` and not listed, since there are too many.
+    pub unlisted: u64,
+    /// Records of the sample that were not read back: they are no longer in the source, or the
+    /// destination failed for them. Known for a sample only.
+    pub unread: u64,
 }
 
 /// One field that is not as it should be.
@@ -110,7 +118,7 @@ pub struct Mismatch {
     pub key: String,
     /// The field.
     pub field: String,
-    /// `lost`, `altered`, `missing` and the like.
+    /// The name of its [`Class`](crate::Class): `lost`, `altered`, `edited`, `missing`, `twin`.
     pub class: String,
 }
 

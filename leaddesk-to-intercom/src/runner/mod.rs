@@ -15,12 +15,13 @@ pub use plan::{PlanFile, PlannedStage};
 use std::fmt;
 use std::sync::Arc;
 
-use migrate_core::{Event, Observer, Patience, Run, RunOptions, StopSignal, Verified};
+use migrate_core::{
+    Event, Observer, Patience, Run, RunOptions, Sampling, StopSignal, Verification,
+};
 
 use crate::config::Config;
 use crate::connect::{Secrets, StartError, environment};
 use crate::state::StateDir;
-use crate::verify::Verifier;
 
 use scratch::Scratch;
 use session::Session;
@@ -117,21 +118,21 @@ impl Runner {
         let seed = options.seed.unwrap_or(self.config.verify.seed);
         let sample = options.sample.unwrap_or(self.config.verify.sample);
         let sample = (!options.all).then_some(sample);
-        let names = [crate::stage::CONTACTS, crate::stage::CALLS];
-        let verifier = Verifier::new(
-            session.destination.client.clone(),
-            session.destination.admin.clone(),
-            session.ledger.clone(),
-            &names,
-            sample,
-            seed,
-        )
-        .await
-        .map_err(Unfinished::ledger)?;
+        let sampling = match sample {
+            Some(sample) => {
+                Sampling::some([crate::stage::CONTACTS, crate::stage::CALLS], sample, seed)
+            }
+            None => Sampling::All,
+        };
         let scratch = Scratch::open(&self.state).await?;
-        let result = session.map_again(self, &scratch.ledger, verifier.clone()).await;
+        let (ledger, kept) = (session.ledger.clone(), scratch.ledger.clone());
+        let verification =
+            Verification::begin(ledger, kept, sampling).await.map_err(Unfinished::ledger)?;
+        let result = session.map_again(self, &scratch.ledger, &verification).await;
+        let verified = verification.verified().await.map_err(Unfinished::ledger)?;
+        // It is closed before its folder goes.
+        drop(verification);
         drop(scratch);
-        let verified: Verified = verifier.verified();
         let run = session.begin(self, Arc::new(|_: &Event<'_>| {})).await?;
         session.finish(self, &run, result, Some(verified)).await
     }

@@ -8,14 +8,14 @@ use chrono::{DateTime, Utc};
 use migrate_core::ledger::Change;
 use migrate_core::{
     Event, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions, RunState,
-    SqliteLedger, Standing, Verified,
+    SqliteLedger, Standing, Verification, Verified,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::connect::Destination;
-use crate::sink::{AgentSink, CallCount, ContactSink, ConversationSink, DrySink, SchemaSink};
+use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink};
 use crate::source::Findings;
 use crate::stages::{LeadDesk, Sinks, Stages};
 use crate::state::StateDir;
@@ -122,20 +122,22 @@ impl Session {
         self.ledger.commit(vec![keep]).await.map_err(Unfinished::ledger)
     }
 
-    /// Maps everything again on a scratch ledger, with the verifier in the place of the sinks.
+    /// Maps everything again on a scratch ledger, with verifiers in the place of the sinks.
     pub(super) async fn map_again(
         &self,
         runner: &Runner,
         ledger: &Arc<dyn Ledger>,
-        verifier: Verifier,
+        verification: &Verification,
     ) -> Result<RunEnd, RunError> {
         let stages = Stages { has_fallback: true, ..self.stages(runner) };
-        let dry = DrySink::new(CallCount::default());
+        let (client, admin) = (self.destination.client.clone(), self.destination.admin.clone());
+        let verifying = Arc::new(verification.sink(Verifier::new(client, admin)));
+        let passing = Arc::new(verification.passing());
         let sinks = Sinks {
-            schema: Arc::new(dry.clone()),
-            agents: Arc::new(dry),
-            contacts: Arc::new(verifier.clone()),
-            calls: Arc::new(verifier),
+            schema: passing.clone(),
+            agents: passing,
+            contacts: verifying.clone(),
+            calls: verifying,
         };
         let plan = stages
             .plan(ledger, &[], sinks)

@@ -5,23 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use intercom_client::{Contact, ContactId, Error, text};
-use migrate_core::ledger::{Entry, How, PartState};
-use migrate_core::{Doubt, Evidence, Failure, Found, Key, Limits, Sink, TargetId, Write};
+use migrate_core::ledger::How;
+use migrate_core::{Check, Failure, Field, Limits, Normal, ReadBack, Snapshot, TargetId, Verify};
 use serde_json::Value;
 
 use crate::draft::{ContactDraft, ContactFields};
 use crate::sink::read_failure;
 
-use super::{FetchedContact, IN_FLIGHT, KEPT, Verifier, answer, ledger_failed, same_value};
+use super::{FetchedContact, IN_FLIGHT, KEPT, Verifier, attribute, is_there};
 
 impl Verifier {
     /// The contact of a record, read once; `None` if it is gone.
-    async fn contact(
-        &self,
-        root: &Key,
-        target: &TargetId,
-    ) -> Result<Option<Arc<FetchedContact>>, Error> {
-        if let Some(found) = self.lock().contacts.get(root) {
+    async fn contact(&self, target: &TargetId) -> Result<Option<Arc<FetchedContact>>, Error> {
+        if let Some(found) = self.lock().contacts.get(target) {
             return Ok(found.clone());
         }
         let id = ContactId::new(target.as_str());
@@ -45,90 +41,57 @@ impl Verifier {
         if state.contacts.len() >= KEPT {
             state.contacts.clear();
         }
-        state.contacts.insert(root.clone(), fetched.clone());
+        state.contacts.insert(target.clone(), fetched.clone());
         Ok(fetched)
     }
+}
 
-    async fn compare_contact(&self, write: &Write<ContactDraft>) -> Result<TargetId, Failure> {
-        let root = write.key.root();
-        let unknown = TargetId::new(write.key.as_str());
-        let Some(entry) = self.entry(&root).await.map_err(|error| ledger_failed(&error))? else {
-            return Ok(unknown);
-        };
-        let Some(target) = entry.target.clone().filter(|_| self.wants(&root)) else {
-            return Ok(unknown);
-        };
-        self.checked(&root);
-        let read = self.contact(&root, &target).await;
-        let Some(found) = read.map_err(|error| read_failure(&error))? else {
-            if write.key == root {
-                self.mismatch(&root, "contact", "missing");
-            }
-            return Ok(target);
-        };
-        match &write.draft {
-            ContactDraft::Contact(fields) => {
-                let before = match how(&entry, &root) {
-                    Some(How::Created) | None => Before::Nothing,
-                    Some(How::Updated) => {
-                        let image = self.ledger.before(&root).await;
-                        Before::Image(image.map_err(|error| ledger_failed(&error))?)
-                    }
-                    _ => Before::Everything,
-                };
-                self.compare_fields(&root, fields, &found.contact, &before);
-            }
-            ContactDraft::Tag(name) => {
-                if !found.tags.contains(&name.to_lowercase()) {
-                    self.mismatch(&root, &format!("tag {name}"), "lost");
-                }
-            }
-            ContactDraft::Note { body, .. } => {
-                if !found.notes.iter().any(|note| text::same(note, body)) {
-                    self.mismatch(&root, "note", "lost");
-                }
-            }
+/// What stands where a draft was written.
+fn fields(check: &Check<ContactDraft>, found: &FetchedContact) -> Vec<Field> {
+    match &check.draft {
+        ContactDraft::Contact(fields) => {
+            let before = match check.how() {
+                Some(How::Created) | None => Before::Nothing,
+                Some(How::Updated) => Before::Image(check.before.clone()),
+                _ => Before::Everything,
+            };
+            contact_fields(fields, &found.contact, &before)
         }
-        Ok(target)
-    }
-
-    fn compare_fields(&self, root: &Key, fields: &ContactFields, found: &Contact, was: &Before) {
-        let reveal = |field: &Option<intercom_client::Personal<String>>| {
-            field.as_ref().map(|value| value.reveal().clone())
-        };
-        let texts = [
-            ("external_id", Some(fields.external_id.clone()), reveal(&found.external_id)),
-            ("email", fields.email.clone(), reveal(&found.email)),
-            ("phone", fields.phone.clone(), reveal(&found.phone)),
-            ("name", fields.name.clone(), reveal(&found.name)),
-        ];
-        for (field, wanted, found) in texts {
-            let Some(wanted) = wanted.filter(|_| !was.had(field)) else { continue };
-            let same = found.as_deref().is_some_and(|found| match field {
-                "email" => found.eq_ignore_ascii_case(&wanted),
-                _ => found.trim() == wanted.trim(),
-            });
-            if !same {
-                self.differs(root, field, found.is_some());
-            }
+        ContactDraft::Tag(name) => {
+            vec![is_there(format!("tag {name}"), found.tags.contains(&name.to_lowercase()))]
         }
-        let signed_up_at = found.signed_up_at.map(|time| time.timestamp());
-        if fields.signed_up_at.is_some()
-            && !was.had("signed_up_at")
-            && signed_up_at != fields.signed_up_at
-        {
-            self.differs(root, "signed_up_at", signed_up_at.is_some());
-        }
-        for (name, wanted) in &fields.attributes {
-            if was.had_attribute(name) {
-                continue;
-            }
-            let found = found.custom_attributes.get(name.as_str()).filter(|value| !value.is_null());
-            if !found.is_some_and(|found| same_value(found, wanted)) {
-                self.differs(root, name, found.is_some());
-            }
+        ContactDraft::Note { body, .. } => {
+            vec![is_there("note", found.notes.iter().any(|note| text::same(note, body)))]
         }
     }
+}
+
+fn contact_fields(fields: &ContactFields, found: &Contact, was: &Before) -> Vec<Field> {
+    let reveal = |field: &Option<intercom_client::Personal<String>>| {
+        field.as_ref().map(|value| value.reveal().clone())
+    };
+    let texts = [
+        ("external_id", Some(&fields.external_id), reveal(&found.external_id), Normal::trim()),
+        ("email", fields.email.as_ref(), reveal(&found.email), Normal::lowercase()),
+        ("phone", fields.phone.as_ref(), reveal(&found.phone), Normal::trim()),
+        ("name", fields.name.as_ref(), reveal(&found.name), Normal::trim()),
+    ];
+    let mut compared = Vec::new();
+    for (name, wanted, found, normal) in texts {
+        if let Some(wanted) = wanted.filter(|_| !was.had(name)) {
+            compared.push(Field::new(name, wanted.as_str(), found).by(normal));
+        }
+    }
+    if let Some(wanted) = fields.signed_up_at.filter(|_| !was.had("signed_up_at")) {
+        let found = found.signed_up_at.map(|time| time.timestamp());
+        compared.push(Field::new("signed_up_at", wanted, found));
+    }
+    for (name, wanted) in &fields.attributes {
+        if !was.had_attribute(name) {
+            compared.push(attribute(name, wanted, found.custom_attributes.get(name.as_str())));
+        }
+    }
+    compared
 }
 
 /// What a contact had before the migration met it: that is not ours to compare.
@@ -159,25 +122,14 @@ impl Before {
     }
 }
 
-fn how(entry: &Entry, key: &Key) -> Option<How> {
-    match entry.part(key).map(|part| &part.state) {
-        Some(PartState::Done(written)) => Some(written.how),
-        Some(PartState::Intended { known, .. }) => known.as_ref().map(|written| written.how),
-        _ => None,
-    }
-}
-
 #[async_trait]
-impl Sink<ContactDraft> for Verifier {
-    async fn write(&self, batch: Vec<Write<ContactDraft>>) {
-        for write in batch {
-            let compared = self.compare_contact(&write).await;
-            answer(write, compared);
-        }
-    }
-
-    async fn find(&self, _: &Doubt<ContactDraft>) -> Result<Found, Failure> {
-        Ok(Found::No(Evidence::Read))
+impl Verify<ContactDraft> for Verifier {
+    async fn read_back(&self, check: &Check<ContactDraft>) -> Result<ReadBack, Failure> {
+        let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
+        Ok(match found {
+            None => ReadBack::missing("contact"),
+            Some(found) => Snapshot::of(fields(check, &found)).into(),
+        })
     }
 
     fn limits(&self) -> Limits {

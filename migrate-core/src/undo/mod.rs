@@ -1,0 +1,291 @@
+//! [`Undo`]: taking back what a migration wrote, and [`Rollback`], which does it from the ledger.
+//!
+//! [`decide`] is pure: what is to be taken back of a record, and what comes next about one write.
+//! [`record`] does it for one record, [`rollback`] for all of them.
+
+mod decide;
+mod record;
+mod report;
+mod rollback;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::Key;
+use crate::fate::Reason;
+use crate::ledger::{How, Written};
+use crate::sink::{Failure, Limits, TargetId};
+
+pub use report::{LeftBehind, Remainder, RollbackReport, StageUndone};
+pub use rollback::{Rollback, RollbackOptions, Selection, UndoEvent, Undone};
+
+/// Takes back what one stage of a migration wrote.
+///
+/// It knows the ledger's side of a write only, no draft and no source: a migration can be undone
+/// when the source account is closed. Both calls may be made again at any time, and are: whatever
+/// was taken back is looked at afterwards, and a rollback that was cut off begins by looking.
+///
+/// ```
+/// use migrate_core::ledger::How;
+/// use migrate_core::{Failure, Limits, Made, Stands, TakenBack, Undo, async_trait};
+/// use std::collections::BTreeMap;
+/// use std::sync::Mutex;
+///
+/// /// An address book, by id.
+/// struct Book(Mutex<BTreeMap<String, String>>);
+///
+/// #[async_trait]
+/// impl Undo for Book {
+///     async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
+///         let people = self.0.lock().unwrap();
+///         Ok(match people.get(made.written.target.as_str()) {
+///             None => Stands::Gone,
+///             Some(name) if made.before.as_ref().is_some_and(|was| was == name) => Stands::AsBefore,
+///             Some(name) if made.is_as_left(name.as_bytes()) == Some(true) => Stands::AsLeft,
+///             Some(_) => Stands::changed(["name"]),
+///         })
+///     }
+///
+///     async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
+///         let (mut people, id) = (self.0.lock().unwrap(), made.written.target.to_string());
+///         match made.before.as_ref().and_then(|was| was.as_str()) {
+///             Some(was) if made.written.how == How::Updated => drop(people.insert(id, was.into())),
+///             _ => drop(people.remove(&id)),
+///         }
+///         Ok(TakenBack::Done)
+///     }
+///
+///     fn limits(&self) -> Limits {
+///         Limits::one_by_one(4)
+///     }
+/// }
+/// ```
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot undo",
+    note = "implement `migrate_core::Undo` for it, with `#[async_trait]`"
+)]
+pub trait Undo: Send + Sync {
+    /// Looks how a write stands now. It writes nothing: a dry run asks only this.
+    ///
+    /// For the root of a record that this migration created it answers for the whole object, with
+    /// all that hangs on it: [`Made::parts`] are the record's own, and whether something else
+    /// keeps it in place says [`Made::is_held_by`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] says what it says of a write: [`NotDone`](crate::FailureKind::NotDone) and
+    /// [`InDoubt`](crate::FailureKind::InDoubt) are tried again later,
+    /// [`Gone`](crate::FailureKind::Gone) and [`Stop`](crate::FailureKind::Stop) end the rollback,
+    /// which can be resumed.
+    async fn inspect(&self, made: &Made) -> Result<Stands, Failure>;
+
+    /// Takes a write back that stands as the migration left it: removes what was
+    /// [created](How::Created), with everything in it, and puts [`Made::before`] back where
+    /// something was [changed](How::Updated). It is asked right after [`inspect`](Self::inspect)
+    /// said that nobody has touched it, and may be asked again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`inspect`](Self::inspect). After a lost reply the write is looked at again.
+    async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure>;
+
+    /// How many records may be taken back at once: [`Limits::in_flight`]. Batches are not used.
+    fn limits(&self) -> Limits;
+}
+
+#[async_trait]
+impl<U: Undo + ?Sized> Undo for Arc<U> {
+    async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
+        (**self).inspect(made).await
+    }
+
+    async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
+        (**self).take_back(made).await
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+}
+
+#[async_trait]
+impl<U: Undo + ?Sized> Undo for Box<U> {
+    async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
+        (**self).inspect(made).await
+    }
+
+    async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
+        (**self).take_back(made).await
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+}
+
+/// What the ledger knows of a write that is to be taken back.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Made {
+    /// The key of the write: a record's, or that of a part.
+    pub key: Key,
+    /// The stage it belongs to.
+    pub stage: String,
+    /// What it became, how, when, and the [state](Written::state) it left, if the sink told.
+    pub written: Written,
+    /// The object of the record, on which a part hangs, if it has one.
+    pub object: Option<TargetId>,
+    /// What stood there before, if the sink [remembered](crate::Write::remember) it.
+    pub before: Option<Value>,
+    /// What the other writes of the record became. What else hangs on the object is somebody
+    /// else's.
+    pub parts: Vec<(Key, TargetId)>,
+    /// Is it only looked at, in a dry run?
+    pub dry_run: bool,
+    left: Left,
+}
+
+/// The objects that a rollback has left so far. Clones share it.
+#[derive(Clone, Default)]
+struct Left(Arc<Mutex<HashSet<TargetId>>>);
+
+impl Left {
+    fn add(&self, objects: &[TargetId]) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.extend(objects.iter().cloned());
+    }
+
+    fn contains(&self, object: &TargetId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(object)
+    }
+}
+
+impl Made {
+    /// A write of a stage, of which nothing else is known. A rollback fills in the rest.
+    pub fn new(key: Key, stage: impl Into<String>, written: Written) -> Self {
+        Self {
+            key,
+            stage: stage.into(),
+            written,
+            object: None,
+            before: None,
+            parts: Vec::new(),
+            dry_run: false,
+            left: Left::default(),
+        }
+    }
+
+    /// Is this, brought to bytes as the sink did for [`Write::leaves`](crate::Write::leaves), the
+    /// state that the write left? `None` if the sink did not tell, as after a lost reply: then
+    /// something else has to decide, such as the time of the object's last change.
+    pub fn is_as_left(&self, state: &[u8]) -> Option<bool> {
+        self.written.state.map(|left| left == crate::Fingerprint::of(state))
+    }
+
+    /// Does this object, which hangs on the one that was written and is no part of the record,
+    /// keep that in place? `is_ours` says whether it bears a mark of the migration.
+    ///
+    /// What a later stage wrote was taken back before, so whatever still hangs there does. A dry
+    /// run takes nothing back, so there it does unless it is ours and would go as well; what
+    /// depends on a selection is taken as selected.
+    pub fn is_held_by(&self, object: &TargetId, is_ours: bool) -> bool {
+        !self.dry_run || !is_ours || self.left.contains(object)
+    }
+
+    /// Did one of the record's other writes become this object?
+    pub fn is_own_part(&self, id: &str) -> bool {
+        self.parts.iter().any(|(_, target)| target.as_str() == id)
+    }
+}
+
+/// What stood there before may be a person's data, so it is not shown.
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made")
+            .field("key", &self.key)
+            .field("stage", &self.stage)
+            .field("written", &self.written)
+            .field("parts", &self.parts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a write stands in the destination now. Reasons and fields name things, never values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stands {
+    /// As the migration left it: it can be taken back.
+    AsLeft,
+    /// As the migration left it, but the destination can only put it out of use, such as an
+    /// attribute that can be archived and not deleted. That is what taking it back does, and it
+    /// is listed by its name.
+    Archivable(Remains),
+    /// It was put out of use, by this rollback or by anybody: no more can be done.
+    Archived(Remains),
+    /// As the migration left it, and the destination knows no way to take it back, such as a note
+    /// that cannot be deleted. It is listed by its name and stays in the ledger, so that no later
+    /// run writes it a second time.
+    Permanent(Remains),
+    /// Fields that the migration wrote have been changed by somebody since: it is left.
+    Changed(Reason, Vec<String>),
+    /// Somebody has added something to it: it is left.
+    Added(Reason),
+    /// It is not there any more.
+    Gone,
+    /// It is as it was before the migration.
+    AsBefore,
+}
+
+impl Stands {
+    /// These fields have been changed since.
+    pub fn changed<F: Into<String>>(fields: impl IntoIterator<Item = F>) -> Self {
+        let reason = Reason::new("changed_since", "somebody has changed it since the migration")
+            .remedy("admin of the destination", "look at it, and remove or restore it by hand");
+        Self::Changed(reason, fields.into_iter().map(Into::into).collect())
+    }
+
+    /// Somebody has added this sort of thing to it: a word such as `replies`, and no content.
+    pub fn added(what: &str) -> Self {
+        let message = format!("somebody has added {what} since the migration");
+        let reason = Reason::new("added_since", message)
+            .remedy("admin of the destination", "look at it, and remove it by hand");
+        Self::Added(reason)
+    }
+}
+
+/// What cannot be taken back, under the name by which people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Remains {
+    /// Its name in the destination, such as that of an attribute. Never a person's data.
+    pub name: String,
+    /// Why, and what somebody can do about it.
+    pub reason: Reason,
+}
+
+impl Remains {
+    /// Something that remains, by name, with the reason.
+    pub fn new(name: impl Into<String>, reason: Reason) -> Self {
+        Self { name: name.into(), reason }
+    }
+}
+
+/// What became of taking a write back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TakenBack {
+    /// It was removed, restored or put out of use. It is looked at before this is believed.
+    Done,
+    /// The destination refuses, for good: it is listed by its name and stays in the ledger.
+    Impossible(Remains),
+}
+
+/// Does taking back what came about so remove an object, or put an old state back?
+pub(crate) fn removes(how: How) -> bool {
+    how == How::Created
+}

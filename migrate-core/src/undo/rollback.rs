@@ -1,0 +1,423 @@
+//! [`Rollback`]: everything that a migration wrote, taken back from the ledger alone.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use serde_json::Value;
+
+use crate::Key;
+use crate::engine::RunError;
+use crate::fate::Fate;
+use crate::ledger::{Change, Entry, Ledger, LedgerError, Scan, StageState};
+use crate::run::Run;
+use crate::sink::TargetId;
+
+use super::record::Undoing;
+use super::report::{Remainder, RollbackReport, StageUndone};
+use super::{Left, Undo};
+
+/// Entries that are read from the ledger at once.
+const WINDOW: usize = 200;
+
+/// The ledger's list of what was put out of use, since nothing else tells of it afterwards.
+pub(super) const ARCHIVED: &str = "rollback_archived";
+
+/// The name under which a ledger keeps that a rollback is under way.
+const UNDER_WAY: &str = "rollback";
+
+/// Takes back what a migration wrote: the last stage first, in a stage the newest record first.
+///
+/// It goes by the ledger alone, and touches nothing but what the ledger says this migration
+/// created or changed:
+///
+/// - an object that it created is removed whole; of an object that was there before, the parts
+///   are taken back in reverse and then what stood there before is put back;
+/// - what somebody has changed since, or added to, is left and reported;
+/// - what is gone already counts as undone;
+/// - a record with a write in doubt, or that was under way when its run was cut off, is left: the
+///   run is to be resumed first, so that the doubt is settled.
+///
+/// Whatever is taken back is looked at afterwards. Keys of which nothing is left count as never
+/// written, with their history kept, and a later run reads their stages anew. A rollback that was
+/// stopped or killed is simply started again.
+///
+/// ```
+/// # use migrate_core::*;
+/// # use std::sync::Arc;
+/// # async fn undo(run: &Run, people: Arc<dyn Undo>, threads: Arc<dyn Undo>) -> Result<(), RunError> {
+/// let rollback = Rollback::new().stage("people", people).stage("threads", threads);
+/// let would = rollback.run(run, &RollbackOptions::dry()).await?;
+/// for stage in &would.stages {
+///     println!("{}: {} to be removed, {} to be left", stage.name, stage.removed, stage.kept);
+/// }
+/// let report = rollback.run(run, &RollbackOptions::default()).await?;
+/// # let _ = report;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Rollback {
+    stages: Vec<(String, Box<dyn Undo>)>,
+    observer: Option<Observer>,
+}
+
+type Observer = Arc<dyn Fn(&UndoEvent<'_>) + Send + Sync>;
+
+/// What is to be undone, and whether it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RollbackOptions {
+    /// What is to be undone.
+    pub selection: Selection,
+    /// Only look what would be done: no write, neither to the destination nor to the ledger.
+    pub dry_run: bool,
+}
+
+impl RollbackOptions {
+    /// Looks what undoing everything would do.
+    pub fn dry() -> Self {
+        Self { dry_run: true, ..Self::default() }
+    }
+
+    /// Undoes this only.
+    pub fn only(selection: Selection) -> Self {
+        Self { selection, dry_run: false }
+    }
+}
+
+/// What is to be undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Selection {
+    /// All of it.
+    #[default]
+    Everything,
+    /// These stages. What depends on them and is in place goes only if it is named as well: its
+    /// objects hang on theirs, which [`Undo::inspect`] may see and leave them for.
+    Stages(BTreeSet<String>),
+    /// These records, each with the duplicates that share its object.
+    Keys(BTreeSet<Key>),
+}
+
+/// How a record of a rollback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Undone {
+    /// Its object was removed, or put out of use.
+    Removed,
+    /// What was changed was put back.
+    Restored,
+    /// Nothing was there to be taken back any more.
+    AlreadyGone,
+    /// Nothing had been written for it.
+    Untouched,
+    /// A duplicate that went with the record whose object it shared.
+    Merged,
+    /// Something of it is left.
+    Kept,
+}
+
+/// What happened in a rollback.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum UndoEvent<'a> {
+    /// A stage is being undone.
+    StageBegun {
+        /// Its name.
+        stage: &'a str,
+        /// Records of it in the ledger.
+        records: u64,
+    },
+    /// A record is done with.
+    Record {
+        /// The stage.
+        stage: &'a str,
+        /// How it ended.
+        ended: Undone,
+    },
+    /// All of a stage is done with.
+    StageEnded {
+        /// Its name.
+        stage: &'a str,
+    },
+}
+
+impl fmt::Debug for Rollback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.stages.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Rollback {
+    /// A rollback of no stage.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a stage, in the order in which stages were *run*: they are undone in reverse.
+    #[must_use]
+    pub fn stage(mut self, name: impl Into<String>, undo: impl Undo + 'static) -> Self {
+        self.stages.push((name.into(), Box::new(undo)));
+        self
+    }
+
+    /// Shows its progress to somebody, who must not block.
+    #[must_use]
+    pub fn observed_by(
+        mut self,
+        observer: impl Fn(&UndoEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Is a rollback of this ledger under way that did not come to its end? Then a run must not
+    /// go on, since something may be gone that the ledger counts as in place: end it first.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn is_under_way(ledger: &dyn Ledger) -> Result<bool, LedgerError> {
+        Ok(ledger.meta(UNDER_WAY).await?.is_some())
+    }
+
+    /// Undoes what is selected, or goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NoStage`] for a selected stage that it does not have;
+    /// [`Interrupted`](RunError::Interrupted) by the run's stop signal, when what was in flight is
+    /// done; [`Gone`](RunError::Gone) and [`Refused`](RunError::Refused) when the destination does
+    /// not let it go on; [`Ledger`](RunError::Ledger). In each case it can be started again and
+    /// goes on.
+    pub async fn run(
+        &self,
+        run: &Run,
+        options: &RollbackOptions,
+    ) -> Result<RollbackReport, RunError> {
+        if let Selection::Stages(names) = &options.selection {
+            let unknown = names.iter().find(|name| !self.stages.iter().any(|(it, _)| it == *name));
+            unknown.map_or(Ok(()), |name| Err(RunError::NoStage(name.clone())))?;
+        }
+        self.mark(run, options, Some(Value::Bool(true))).await?;
+        let mut report = RollbackReport { dry_run: options.dry_run, ..RollbackReport::default() };
+        let left = Left::default();
+        for (name, undo) in self.stages.iter().rev() {
+            if matches!(&options.selection, Selection::Stages(names) if !names.contains(name)) {
+                continue;
+            }
+            let undoing = Undoing::new(name, run, &**undo, options.dry_run, left.clone());
+            let records = run.ledger.tally(name).await?.total();
+            if is_unfinished(&run.ledger.stage(name).await?) {
+                report.unfinished.push(name.clone());
+            }
+            self.tell(&UndoEvent::StageBegun { stage: name, records });
+            let mut stage = self.undo_stage(&undoing, &options.selection).await?;
+            add_archived(&*run.ledger, &options.selection, &mut stage).await?;
+            stage.sort();
+            report.stages.push(stage);
+            self.tell(&UndoEvent::StageEnded { stage: name });
+        }
+        if options.selection == Selection::Everything {
+            for stage in run.ledger.stages().await? {
+                let known = self.stages.iter().any(|(name, _)| *name == stage);
+                if !known && run.ledger.tally(&stage).await?.total() > 0 {
+                    report.without_undo.push(stage);
+                }
+            }
+        }
+        self.mark(run, options, None).await?;
+        Ok(report)
+    }
+
+    /// Says in the ledger whether a rollback is under way.
+    async fn mark(
+        &self,
+        run: &Run,
+        options: &RollbackOptions,
+        value: Option<Value>,
+    ) -> Result<(), RunError> {
+        if options.dry_run {
+            return Ok(());
+        }
+        Ok(run.ledger.commit(vec![Change::Meta { name: UNDER_WAY.to_owned(), value }]).await?)
+    }
+
+    fn tell(&self, event: &UndoEvent<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
+    }
+
+    async fn undo_stage(
+        &self,
+        undoing: &Undoing<'_>,
+        selection: &Selection,
+    ) -> Result<StageUndone, RunError> {
+        let ledger = &*undoing.run.ledger;
+        let (mut stage, mut left) = (StageUndone::new(undoing.stage), HashSet::new());
+        if let Selection::Keys(keys) = selection {
+            let chosen = chosen(ledger, undoing.stage, keys).await?;
+            let work = stream::iter(chosen.into_iter().map(Ok)).boxed();
+            self.each(undoing, work, &mut stage, &mut left).await?;
+            return Ok(stage);
+        }
+        let all = Scan::of(undoing.stage).newest_first().limit(WINDOW);
+        let owners = entries(ledger, all.clone())
+            .try_filter(|entry| future::ready(!shares(entry)))
+            .map_ok(|entry| Work::Record { entry, sharing: Vec::new() });
+        self.each(undoing, owners.boxed(), &mut stage, &mut left).await?;
+        // Duplicates come when it is known whether their object goes.
+        let duplicates = entries(ledger, all.with(Fate::Merged))
+            .try_filter(|entry| future::ready(shares(entry)))
+            .map_ok(|entry| {
+                let is_left = entry.target.as_ref().is_some_and(|target| left.contains(target));
+                Work::Merged { entry, is_left }
+            });
+        self.each(undoing, duplicates.boxed(), &mut stage, &mut HashSet::new()).await?;
+        Ok(stage)
+    }
+
+    /// Does this work, as much at once as the stage's limits allow. When something fails or the
+    /// stop signal is given, what is in flight is ended first.
+    async fn each(
+        &self,
+        undoing: &Undoing<'_>,
+        work: BoxStream<'_, Result<Work, LedgerError>>,
+        stage: &mut StageUndone,
+        left: &mut HashSet<TargetId>,
+    ) -> Result<(), RunError> {
+        let halted = AtomicBool::new(false);
+        let stop = undoing.run.stop_signal();
+        let mut ends = work
+            .take_while(|_| {
+                let go_on = !halted.load(Ordering::Relaxed) && !stop.is_stopped();
+                future::ready(go_on)
+            })
+            .map(|work| undoing.work(work))
+            .buffer_unordered(undoing.undo.limits().in_flight.max(1));
+        let mut failed = None;
+        while let Some(end) = ends.next().await {
+            match end {
+                Ok((ended, objects)) => {
+                    for counted in &ended.counted {
+                        let (stage, ended) = (undoing.stage, *counted);
+                        self.tell(&UndoEvent::Record { stage, ended });
+                    }
+                    left.extend(objects);
+                    stage.add(ended);
+                }
+                Err(error) => {
+                    halted.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        if stop.is_stopped() {
+            failed.get_or_insert(RunError::Interrupted);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// One record to be dealt with.
+pub(super) enum Work {
+    /// One that may have written something, with the duplicates that go with it.
+    Record { entry: Entry, sharing: Vec<Key> },
+    /// A duplicate with nothing of its own.
+    Merged { entry: Entry, is_left: bool },
+}
+
+/// Adds what was put out of use by an earlier rollback, or an earlier start of this one, and was
+/// not made anew since: it still stands there.
+async fn add_archived(
+    ledger: &dyn Ledger,
+    selection: &Selection,
+    stage: &mut StageUndone,
+) -> Result<(), LedgerError> {
+    let mut after = 0;
+    loop {
+        let rows = ledger.discovered(ARCHIVED, after, WINDOW).await?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        after = *last;
+        for (_, item) in &rows {
+            let Ok((name, it)) = serde_json::from_str::<(String, Remainder)>(item) else {
+                continue;
+            };
+            let root = Key::from(it.key.as_str()).root();
+            let selected = !matches!(selection, Selection::Keys(keys) if !keys.contains(&root));
+            if name != stage.name || !selected || stage.impossible.contains(&it) {
+                continue;
+            }
+            if ledger.entries(&[root]).await?.into_iter().flatten().next().is_none() {
+                stage.impossible.push(it);
+            }
+        }
+    }
+}
+
+/// Did the last run of a stage not come to its end?
+fn is_unfinished(state: &StageState) -> bool {
+    // An earlier rollback begins a pass for the next run to go on with.
+    let begun_only = state.pass > 1 && state.keys == 0 && !state.read && state.cursor.is_none();
+    state.pass > 0 && !state.finished && !begun_only
+}
+
+/// Is it a duplicate that has nothing of its own in the destination?
+fn shares(entry: &Entry) -> bool {
+    entry.fate == Fate::Merged && entry.parts.is_empty()
+}
+
+/// The entries of a scan, with their parts, window by window.
+fn entries(ledger: &dyn Ledger, scan: Scan) -> BoxStream<'_, Result<Entry, LedgerError>> {
+    stream::try_unfold(scan, move |mut scan| async move {
+        let rows = ledger.scan(&scan).await?;
+        let Some((last, _)) = rows.last() else { return Ok(None) };
+        scan.after = Some(*last);
+        let keys: Vec<Key> = rows.into_iter().map(|(_, entry)| entry.key).collect();
+        let window = ledger.entries(&keys).await?.into_iter().flatten().map(Ok);
+        Ok(Some((stream::iter(window), scan)))
+    })
+    .try_flatten()
+    .boxed()
+}
+
+/// The records of a stage under these keys, the newest first, each with the duplicates that share
+/// its object: those go in the same commit, since nothing would lead to them afterwards.
+async fn chosen(
+    ledger: &dyn Ledger,
+    stage: &str,
+    keys: &BTreeSet<Key>,
+) -> Result<Vec<Work>, LedgerError> {
+    let roots: BTreeSet<Key> = keys.iter().map(Key::root).collect();
+    let roots: Vec<Key> = roots.into_iter().collect();
+    let mut found: Vec<Entry> = Vec::new();
+    for window in roots.chunks(WINDOW) {
+        let window = ledger.entries(window).await?.into_iter().flatten();
+        found.extend(window.filter(|entry| entry.stage == stage));
+    }
+    found.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    let (duplicates, owners): (Vec<Entry>, Vec<Entry>) = found.into_iter().partition(shares);
+    let mut sharing: HashMap<TargetId, Vec<Key>> =
+        owners.iter().filter_map(|entry| Some((entry.target.clone()?, Vec::new()))).collect();
+    if !sharing.is_empty() {
+        let merged = Scan::of(stage).with(Fate::Merged).limit(WINDOW);
+        let mut merged = entries(ledger, merged).try_filter(|entry| future::ready(shares(entry)));
+        while let Some(entry) = merged.try_next().await? {
+            let with = entry.target.as_ref().and_then(|target| sharing.get_mut(target));
+            with.into_iter().for_each(|with| with.push(entry.key.clone()));
+        }
+    }
+    let is_theirs = |entry: &Entry| !entry.target.iter().any(|it| sharing.contains_key(it));
+    let left = duplicates.into_iter().filter(is_theirs);
+    let left: Vec<Work> = left.map(|entry| Work::Merged { entry, is_left: true }).collect();
+    let owners = owners.into_iter().map(|entry| {
+        let with = entry.target.as_ref().and_then(|target| sharing.remove(target));
+        Work::Record { entry, sharing: with.unwrap_or_default() }
+    });
+    Ok(owners.chain(left).collect())
+}

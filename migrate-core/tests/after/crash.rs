@@ -1,0 +1,189 @@
+//! A rollback that is killed at each of its calls, to the destination or to the ledger.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use migrate_core::ledger::{
+    Change, Entry, Ledger, LedgerError, LedgerErrorKind, Parked, Parking, Past, Proof, Scan,
+    StageState,
+};
+use migrate_core::{Alias, Key, RollbackOptions, Tally, async_trait};
+use serde_json::Value;
+
+use crate::desk::{Content, Desk};
+use crate::migration::{Account, migrate, roll_back, without_ids};
+use crate::rollback::{ledger, remnants};
+
+/// Counts the calls of a process, which dies at one of them.
+#[derive(Clone)]
+pub(crate) struct Life(Arc<(AtomicU64, u64)>);
+
+impl Life {
+    pub(crate) fn until(dies_at: u64) -> Self {
+        Self(Arc::new((AtomicU64::new(0), dies_at)))
+    }
+
+    /// One more moment at which it can die; it stays dead.
+    fn goes_on(&self) -> bool {
+        self.0.0.fetch_add(1, Ordering::Relaxed) + 1 < self.0.1
+    }
+}
+
+/// A ledger of a process that dies: before a call, or after a commit of which it does not hear.
+pub(crate) struct Mortal(pub(crate) Arc<dyn Ledger>, pub(crate) Life);
+
+impl Mortal {
+    fn alive(&self) -> Result<(), LedgerError> {
+        let dead = || LedgerError::new(LedgerErrorKind::Storage, "the process is dead");
+        self.1.goes_on().then_some(()).ok_or_else(dead)
+    }
+}
+
+#[async_trait]
+impl Ledger for Mortal {
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), LedgerError> {
+        self.alive()?;
+        self.0.commit(changes).await?;
+        self.alive()
+    }
+
+    async fn entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, LedgerError> {
+        self.alive()?;
+        self.0.entries(keys).await
+    }
+
+    async fn known_as(&self, aliases: &[Alias]) -> Result<Vec<Vec<Entry>>, LedgerError> {
+        self.0.known_as(aliases).await
+    }
+
+    async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
+        self.alive()?;
+        self.0.stage(stage).await
+    }
+
+    async fn stages(&self) -> Result<Vec<String>, LedgerError> {
+        self.alive()?;
+        self.0.stages().await
+    }
+
+    async fn tally(&self, stage: &str) -> Result<Tally, LedgerError> {
+        self.alive()?;
+        self.0.tally(stage).await
+    }
+
+    async fn proof(&self, stage: &str, pass: u32) -> Result<Proof, LedgerError> {
+        self.0.proof(stage, pass).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(u64, Entry)>, LedgerError> {
+        self.alive()?;
+        self.0.scan(scan).await
+    }
+
+    async fn parked(
+        &self,
+        stage: &str,
+        why: Parking,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Parked)>, LedgerError> {
+        self.0.parked(stage, why, after, limit).await
+    }
+
+    async fn parked_among(&self, keys: &[Key]) -> Result<Vec<Parked>, LedgerError> {
+        self.0.parked_among(keys).await
+    }
+
+    async fn discovered(
+        &self,
+        list: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, String)>, LedgerError> {
+        self.alive()?;
+        self.0.discovered(list, after, limit).await
+    }
+
+    async fn before(&self, key: &Key) -> Result<Option<Value>, LedgerError> {
+        self.alive()?;
+        self.0.before(key).await
+    }
+
+    async fn history(&self, after: u64, limit: usize) -> Result<Vec<(u64, Past)>, LedgerError> {
+        self.0.history(after, limit).await
+    }
+
+    async fn meta(&self, name: &str) -> Result<Option<Value>, LedgerError> {
+        self.alive()?;
+        self.0.meta(name).await
+    }
+}
+
+/// Everything that a rollback leads to: the destination, what is told, and the ledger.
+#[derive(Debug, PartialEq)]
+struct Aftermath {
+    content: Content,
+    remnants: Vec<String>,
+    entries: Vec<(String, String, Vec<Key>)>,
+    past: Vec<String>,
+    passes: Vec<bool>,
+}
+
+async fn aftermath(desk: &Desk, ledger: &Arc<dyn Ledger>) -> Aftermath {
+    let report = roll_back(desk, ledger, &RollbackOptions::default()).await.expect("a rollback");
+    let (mut entries, mut passes) = (Vec::new(), Vec::new());
+    for stage in ["attributes", "people", "threads"] {
+        let rows = ledger.scan(&Scan::of(stage)).await.expect("rows");
+        let keys: Vec<Key> = rows.into_iter().map(|(_, entry)| entry.key).collect();
+        for entry in ledger.entries(&keys).await.expect("entries").into_iter().flatten() {
+            let parts = entry.parts.iter().map(|part| part.key.clone()).collect();
+            entries.push((entry.key.to_string(), entry.fate.name().to_owned(), parts));
+        }
+        let state = ledger.stage(stage).await.expect("a stage");
+        passes.push(state.pass >= 2 && !state.finished && state.cursor.is_none());
+    }
+    let past = ledger.history(0, 1000).await.expect("a history");
+    let mut past: Vec<String> = past.into_iter().map(|(_, past)| past.key.to_string()).collect();
+    past.sort();
+    Aftermath { content: desk.content(), remnants: remnants(&report), entries, past, passes }
+}
+
+/// The people somebody edited before the rollback, so that some of it is left.
+async fn migrated() -> (Desk, Arc<dyn Ledger>) {
+    let (desk, ledger) = (Account::desk(), ledger());
+    migrate(&Account::sample(), &desk, &ledger).await.expect("a run");
+    desk.edit(|content| {
+        let two = content.people.values_mut().find(|it| it.email == "two@new");
+        two.expect("a person").tags.insert("theirs".into());
+    });
+    (desk, ledger)
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_call_and_started_again_it_ends_the_same() {
+    let (desk, ledger) = migrated().await;
+    let expected = aftermath(&desk, &ledger).await;
+    assert!(expected.passes.iter().all(|anew| *anew), "{:?}", expected.passes);
+    assert_eq!(expected.remnants.len(), 5);
+    migrate(&Account::sample(), &desk, &ledger).await.expect("a run");
+    let anew = without_ids(&desk.content());
+
+    let mut dies_at = 1;
+    loop {
+        let (desk, ledger) = migrated().await;
+        let life = Life::until(dies_at);
+        let (mortal, pulse) = (Mortal(ledger.clone(), life.clone()), life.clone());
+        desk.lock().lifeline = Some(Arc::new(move || pulse.goes_on()));
+        let mortal: Arc<dyn Ledger> = Arc::new(mortal);
+        let end = roll_back(&desk, &mortal, &RollbackOptions::default()).await;
+        desk.lock().lifeline = None;
+        if end.is_ok() {
+            break;
+        }
+        assert_eq!(aftermath(&desk, &ledger).await, expected, "killed at {dies_at}");
+        migrate(&Account::sample(), &desk, &ledger).await.expect("a run");
+        assert_eq!(without_ids(&desk.content()), anew, "killed at {dies_at}");
+        dies_at += 1;
+    }
+    assert!(dies_at > 80, "it was killed at {dies_at} moments only");
+}
