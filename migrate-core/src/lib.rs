@@ -52,7 +52,7 @@ pub use sink::{
 };
 pub use source::{Estimate, Lookup, Source, SourceError, SourceErrorKind};
 pub use undo::{
-    LeftBehind, Made, Remainder, Remains, Rollback, RollbackOptions, RollbackReport, Selection,
+    LeftBehind, Made, Remainder, Remains, Rollback, RollbackOptions, RollbackReport, Scope,
     StageUndone, Stands, TakenBack, Undo, UndoEvent, Undone,
 };
 pub use verify::{

@@ -353,6 +353,8 @@ pub struct Doubt<D> {
 pub enum Found {
     /// It took effect, as this object.
     Yes(TargetId),
+    /// It took effect on this object, which was there before and is not this migration's own.
+    Updated(TargetId),
     /// It took effect, as this object, but with an older state of what is to be written.
     Older(TargetId),
     /// It took effect more than once: a twin for somebody to look at. The first is kept.

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::fate::Reason;
+use crate::ledger::How;
 use crate::run::Patience;
 use crate::sink::{Evidence, Failure, FailureKind, Found, TargetId};
 
@@ -24,7 +25,7 @@ pub(super) struct Look {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Judgement {
     /// The write took effect; `current` is false if an older state of it did.
-    There { target: TargetId, current: bool, twins: Vec<TargetId> },
+    There { target: TargetId, how: How, current: bool, twins: Vec<TargetId> },
     /// It surely did not and will not.
     NotThere,
     /// It is too early to say.
@@ -43,12 +44,16 @@ impl Look {
         now: DateTime<Utc>,
         patience: &Patience,
     ) -> Judgement {
-        let there = |target, current| Judgement::There { target, current, twins: Vec::new() };
+        let there =
+            |target, how, current| Judgement::There { target, how, current, twins: Vec::new() };
         match found {
-            Ok(Found::Yes(target)) => there(target, true),
-            Ok(Found::Older(target)) => there(target, false),
+            Ok(Found::Yes(target)) => there(target, How::Created, true),
+            Ok(Found::Updated(target)) => there(target, How::Updated, true),
+            Ok(Found::Older(target)) => there(target, How::Created, false),
             Ok(Found::Twins(twins)) => match twins.first().cloned() {
-                Some(target) => Judgement::There { target, current: true, twins },
+                Some(target) => {
+                    Judgement::There { target, how: How::Created, current: true, twins }
+                }
                 None => self.in_vain("the destination gave no id", now, patience),
             },
             Ok(Found::No(evidence)) => {
@@ -136,14 +141,16 @@ mod tests {
     #[test]
     fn a_positive_answer_counts_at_once() {
         let (one, two) = (TargetId::new("1"), TargetId::new("2"));
-        for (found, current) in
-            [(Found::Yes(one.clone()), true), (Found::Older(one.clone()), false)]
-        {
-            let there = Judgement::There { target: one.clone(), current, twins: Vec::new() };
+        for (found, how, current) in [
+            (Found::Yes(one.clone()), How::Created, true),
+            (Found::Updated(one.clone()), How::Updated, true),
+            (Found::Older(one.clone()), How::Created, false),
+        ] {
+            let there = Judgement::There { target: one.clone(), how, current, twins: Vec::new() };
             assert_eq!(judge(look(0, 0), Ok(found)), there);
         }
-        let twins = vec![one.clone(), two];
-        let there = Judgement::There { target: one, current: true, twins: twins.clone() };
+        let (twins, how) = (vec![one.clone(), two], How::Created);
+        let there = Judgement::There { target: one, how, current: true, twins: twins.clone() };
         assert_eq!(judge(look(0, 0), Ok(Found::Twins(twins))), there);
     }
 

@@ -180,7 +180,9 @@ impl<'a, D: Draft> Flow<'a, D> {
                             (scheduler::Event::Committed, result.err())
                         }
                         Job::Ended(ticket, Ok(ended)) => {
-                            (scheduler::Event::Ended { ticket, ended }, None)
+                            let stopped = ended == Ended::Interrupted;
+                            let error = stopped.then_some(RunError::Interrupted);
+                            (scheduler::Event::Ended { ticket, ended }, error)
                         }
                         Job::Ended(ticket, Err(error)) => {
                             (scheduler::Event::Failed(ticket), Some(error))

@@ -81,6 +81,10 @@ pub enum RunError {
     /// The plan cannot be run.
     #[error("the plan cannot be run")]
     Plan(#[from] PlanError),
+    /// A rollback of this migration was begun and has not come to its end: something may be gone
+    /// that the ledger counts as in place.
+    #[error("a rollback is under way: end it first, then run again")]
+    RollbackUnderWay,
     /// A stage of the plan is not known by that name.
     #[error("there is no stage `{0}`")]
     NoStage(String),

@@ -10,6 +10,7 @@ use crate::fate::Fate;
 use crate::observe::Event;
 use crate::redrive::Selection;
 use crate::run::Run;
+use crate::undo::Rollback;
 
 use super::RunError;
 use super::rounds::{Next, after_round};
@@ -263,6 +264,9 @@ impl Plan {
         what: What<'_>,
     ) -> Result<RunEnd, RunError> {
         let order = self.order()?;
+        if Rollback::is_under_way(&*run.ledger).await? {
+            return Err(RunError::RollbackUnderWay);
+        }
         let mut end = RunEnd::default();
         let mut active = Vec::new();
         for planned in order {

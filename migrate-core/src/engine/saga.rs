@@ -351,13 +351,13 @@ impl<'a, D: Draft> Saga<'a, D> {
         now: DateTime<Utc>,
     ) -> Action<D> {
         match judgement {
-            Judgement::There { target, current, twins } => {
+            Judgement::There { target, how, current, twins } => {
                 self.wrote = true;
                 self.unit.doubted(&key);
                 if !twins.is_empty() {
                     self.unit.notes.push(twin_note(&key, &twins));
                 }
-                self.done(step, key.clone(), target, How::Created, None, now);
+                self.done(step, key.clone(), target, how, None, now);
                 if !current {
                     // It counts as another state of the draft, which is updated or corrected.
                     self.set_fingerprint(&key, Fingerprint::of(b"older than the draft"));
@@ -396,8 +396,7 @@ impl<'a, D: Draft> Saga<'a, D> {
         state: Option<Fingerprint>,
         at: DateTime<Utc>,
     ) {
-        // What was created by this migration stays its own, whatever came after.
-        let how = written(&self.entry, &key).map_or(how, |former| former.how);
+        let how = written(&self.entry, &key).map_or(how, |former| former.how.then(how));
         let fingerprint = self.unit.steps[step].fingerprint;
         if key == self.entry.key {
             self.entry.target = Some(target.clone());

@@ -517,6 +517,19 @@ pub enum How {
     Unchanged,
 }
 
+impl How {
+    /// How an object came about that came about like this and was then written again like that:
+    /// what this migration created stays its own, and what it changed stays changed.
+    #[must_use]
+    pub fn then(self, again: Self) -> Self {
+        match (self, again) {
+            (Self::Created, _) => Self::Created,
+            (Self::Unchanged, Self::Unchanged) => Self::Unchanged,
+            (Self::Updated | Self::Unchanged, _) => Self::Updated,
+        }
+    }
+}
+
 /// A record that waits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parked {

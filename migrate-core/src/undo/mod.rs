@@ -21,7 +21,7 @@ use crate::ledger::{How, Written};
 use crate::sink::{Failure, Limits, TargetId};
 
 pub use report::{LeftBehind, Remainder, RollbackReport, StageUndone};
-pub use rollback::{Rollback, RollbackOptions, Selection, UndoEvent, Undone};
+pub use rollback::{Rollback, RollbackOptions, Scope, UndoEvent, Undone};
 
 /// Takes back what one stage of a migration wrote.
 ///
@@ -192,7 +192,7 @@ impl Made {
     ///
     /// What a later stage wrote was taken back before, so whatever still hangs there does. A dry
     /// run takes nothing back, so there it does unless it is ours and would go as well; what
-    /// depends on a selection is taken as selected.
+    /// depends on a scope is taken as selected.
     pub fn is_held_by(&self, object: &TargetId, is_ours: bool) -> bool {
         !self.dry_run || !is_ours || self.left.contains(object)
     }

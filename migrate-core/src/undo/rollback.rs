@@ -72,7 +72,7 @@ type Observer = Arc<dyn Fn(&UndoEvent<'_>) + Send + Sync>;
 #[non_exhaustive]
 pub struct RollbackOptions {
     /// What is to be undone.
-    pub selection: Selection,
+    pub scope: Scope,
     /// Only look what would be done: no write, neither to the destination nor to the ledger.
     pub dry_run: bool,
 }
@@ -84,15 +84,15 @@ impl RollbackOptions {
     }
 
     /// Undoes this only.
-    pub fn only(selection: Selection) -> Self {
-        Self { selection, dry_run: false }
+    pub fn only(scope: Scope) -> Self {
+        Self { scope, dry_run: false }
     }
 }
 
 /// What is to be undone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Selection {
+pub enum Scope {
     /// All of it.
     #[default]
     Everything,
@@ -199,7 +199,7 @@ impl Rollback {
         run: &Run,
         options: &RollbackOptions,
     ) -> Result<RollbackReport, RunError> {
-        if let Selection::Stages(names) = &options.selection {
+        if let Scope::Stages(names) = &options.scope {
             let unknown = names.iter().find(|name| !self.stages.iter().any(|(it, _)| it == *name));
             unknown.map_or(Ok(()), |name| Err(RunError::NoStage(name.clone())))?;
         }
@@ -207,7 +207,7 @@ impl Rollback {
         let mut report = RollbackReport { dry_run: options.dry_run, ..RollbackReport::default() };
         let left = Left::default();
         for (name, undo) in self.stages.iter().rev() {
-            if matches!(&options.selection, Selection::Stages(names) if !names.contains(name)) {
+            if matches!(&options.scope, Scope::Stages(names) if !names.contains(name)) {
                 continue;
             }
             let undoing = Undoing::new(name, run, &**undo, options.dry_run, left.clone());
@@ -216,13 +216,13 @@ impl Rollback {
                 report.unfinished.push(name.clone());
             }
             self.tell(&UndoEvent::StageBegun { stage: name, records });
-            let mut stage = self.undo_stage(&undoing, &options.selection).await?;
-            add_archived(&*run.ledger, &options.selection, &mut stage).await?;
+            let mut stage = self.undo_stage(&undoing, &options.scope).await?;
+            add_archived(&*run.ledger, &options.scope, &mut stage).await?;
             stage.sort();
             report.stages.push(stage);
             self.tell(&UndoEvent::StageEnded { stage: name });
         }
-        if options.selection == Selection::Everything {
+        if options.scope == Scope::Everything {
             for stage in run.ledger.stages().await? {
                 let known = self.stages.iter().any(|(name, _)| *name == stage);
                 if !known && run.ledger.tally(&stage).await?.total() > 0 {
@@ -256,11 +256,11 @@ impl Rollback {
     async fn undo_stage(
         &self,
         undoing: &Undoing<'_>,
-        selection: &Selection,
+        scope: &Scope,
     ) -> Result<StageUndone, RunError> {
         let ledger = &*undoing.run.ledger;
         let (mut stage, mut left) = (StageUndone::new(undoing.stage), HashSet::new());
-        if let Selection::Keys(keys) = selection {
+        if let Scope::Keys(keys) = scope {
             let chosen = chosen(ledger, undoing.stage, keys).await?;
             let work = stream::iter(chosen.into_iter().map(Ok)).boxed();
             self.each(undoing, work, &mut stage, &mut left).await?;
@@ -336,7 +336,7 @@ pub(super) enum Work {
 /// not made anew since: it still stands there.
 async fn add_archived(
     ledger: &dyn Ledger,
-    selection: &Selection,
+    scope: &Scope,
     stage: &mut StageUndone,
 ) -> Result<(), LedgerError> {
     let mut after = 0;
@@ -349,7 +349,7 @@ async fn add_archived(
                 continue;
             };
             let root = Key::from(it.key.as_str()).root();
-            let selected = !matches!(selection, Selection::Keys(keys) if !keys.contains(&root));
+            let selected = !matches!(scope, Scope::Keys(keys) if !keys.contains(&root));
             if name != stage.name || !selected || stage.impossible.contains(&it) {
                 continue;
             }

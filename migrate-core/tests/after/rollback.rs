@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use migrate_core::ledger::Ledger;
 use migrate_core::{
     Fate, Key, MemoryLedger, Rollback, RollbackOptions, RollbackReport, RunError, RunOptions,
-    Selection, StopSignal, UndoEvent, Undone,
+    Scope, StopSignal, UndoEvent, Undone,
 };
 
 use crate::desk::{Content, Desk, Fault};
@@ -356,7 +356,7 @@ async fn a_stage_or_a_record_can_be_undone_alone() {
     let made = without_ids(&desk.content());
     let stages = |names: &[&str]| {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        RollbackOptions::only(Selection::Stages(names))
+        RollbackOptions::only(Scope::Stages(names))
     };
     let unknown = roll_back(&desk, &ledger, &stages(&["nobody"])).await;
     assert!(matches!(unknown, Err(RunError::NoStage(name)) if name == "nobody"));
@@ -371,8 +371,7 @@ async fn a_stage_or_a_record_can_be_undone_alone() {
     assert_eq!(without_ids(&desk.content()), made);
 
     // A record goes with the duplicates that share its object, but not the other way round.
-    let keys =
-        |keys: &[Key]| RollbackOptions::only(Selection::Keys(keys.iter().cloned().collect()));
+    let keys = |keys: &[Key]| RollbackOptions::only(Scope::Keys(keys.iter().cloned().collect()));
     let (person, duplicate) = (Key::new("person", 2), Key::new("person", 3));
     let both = [Key::new("thread", 2), duplicate.clone()];
     let report = roll_back(&desk, &ledger, &keys(&both)).await.expect("a rollback");
