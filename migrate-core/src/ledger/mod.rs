@@ -8,6 +8,7 @@
 #[cfg(any(test, feature = "testkit"))]
 pub mod contract;
 mod memory;
+mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -27,7 +28,7 @@ use crate::{Alias, Fingerprint, Key, KeyDigest};
 
 pub use memory::MemoryLedger;
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteLedger;
+pub use sqlite::{CheckReport, Problem, SqliteLedger};
 
 /// The durable memory of a migration.
 ///
@@ -47,7 +48,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// What is known of a stage; a stage never heard of is as new.
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError>;
 
-    /// The names of all stages ever heard of, in that order.
+    /// The names of all stages ever heard of, in that order. A stage is heard of by the first entry
+    /// that is made in it, the first record parked in it, and the first change of the stage itself
+    /// ([`Page`](Change::Page), [`Begin`](Change::Begin), [`Read`](Change::Read),
+    /// [`Finish`](Change::Finish)).
     async fn stages(&self) -> Result<Vec<String>, LedgerError>;
 
     /// Counts of fates over all entries of a stage. Cheap, however many there are.

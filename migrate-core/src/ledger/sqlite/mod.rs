@@ -1,16 +1,23 @@
 //! The default ledger: one SQLite file.
 
+mod acknowledged;
 mod apply;
+mod check;
 mod code;
 mod file;
+mod names;
+mod parts;
 mod query;
 mod reader;
+mod row;
+mod schema;
+mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -18,6 +25,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use serde_json::Value;
 
+use self::acknowledged::Lock;
 use self::reader::Readers;
 use self::writer::Writer;
 use super::{
@@ -25,6 +33,8 @@ use super::{
     Scan, StageState,
 };
 use crate::{Alias, Key, Tally};
+
+pub use self::check::{CheckReport, Problem};
 
 /// The default ledger: one SQLite file, readable with any SQLite tool.
 ///
@@ -40,11 +50,10 @@ use crate::{Alias, Key, Tally};
 /// refused with [`LedgerErrorKind::Storage`]; nothing that was acknowledged is lost. Open the
 /// ledger anew to go on.
 pub struct SqliteLedger {
-    // Readers end first, so that the last connection is the writer's, which tidies up; the lock
-    // is let go when all is closed.
+    // Readers end first, so that the last connection is the writer's, which tidies up. With it goes
+    // the lock.
     readers: Readers,
     writer: Option<Writer>,
-    _lock: Option<File>,
     path: PathBuf,
 }
 
@@ -80,8 +89,7 @@ impl SqliteLedger {
     /// ```
     pub fn open(path: impl AsRef<Path>, binding: &Binding) -> Result<Self, LedgerError> {
         let path = path.as_ref();
-        let lock = file::lock(path)?;
-        file::make(path)?;
+        let lock = Lock::take(path)?;
         let writer = file::open_writer(path, binding)?;
         Self::assemble(path, writer, lock)
     }
@@ -96,16 +104,48 @@ impl SqliteLedger {
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref();
         let readers = Readers::new(path.to_owned(), vec![file::open_onlooker(path)?])?;
-        Ok(Self { readers, writer: None, _lock: None, path: path.to_owned() })
+        Ok(Self { readers, writer: None, path: path.to_owned() })
     }
 
-    fn assemble(path: &Path, writer: Connection, lock: File) -> Result<Self, LedgerError> {
+    /// Looks at all of a ledger, whether or not a run is under way: SQLite's own check of pages and
+    /// indices, the checksum of every row, that each can be read, that every name leads to what is
+    /// named so and what is not named is proven not to be there, what belongs together, and counts
+    /// and digests of stages. It blocks, for some ten seconds where there are a million records.
+    ///
+    /// A ledger of two MiB at most is looked at so whenever it is opened.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_read_only`](Self::open_read_only), where there is nothing that could be looked
+    /// at; what is wrong with the rest is in the report.
+    ///
+    /// ```
+    /// use migrate_core::SqliteLedger;
+    /// # use migrate_core::ledger::Binding;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("ledger.sqlite");
+    /// # drop(SqliteLedger::open(&path, &Binding::new("desk:acme", "workspace:w1", "desk"))?);
+    /// let report = SqliteLedger::check(&path)?;
+    /// assert!(report.is_sound(), "{:?}", report.problems);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check(path: impl AsRef<Path>) -> Result<CheckReport, LedgerError> {
+        let path = path.as_ref();
+        let (db, noted) = file::open_unchecked(path)?;
+        let report = check::everything(&db).map_err(|error| file::trouble(path, "read", error))?;
+        file::is_latest(&db, path, noted)?;
+        Ok(report)
+    }
+
+    fn assemble(path: &Path, writer: Connection, lock: Lock) -> Result<Self, LedgerError> {
         // Two, so that counting a whole stage keeps nobody waiting.
         let connections = vec![file::open_reader(path)?, file::open_reader(path)?];
         Ok(Self {
             readers: Readers::new(path.to_owned(), connections)?,
-            writer: Some(Writer::new(path.to_owned(), writer)?),
-            _lock: Some(lock),
+            writer: Some(Writer::new(path.to_owned(), writer, lock)?),
             path: path.to_owned(),
         })
     }
