@@ -7,6 +7,7 @@
 
 #[cfg(any(test, feature = "testkit"))]
 pub mod contract;
+mod export;
 mod memory;
 mod rules;
 #[cfg(feature = "sqlite")]
@@ -26,6 +27,7 @@ use crate::record::Cursor;
 use crate::sink::TargetId;
 use crate::{Alias, Fingerprint, Key, KeyDigest};
 
+pub use export::{ExportOptions, export, export_with};
 pub use memory::MemoryLedger;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{CheckReport, Problem, SqliteLedger};
@@ -633,6 +635,10 @@ pub enum LedgerErrorKind {
     Newer,
     /// It belongs to another migration.
     Foreign,
+    /// Some of its records are not settled.
+    Unfinished,
+    /// People's data was erased from it: it can be read, and no run can use it any more.
+    Purged,
     /// The disk is full or does not answer: stop, and resume when it does.
     Storage,
 }

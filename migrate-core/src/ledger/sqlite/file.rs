@@ -30,7 +30,11 @@ fn make(path: &Path) -> Result<(), LedgerError> {
 
 /// The connection that writes. A new file gets its tables and is bound; an older one is brought up
 /// to date. The lock is held.
-pub(super) fn open_writer(path: &Path, binding: &Binding) -> Result<Connection, LedgerError> {
+pub(super) fn open_writer(
+    path: &Path,
+    binding: &Binding,
+    use_for: For,
+) -> Result<Connection, LedgerError> {
     let noted = acknowledged(path)?;
     if let Some(noted) = noted
         && std::fs::metadata(path).map_or(true, |file| file.len() == 0)
@@ -59,7 +63,24 @@ pub(super) fn open_writer(path: &Path, binding: &Binding) -> Result<Connection, 
     schema::update(&mut db, version, binding).map_err(|error| trouble(path, "open", error))?;
     inspect(&db, path, noted)?;
     check_binding(&db, path, binding)?;
+    let state = State::read(&db).map_err(|error| trouble(path, "open", error))?;
+    if state.purged && use_for == For::Run {
+        let message = format!(
+            "people's data was erased from the ledger {}, so it can be read but no run can go on \
+             with it: use another state directory for a new migration",
+            path.display()
+        );
+        return Err(LedgerError::new(LedgerErrorKind::Purged, message));
+    }
     Ok(db)
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    Run,
+    /// Which may be repeated, since it may have been interrupted.
+    Purge,
 }
 
 /// A connection that reads beside the writer of the same process.
@@ -88,7 +109,11 @@ pub(super) fn open_unchecked(path: &Path) -> Result<(Connection, Option<i64>), L
         return Err(error.unwrap_or_else(|| LedgerError::new(LedgerErrorKind::Corrupt, message)));
     }
     let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    if schema::version(&db, path)? < schema::NEWEST {
+    let version = schema::version(&db, path)?;
+    if let Some(noted) = noted.filter(|_| version == 0) {
+        return Err(older(path, 0, noted));
+    }
+    if version < schema::NEWEST {
         let message = format!(
             "the ledger {} is empty or of an older version: begin or resume its run first",
             path.display()
@@ -104,7 +129,7 @@ fn inspect(db: &Connection, path: &Path, noted: Option<i64>) -> Result<(), Ledge
     is_latest(db, path, noted)?;
     let opening = |error| trouble(path, "open", error);
     if check::is_small(db).map_err(opening)? {
-        let report = check::everything(db).map_err(opening)?;
+        let report = check::everything(db, false).map_err(opening)?;
         if let Some(first) = report.problems.first() {
             let more = match report.problems.len() - 1 {
                 0 => String::new(),

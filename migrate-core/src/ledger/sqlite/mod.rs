@@ -7,6 +7,7 @@ mod code;
 mod file;
 mod names;
 mod parts;
+mod purge;
 mod query;
 mod reader;
 mod row;
@@ -68,6 +69,7 @@ impl SqliteLedger {
     /// [`Locked`](LedgerErrorKind::Locked) while another run has it open,
     /// [`Foreign`](LedgerErrorKind::Foreign) when it is bound to another migration,
     /// [`Newer`](LedgerErrorKind::Newer) when a newer version of this crate wrote it,
+    /// [`Purged`](LedgerErrorKind::Purged) when people's data was erased from it,
     /// [`Corrupt`](LedgerErrorKind::Corrupt) when the file is no ledger or a damaged one, and
     /// [`Storage`](LedgerErrorKind::Storage) when it cannot be made or opened.
     ///
@@ -90,7 +92,7 @@ impl SqliteLedger {
     pub fn open(path: impl AsRef<Path>, binding: &Binding) -> Result<Self, LedgerError> {
         let path = path.as_ref();
         let lock = Lock::take(path)?;
-        let writer = file::open_writer(path, binding)?;
+        let writer = file::open_writer(path, binding, file::For::Run)?;
         Self::assemble(path, writer, lock)
     }
 
@@ -135,9 +137,50 @@ impl SqliteLedger {
     pub fn check(path: impl AsRef<Path>) -> Result<CheckReport, LedgerError> {
         let path = path.as_ref();
         let (db, noted) = file::open_unchecked(path)?;
-        let report = check::everything(&db).map_err(|error| file::trouble(path, "read", error))?;
+        let report =
+            check::everything(&db, true).map_err(|error| file::trouble(path, "read", error))?;
         file::is_latest(&db, path, noted)?;
         Ok(report)
+    }
+
+    /// Erases people's data from a ledger for good, and keeps the proof.
+    ///
+    /// Keys, stages, fates, codes of reasons, times, passes, counts and digests stay, so that stages,
+    /// tallies and proofs are as they were; so do the named values in `keep`. What is parked,
+    /// before-images, other names, notes, targets, fingerprints, writes and their history, texts of
+    /// reasons, discoveries, cursors and marks go, and the file is made anew without them. The
+    /// migration can then be neither resumed nor undone: the ledger can only be read.
+    ///
+    /// It waits for nobody, and blocks for some ten seconds where there are a million records. If it
+    /// is interrupted, the ledger is as it was or erased; then call it again, which makes the file
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`](LedgerErrorKind::Unfinished) while records are pending, in doubt or parked,
+    /// unless `force` is given: nobody could settle them afterwards. Otherwise as for
+    /// [`open`](Self::open).
+    pub fn purge(
+        path: impl AsRef<Path>,
+        binding: &Binding,
+        keep: &[&str],
+        force: bool,
+    ) -> Result<(), LedgerError> {
+        let path = path.as_ref();
+        let mut lock = Lock::take(path)?;
+        let mut db = file::open_writer(path, binding, file::For::Purge)?;
+        let trouble = |error| file::trouble(path, "purge", error);
+        let open = purge::open_records(&db).map_err(trouble)?;
+        if open > 0 && !force {
+            let message = format!(
+                "{open} records of the ledger {} are not settled, and could not be any more: end \
+                 its run first",
+                path.display()
+            );
+            return Err(LedgerError::new(LedgerErrorKind::Unfinished, message));
+        }
+        let commits = purge::purge(&mut db, keep).map_err(trouble)?;
+        lock.note(commits).map_err(|error| file::unreachable(path, error))
     }
 
     fn assemble(path: &Path, writer: Connection, lock: Lock) -> Result<Self, LedgerError> {

@@ -1,5 +1,7 @@
 mod agreement;
+mod damage;
 mod killed;
+mod purge;
 mod upgrade;
 
 use std::error::Error as _;
@@ -24,6 +26,11 @@ fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
     (folder, path)
+}
+
+/// How often something is tried: more often where an environment variable says so.
+fn longer<N: std::str::FromStr>(variable: &str, otherwise: N) -> N {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 fn key(n: impl fmt::Display) -> Key {
@@ -247,7 +254,7 @@ fn a_newer_ledger_is_refused() {
 /// A ledger whose writing connection has been tampered with.
 fn tampered(path: &Path, sql: &str) -> SqliteLedger {
     let lock = Lock::take(path).unwrap();
-    let writer = file::open_writer(path, &binding()).unwrap();
+    let writer = file::open_writer(path, &binding(), file::For::Run).unwrap();
     writer.execute_batch(sql).unwrap();
     SqliteLedger::assemble(path, writer, lock).unwrap()
 }
