@@ -60,6 +60,8 @@ pub(super) fn open_writer(
     db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).map_err(opening)?;
     // Records of many pages are under way at once; the default is a fourth of this.
     db.pragma_update(None, "cache_size", -8192).map_err(opening)?;
+    // Pages that are written again and again are copied into the file less often.
+    db.pragma_update(None, "wal_autocheckpoint", 4000).map_err(opening)?;
     schema::update(&mut db, version, binding).map_err(|error| trouble(path, "open", error))?;
     inspect(&db, path, noted)?;
     check_binding(&db, path, binding)?;
