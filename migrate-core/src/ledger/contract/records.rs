@@ -4,7 +4,8 @@ use chrono::DateTime;
 use serde_json::json;
 
 use super::{
-    contact, done, email, entry, fingerprint, intent, is_done, is_intended, settle, time, written,
+    contact, done, email, entry, fingerprint, intent, is_done, is_intended, park, parked, settle,
+    time, written,
 };
 use crate::ledger::{Change, Entry, How, Ledger, Parked, Parking};
 use crate::{Fate, Key, Note, Reason, TargetId};
@@ -257,22 +258,4 @@ pub(super) async fn odd_text(ledger: &dyn Ledger) {
     ledger.commit(vec![intent(root.clone(), 1), intent(nameless.clone(), 2)]).await.unwrap();
     let parts = entry(ledger, &root).await.unwrap().parts;
     assert_eq!(parts, [is_intended(root, 1, None), is_intended(nameless, 2, None)]);
-}
-
-fn parked(n: u32, why: Parking) -> Parked {
-    Parked {
-        key: contact(n),
-        stage: "contacts".into(),
-        lane: None,
-        why,
-        since: time(1),
-        not_before: time(2),
-        looks: 0,
-        drafts: json!({}),
-        notes: Vec::new(),
-    }
-}
-
-fn park(n: u32, why: Parking) -> Change {
-    Change::Park(Box::new(parked(n, why)))
 }
