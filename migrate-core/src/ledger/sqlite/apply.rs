@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::code::micros;
-use super::names::{self, Name};
+use super::names::Name;
 use super::row::{Result, run};
 use super::store::Tx;
 use super::tables::{write_discovery, write_image, write_meta, write_parked, write_past};
@@ -89,8 +89,8 @@ impl Tx<'_> {
             }
             Change::Meta { name, value: None } => {
                 let known = Name::meta(name);
-                if let Some(row) = names::find(self.db, &known)? {
-                    names::remove(self.db, &known, row)?;
+                if let Some(row) = self.store.chain.find(self.db, &known)? {
+                    self.store.chain.remove(self.db, &known, row)?;
                     run(self.db, "DELETE FROM meta WHERE id = ?1", [row])?;
                 }
             }
@@ -136,8 +136,8 @@ impl Tx<'_> {
         let past = Past { key: key.clone(), stage: name, written, undone_at: at };
         write_past(self.db, self.new_row(), stage, &past)?;
         let image = Name::before(key);
-        if let Some(row) = names::find(self.db, &image)? {
-            names::remove(self.db, &image, row)?;
+        if let Some(row) = self.store.chain.find(self.db, &image)? {
+            self.store.chain.remove(self.db, &image, row)?;
             run(self.db, "DELETE FROM before_image WHERE id = ?1", [row])?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod apply;
+mod chain;
 mod check;
 mod code;
 mod file;

@@ -12,7 +12,7 @@ use super::row::{Result, Sum, Table, Trouble, run};
 use crate::{Alias, Key};
 
 /// A name in the file: what sort of thing it names, and what that is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name(Vec<u8>);
 
 impl Name {
@@ -51,6 +51,10 @@ impl Name {
         bytes.push(sort);
         bytes.extend_from_slice(name);
         Self(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Which table it leads to.
@@ -116,13 +120,14 @@ fn sum(name: &Name, row: i64, next: Option<(&Name, i64)>) -> i32 {
     sum.end()
 }
 
-fn damaged(name: &Name) -> Trouble {
+/// That a name is damaged, or what stands around it.
+pub(super) fn damaged(name: &Name) -> Trouble {
     Table::Name.damaged(name.shown(), "what is named here and what is not cannot be told")
 }
 
 /// Begins an empty chain.
 pub(super) fn begin(db: &Connection) -> Result<()> {
-    insert(db, &Name::BEGINNING, 0, None)
+    write(db, &Name::BEGINNING, 0, None, true)
 }
 
 /// The row with a name, which no other has; `None` is proven.
@@ -132,8 +137,7 @@ pub(super) fn find(db: &Connection, name: &Name) -> Result<Option<i64>> {
         .query_row([&name.0], |row| row.get(0))
         .optional()?;
     if found.is_none() {
-        let (before, after) = (before(db, name, 0)?, at_or_after(db, name, 0)?);
-        join(name, &before, after.as_ref())?;
+        neighbours(db, name, 0)?;
     }
     Ok(found)
 }
@@ -158,47 +162,31 @@ pub(super) fn find_all(db: &Connection, name: &Name) -> Result<Vec<i64>> {
     }
 }
 
-/// The row with a name; where there is none, the name is given to the row that `new` makes.
-/// Returns whether it did.
-pub(super) fn find_or_add(
+/// The last link before a place in the chain and the first at it or after it, which are proven to be
+/// neighbours.
+pub(super) fn neighbours(
     db: &Connection,
     name: &Name,
-    new: impl FnOnce() -> i64,
-) -> Result<(i64, bool)> {
-    let after = at_or_after(db, name, 0)?;
-    match &after {
-        Some(known) if known.name == *name => Ok((known.row, false)),
-        _ => {
-            let before = before(db, name, 0)?;
-            join(name, &before, after.as_ref())?;
-            let row = new();
-            put_between(db, &before, name, row, after.as_ref())?;
-            Ok((row, true))
-        }
-    }
-}
-
-/// Gives a name to a row, once.
-pub(super) fn add(db: &Connection, name: &Name, row: i64) -> Result<()> {
+    row: i64,
+) -> Result<((Name, i64), Option<(Name, i64)>)> {
     let (before, after) = (before(db, name, row)?, at_or_after(db, name, row)?);
     join(name, &before, after.as_ref())?;
-    match &after {
-        Some(known) if known.name == *name && known.row == row => Ok(()),
-        _ => put_between(db, &before, name, row, after.as_ref()),
-    }
+    Ok(((before.name, before.row), after.map(|it| (it.name, it.row))))
 }
 
-/// Takes a name from a row that has it.
-pub(super) fn remove(db: &Connection, name: &Name, row: i64) -> Result<()> {
-    let (before, here) = (before(db, name, row)?, at_or_after(db, name, row)?);
-    join(name, &before, here.as_ref())?;
-    let Some(here) = here.filter(|here| here.name == *name && here.row == row) else {
-        return Err(damaged(name));
+/// Writes a link, which is new or takes the place of what it was.
+pub(super) fn write(
+    db: &Connection,
+    name: &Name,
+    row: i64,
+    next: Option<(&Name, i64)>,
+    new: bool,
+) -> Result<()> {
+    let sql = match new {
+        true => "INSERT INTO name (name, row, sum) VALUES (?1, ?2, ?3)",
+        false => "UPDATE name SET sum = ?3 WHERE name = ?1 AND row = ?2",
     };
-    let after = at_or_after(db, name, row + 1)?;
-    join(name, &here, after.as_ref())?;
-    run(db, "DELETE FROM name WHERE name = ?1 AND row = ?2", params![name.0, row])?;
-    relink(db, &before, after.as_ref().map(|it| (&it.name, it.row)))
+    run(db, sql, params![name.0, row, sum(name, row, next)])
 }
 
 /// All links, in their order, each with whether it leads to the next.
@@ -241,26 +229,4 @@ fn at_or_after(db: &Connection, name: &Name, row: i64) -> Result<Option<Link>> {
         .query_row(params![name.0, row], Link::read)
         .optional()?;
     Ok(link)
-}
-
-fn put_between(
-    db: &Connection,
-    before: &Link,
-    name: &Name,
-    row: i64,
-    after: Option<&Link>,
-) -> Result<()> {
-    insert(db, name, row, after.map(|it| (&it.name, it.row)))?;
-    relink(db, before, Some((name, row)))
-}
-
-fn insert(db: &Connection, name: &Name, row: i64, next: Option<(&Name, i64)>) -> Result<()> {
-    let sum = sum(name, row, next);
-    run(db, "INSERT INTO name (name, row, sum) VALUES (?1, ?2, ?3)", params![name.0, row, sum])
-}
-
-fn relink(db: &Connection, link: &Link, next: Option<(&Name, i64)>) -> Result<()> {
-    let sum = sum(&link.name, link.row, next);
-    let sql = "UPDATE name SET sum = ?3 WHERE name = ?1 AND row = ?2";
-    run(db, sql, params![link.name.0, link.row, sum])
 }

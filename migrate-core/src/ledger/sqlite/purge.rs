@@ -4,6 +4,7 @@ use std::mem;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::chain::Chain;
 use super::names::{self, Name};
 use super::row::{Result, Table, run, verify};
 use super::tables::{Record, Stage, StageNames, State, read_meta, write_meta};
@@ -38,18 +39,19 @@ pub(super) fn purge(db: &mut Connection, keep: &[&str]) -> Result<i64> {
         run(&tx, &format!("DELETE FROM {}", table.name()), [])?;
     }
     names::begin(&tx)?;
+    let mut chain = Chain::default();
     for mut stage in Stage::all(&tx)? {
-        names::add(&tx, &Name::stage(&stage.name), stage.id)?;
+        chain.add(&tx, &Name::stage(&stage.name), stage.id)?;
         // Where reading goes on may be a number or a name.
         stage.progress.next_mark = None;
         (stage.progress.state.cursor, stage.progress.state.mark) = (None, None);
         stage.write(&tx)?;
     }
     for (row, name, value) in kept {
-        names::add(&tx, &Name::meta(name), row)?;
+        chain.add(&tx, &Name::meta(name), row)?;
         write_meta(&tx, row, name, &value.unwrap_or_default())?;
     }
-    entries(&tx)?;
+    entries(&tx, &mut chain)?;
     let mut state = State::read(&tx)?;
     state.purged = true;
     state.commits += 1;
@@ -60,7 +62,7 @@ pub(super) fn purge(db: &mut Connection, keep: &[&str]) -> Result<i64> {
 }
 
 /// Strips the entries, some thousands at a time, so that memory does not depend on their number.
-fn entries(db: &Connection) -> Result<()> {
+fn entries(db: &Connection, chain: &mut Chain) -> Result<()> {
     let (mut after, mut stages) = (0, StageNames::default());
     loop {
         let mut some = Vec::new();
@@ -71,10 +73,11 @@ fn entries(db: &Connection) -> Result<()> {
             verify(Table::Entry, row)?;
             some.push(Record::decode(db, row, &mut stages)?);
         }
+        chain.write(db)?;
         let Some(last) = some.last() else { return Ok(()) };
         after = last.id;
         for mut record in some {
-            names::add(db, &Name::key(&record.entry.key), record.id)?;
+            chain.add(db, &Name::key(&record.entry.key), record.id)?;
             let entry = &mut record.entry;
             entry.reason = mem::take(&mut entry.reason).map(|it| Reason::new(it.code, ""));
             (entry.fingerprint, entry.target) = (None, None);

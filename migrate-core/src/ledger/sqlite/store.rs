@@ -8,7 +8,8 @@ use std::mem;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use super::names::{self, Name};
+use super::chain::Chain;
+use super::names::Name;
 use super::row::{Result, Table, run};
 use super::tables::{Record, Stage, StageNames, State};
 use crate::ledger::Entry;
@@ -21,6 +22,7 @@ const REMEMBERED: usize = 4096;
 #[derive(Default)]
 pub(super) struct Store {
     pub(super) state: State,
+    pub(super) chain: Chain,
     stages: Vec<Stage>,
     /// Stages whose row is to be written.
     changed_stages: BTreeSet<usize>,
@@ -73,14 +75,9 @@ impl Tx<'_> {
         at: DateTime<Utc>,
     ) -> Result<&mut Record> {
         if !self.store.entries.contains_key(key) {
-            let state = &mut self.store.state;
-            let new = || {
-                state.entries += 1;
-                state.entries
-            };
-            match names::find_or_add(self.db, &Name::key(key), new)? {
-                (id, false) => self.hold(id, key)?,
-                (id, true) => self.make(id, key, stage, at)?,
+            match self.store.chain.find(self.db, &Name::key(key))? {
+                Some(id) => self.hold(id, key)?,
+                None => self.make(key, stage, at)?,
             }
         }
         match self.change(key)? {
@@ -98,7 +95,7 @@ impl Tx<'_> {
         if self.store.entries.contains_key(key) {
             return Ok(());
         }
-        match names::find(self.db, &Name::key(key))? {
+        match self.store.chain.find(self.db, &Name::key(key))? {
             Some(id) => self.hold(id, key),
             None => Ok(()),
         }
@@ -111,7 +108,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn make(&mut self, id: i64, key: &Key, stage: &str, at: DateTime<Utc>) -> Result<()> {
+    fn make(&mut self, key: &Key, stage: &str, at: DateTime<Utc>) -> Result<()> {
+        self.store.state.entries += 1;
+        let id = self.store.state.entries;
+        self.store.chain.add(self.db, &Name::key(key), id)?;
         let stage_row = self.stage(stage)?;
         stage_row.count(Fate::Pending, true);
         let stage_id = stage_row.id;
@@ -148,10 +148,10 @@ impl Tx<'_> {
         }
         let (id, old) = (record.id, mem::replace(&mut record.aliases, wanted.clone()));
         for alias in old.iter().filter(|alias| !wanted.contains(alias)) {
-            names::remove(self.db, &Name::alias(alias), id)?;
+            self.store.chain.remove(self.db, &Name::alias(alias), id)?;
         }
         for alias in wanted.iter().filter(|alias| !old.contains(alias)) {
-            names::add(self.db, &Name::alias(alias), id)?;
+            self.store.chain.add(self.db, &Name::alias(alias), id)?;
         }
         Ok(())
     }
@@ -173,9 +173,9 @@ impl Tx<'_> {
             return Ok(());
         };
         for alias in &record.aliases {
-            names::remove(self.db, &Name::alias(alias), record.id)?;
+            self.store.chain.remove(self.db, &Name::alias(alias), record.id)?;
         }
-        names::remove(self.db, &Name::key(key), record.id)?;
+        self.store.chain.remove(self.db, &Name::key(key), record.id)?;
         self.count(record.stage, record.entry.fate, false);
         if stored {
             run(self.db, "DELETE FROM entry WHERE id = ?1", [record.id])?;
@@ -189,12 +189,7 @@ impl Tx<'_> {
         let place = match known {
             Some(place) => place,
             None => {
-                let state = &mut self.store.state;
-                let new = || {
-                    state.others += 1;
-                    state.others
-                };
-                let (id, _) = names::find_or_add(self.db, &Name::stage(name), new)?;
+                let (id, _) = self.row_of(&Name::stage(name))?;
                 self.store.stages.push(Stage { id, name: name.to_owned(), ..Stage::default() });
                 self.store.stages.len() - 1
             }
@@ -206,11 +201,12 @@ impl Tx<'_> {
     /// The row that a name leads to, other than an entry's; it is given one if it is new. Returns
     /// whether it is.
     pub(super) fn row_of(&mut self, name: &Name) -> Result<(i64, bool)> {
-        let state = &mut self.store.state;
-        names::find_or_add(self.db, name, || {
-            state.others += 1;
-            state.others
-        })
+        if let Some(row) = self.store.chain.find(self.db, name)? {
+            return Ok((row, false));
+        }
+        let row = self.new_row();
+        self.store.chain.add(self.db, name, row)?;
+        Ok((row, true))
     }
 
     /// A row for something that has no name.
@@ -236,6 +232,7 @@ impl Tx<'_> {
         if self.store.entries.len() > REMEMBERED {
             self.write_entries()?;
             self.store.entries.clear();
+            self.store.chain.write(self.db)?;
         }
         Ok(())
     }
@@ -243,6 +240,7 @@ impl Tx<'_> {
     /// Writes all that was changed, and counts the transaction.
     pub(super) fn write(mut self) -> Result<()> {
         self.write_entries()?;
+        self.store.chain.write(self.db)?;
         for place in mem::take(&mut self.store.changed_stages) {
             self.store.stages[place].write(self.db)?;
         }
