@@ -1,7 +1,9 @@
 mod agreement;
 mod damage;
+mod full;
 mod killed;
 mod purge;
+mod size;
 mod upgrade;
 
 use std::error::Error as _;
