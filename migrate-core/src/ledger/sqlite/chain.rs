@@ -7,14 +7,11 @@ use std::mem;
 
 use rusqlite::Connection;
 
-use super::names::{self, Name};
+use super::names::{self, Name, Place};
 use super::row::{Result, run};
 
 /// Links that are remembered between transactions.
 const REMEMBERED: usize = 8192;
-
-/// A name with the row it leads to.
-type Place = (Name, i64);
 
 /// The part of the chain that is known. Whatever is not yet written is part of it, and so is the
 /// link before it; what the file says of any other link is therefore true.

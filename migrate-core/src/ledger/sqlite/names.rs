@@ -87,6 +87,9 @@ impl Name {
     }
 }
 
+/// A place in the chain: a name and the row it leads to.
+pub(super) type Place = (Name, i64);
+
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
@@ -164,11 +167,7 @@ pub(super) fn find_all(db: &Connection, name: &Name) -> Result<Vec<i64>> {
 
 /// The last link before a place in the chain and the first at it or after it, which are proven to be
 /// neighbours.
-pub(super) fn neighbours(
-    db: &Connection,
-    name: &Name,
-    row: i64,
-) -> Result<((Name, i64), Option<(Name, i64)>)> {
+pub(super) fn neighbours(db: &Connection, name: &Name, row: i64) -> Result<(Place, Option<Place>)> {
     let (before, after) = (before(db, name, row)?, at_or_after(db, name, row)?);
     join(name, &before, after.as_ref())?;
     Ok(((before.name, before.row), after.map(|it| (it.name, it.row))))
