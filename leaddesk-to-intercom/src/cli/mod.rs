@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
 use crate::state::StateDir;
 
-use args::{Args, Command};
+use args::{Args, Command, Status};
 use output::Output;
 use progress::Progress;
 
@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(args: &Args, output: &Output) -> ExitCode {
     let command = args.command();
     let result = match &command {
+        Command::Status(Status { check: true }) => return checked(args, &command, output).await,
         Command::Rehearse(rehearse) => rehearse::rehearse(args, rehearse, output).await,
         Command::Status(_) | Command::Report => report(args).await,
         _ => with_runner(args, &command, output).await,
@@ -65,6 +66,26 @@ async fn dispatch(args: &Args, output: &Output) -> ExitCode {
 async fn report(args: &Args) -> Result<Option<Finished>, Unfinished> {
     let state = StateDir::existing(&args.state);
     crate::runner::report(&state).await.map(Some)
+}
+
+/// Looks at all of the ledger and says what it was, then where things stand; sound is all it has to
+/// be.
+async fn checked(args: &Args, command: &Command, output: &Output) -> ExitCode {
+    let state = StateDir::existing(&args.state);
+    let result = match crate::runner::check(&state).await {
+        Ok(found) => {
+            output.checked(&found);
+            crate::runner::report(&state).await
+        }
+        Err(unfinished) => Err(unfinished),
+    };
+    match result {
+        Ok(finished) => {
+            output.finished(&finished, command);
+            ExitCode::SUCCESS
+        }
+        Err(unfinished) => output.failed(&unfinished.message, unfinished.exit),
+    }
 }
 
 async fn with_runner(

@@ -5,6 +5,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use migrate_core::ledger::CheckReport;
 use migrate_core::{Report, RunState, StageCounts};
 use serde_json::json;
 
@@ -70,6 +71,22 @@ impl Output {
             (false, _) => print!("{}", summary(&finished.report, command)),
         }
         ExitCode::from(finished.exit.code())
+    }
+
+    /// What a look at the whole ledger has seen, when nothing was wrong.
+    pub(super) fn checked(self, report: &CheckReport) {
+        let seen = report.tables.iter().filter(|(_, rows)| *rows > 0);
+        let seen: Vec<String> = seen.map(|(table, rows)| format!("{rows} of {table}")).collect();
+        let text = format!(
+            "The ledger is sound: pages and indices, and the rows with their checksums and what \
+             belongs to them ({}).",
+            seen.join(", ")
+        );
+        if self.json {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
     }
 
     pub(super) fn plan(self, plan: &PlanFile) {

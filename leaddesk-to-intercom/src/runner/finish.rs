@@ -144,6 +144,9 @@ fn describe(error: &RunError) -> String {
                 "{text}. See destination.token_env and the token's permissions in Intercom, then run again: it goes on where it stopped."
             )
         }
+        RunError::Ledger(error) if error.kind() != LedgerErrorKind::Storage => {
+            ledger_message(error)
+        }
         RunError::Ledger(_) => {
             format!(
                 "{text}. Make room on the disk of the state directory (--state), then run again: it goes on where it stopped."

@@ -3,12 +3,14 @@
 //! Each command is a method of [`Runner`]. It holds what all of them need; the program adds
 //! arguments, progress bars and signals.
 
+mod check;
 mod checks;
 mod finish;
 mod plan;
 mod scratch;
 mod session;
 
+pub use check::check;
 pub use finish::{Exit, Finished, Unfinished};
 pub use plan::{PlanFile, PlannedStage};
 

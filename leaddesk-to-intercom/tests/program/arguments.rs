@@ -48,7 +48,6 @@ async fn what_comes_later_says_so_and_does_nothing() {
         (vec!["run", "--accept-proposal"], "run --accept-proposal"),
         (vec!["run", "--only", "leads"], "run --only leads"),
         (vec!["verify", "--repair"], "verify --repair"),
-        (vec!["status", "--check"], "status --check"),
     ] {
         world.refuses(&arguments, &[&format!("`{what}` is not available yet"), "--help"]).await;
     }

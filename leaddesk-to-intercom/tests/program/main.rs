@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod arguments;
+mod check;
 mod configuration;
 mod destination;
 mod source;

@@ -31,7 +31,7 @@ pub use pipeline::Pipeline;
 pub use plan::{Plan, PlanError, RunEnd, RunOptions, Stage, Waiting};
 pub(crate) use saga::Times;
 
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, LedgerErrorKind};
 use crate::source::{SourceError, SourceErrorKind};
 
 /// The queue of records whose parent waits or was refused.
@@ -94,7 +94,8 @@ impl RunError {
     /// Can the next run simply go on, without somebody acting first?
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Interrupted | Self::Gone(_) | Self::Ledger(_) => true,
+            Self::Interrupted | Self::Gone(_) => true,
+            Self::Ledger(error) => error.kind() == LedgerErrorKind::Storage,
             Self::Source { cause, .. } => cause.kind() == SourceErrorKind::Unavailable,
             _ => false,
         }

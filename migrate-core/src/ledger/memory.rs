@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::rules::{self, Progress};
 use super::{
-    Change, Entry, Ledger, LedgerError, Parked, Parking, Part, PartState, Past, Proof, Scan,
-    StageState, UNREADABLE, Written,
+    Change, Entry, Ledger, LedgerError, Parked, Parking, Past, Proof, Scan, StageState, UNREADABLE,
+    Written,
 };
-use crate::{Alias, Cursor, Key, Tally};
+use crate::{Alias, Key, Tally};
 
 /// A ledger in memory, for dry runs and tests: all is gone when it is dropped.
 ///
@@ -64,7 +65,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
-        Ok(self.state().stages.get(stage).cloned().unwrap_or_default())
+        Ok(self.state().stages.get(stage).map(|it| it.state.clone()).unwrap_or_default())
     }
 
     async fn stages(&self) -> Result<Vec<String>, LedgerError> {
@@ -161,7 +162,7 @@ struct State {
     rows: HashMap<Key, usize>,
     known_as: HashMap<Alias, BTreeSet<usize>>,
     aliases: HashMap<usize, Vec<Alias>>,
-    stages: HashMap<String, StageState>,
+    stages: HashMap<String, Progress>,
     parked: BTreeMap<u64, Parked>,
     parked_rows: HashMap<Key, u64>,
     last_parked: u64,
@@ -171,8 +172,6 @@ struct State {
     meta: HashMap<String, Value>,
     /// In the order they were first heard of.
     stage_names: Vec<String>,
-    /// Marks of passes that are not finished.
-    next_marks: HashMap<String, Cursor>,
 }
 
 #[derive(Default)]
@@ -205,11 +204,20 @@ impl State {
                 entry.attempts = attempts;
                 entry.at = at;
             }
-            Change::Intent { key, stage, at } => self.intend(key, &stage, at),
-            Change::Done { key, stage, target, fingerprint, how, state, at } => {
-                self.done(key, &stage, Written { target, fingerprint, how, state, at });
+            Change::Intent { key, stage, at } => {
+                let row = self.row(&key.root(), &stage, at);
+                rules::intend(&mut self.entries[row], &key, at);
             }
-            Change::Void { key } => self.void(&key),
+            Change::Done { key, stage, target, fingerprint, how, state, at } => {
+                let row = self.row(&key.root(), &stage, at);
+                let written = Written { target, fingerprint, how, state, at };
+                rules::done(&mut self.entries[row], &key, written);
+            }
+            Change::Void { key } => {
+                if let Some(row) = self.rows.get(&key.root()) {
+                    rules::void(&mut self.entries[*row], &key);
+                }
+            }
             Change::Aliases { key, stage, aliases } => self.rename(&key, &stage, aliases),
             Change::Discover { list, item } => {
                 let list = self.discovered.entry(list).or_default();
@@ -232,21 +240,12 @@ impl State {
                         self.entries[*row].seen = pass;
                     }
                 }
-                if let Some(mark) = mark {
-                    self.next_marks.entry(stage.clone()).or_insert(mark);
-                }
-                let stage = self.stage_mut(&stage);
-                stage.keys += keys.len() as u64;
-                keys.iter().for_each(|key| stage.digest.add(key));
-                stage.cursor = next;
+                self.stage_mut(&stage).page(&keys, next, mark);
             }
             Change::Begin { stage, pass, since, at: _ } => {
-                self.next_marks.remove(&stage);
-                let state = self.stage_mut(&stage);
-                let (partial, mark) = (since.is_some(), state.mark.take());
-                *state = StageState { pass, cursor: since, partial, mark, ..StageState::default() };
+                self.stage_mut(&stage).begin(pass, since);
             }
-            Change::Read { stage } => self.stage_mut(&stage).read = true,
+            Change::Read { stage } => self.stage_mut(&stage).state.read = true,
             Change::Undone { key, at } => self.undone(&key, at),
             Change::Forget { key, at } => self.forget(&key, at),
             Change::Finish { stage, at: _ } => self.finish(stage),
@@ -271,7 +270,7 @@ impl State {
         row
     }
 
-    fn stage_mut(&mut self, name: &str) -> &mut StageState {
+    fn stage_mut(&mut self, name: &str) -> &mut Progress {
         if !self.stages.contains_key(name) {
             self.stage_names.push(name.to_owned());
         }
@@ -279,78 +278,21 @@ impl State {
     }
 
     fn finish(&mut self, name: String) {
-        let mark = self.next_marks.remove(&name);
         let stage = self.stage_mut(&name);
-        stage.finished = true;
-        stage.mark = mark.or(stage.mark.take());
-        let (pass, whole) = (stage.pass, !stage.partial);
-        let mended = |entry: &&mut Entry| {
+        stage.finish();
+        let (pass, whole) = (stage.state.pass, !stage.state.partial);
+        let mended = |entry: &&Entry| {
             let code = entry.reason.as_ref().map(|reason| reason.code.as_str());
             whole && entry.stage == name && entry.seen < pass && code == Some(UNREADABLE)
         };
-        for entry in self.entries.iter_mut().filter(mended) {
-            // Rows keep their numbers; one of no stage is nowhere shown.
-            self.rows.remove(&entry.key);
-            entry.stage.clear();
-        }
-    }
-
-    fn intend(&mut self, key: Key, stage: &str, at: DateTime<Utc>) {
-        let row = self.row(&key.root(), stage, at);
-        let parts = &mut self.entries[row].parts;
-        match parts.iter_mut().find(|part| part.key == key) {
-            None => parts.push(Part { key, state: PartState::Intended { at, known: None } }),
-            Some(part) => {
-                if let PartState::Done(known) = &part.state {
-                    part.state = PartState::Intended { at, known: Some(known.clone()) };
-                }
-            }
-        }
-    }
-
-    fn done(&mut self, key: Key, stage: &str, mut written: Written) {
-        let root = key.root();
-        let row = self.row(&root, stage, written.at);
-        let entry = &mut self.entries[row];
-        if key == root {
-            entry.target = Some(written.target.clone());
-            entry.at = written.at;
-        }
-        let Some(part) = entry.parts.iter_mut().find(|part| part.key == key) else {
-            return entry.parts.push(Part { key, state: PartState::Done(written) });
-        };
-        if let PartState::Done(former) | PartState::Intended { known: Some(former), .. } =
-            &part.state
-        {
-            written.how = former.how;
-        }
-        part.state = PartState::Done(written);
-    }
-
-    fn void(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(&key.root()) else { return };
-        let parts = &mut self.entries[*row].parts;
-        let Some(at) = parts.iter().position(|part| &part.key == key) else { return };
-        match &parts[at].state {
-            PartState::Intended { known: Some(known), .. } => {
-                parts[at].state = PartState::Done(known.clone());
-            }
-            PartState::Intended { known: None, .. } => {
-                parts.remove(at);
-            }
-            PartState::Done(_) => {}
-        }
+        let mended = self.entries.iter().filter(mended).map(|entry| entry.key.clone());
+        mended.collect::<Vec<Key>>().iter().for_each(|key| self.drop_entry(key));
     }
 
     fn undone(&mut self, key: &Key, at: DateTime<Utc>) {
         let Some(row) = self.rows.get(&key.root()) else { return };
         let entry = &mut self.entries[*row];
-        let Some(place) = entry.parts.iter().position(|part| &part.key == key) else { return };
-        let PartState::Done(written) = entry.parts[place].state.clone() else { return };
-        entry.parts.remove(place);
-        if *key == entry.key {
-            entry.target = None;
-        }
+        let Some(written) = rules::undone(entry, key) else { return };
         let stage = entry.stage.clone();
         self.history.push(Past { key: key.clone(), stage, written, undone_at: at });
         self.before.remove(key);
@@ -360,11 +302,17 @@ impl State {
         let Some(row) = self.rows.get(key).copied() else { return };
         let parts: Vec<Key> = self.entries[row].parts.iter().map(|it| it.key.clone()).collect();
         parts.iter().for_each(|part| self.undone(part, at));
-        let (key, stage) = (key.clone(), self.entries[row].stage.clone());
-        self.rename(&key, &stage, Vec::new());
+        self.drop_entry(key);
+    }
+
+    /// Drops an entry with its aliases and what is parked of it.
+    fn drop_entry(&mut self, key: &Key) {
+        let Some(row) = self.rows.get(key).copied() else { return };
+        let stage = self.entries[row].stage.clone();
+        self.rename(key, &stage, Vec::new());
         self.apply(Change::Unpark { key: key.clone() });
         // Rows keep their numbers; one of no stage is nowhere shown.
-        self.rows.remove(&key);
+        self.rows.remove(key);
         self.entries[row].stage.clear();
         self.entries[row].parts.clear();
     }
@@ -384,6 +332,7 @@ impl State {
 
     fn park(&mut self, parked: Parked) {
         self.row(&parked.key, &parked.stage, DateTime::UNIX_EPOCH);
+        self.stage_mut(&parked.stage);
         let row = *self.parked_rows.entry(parked.key.clone()).or_insert_with(|| {
             self.last_parked += 1;
             self.last_parked

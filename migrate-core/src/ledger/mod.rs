@@ -5,14 +5,16 @@
 //! are known by, and the cursor of each stage. Everything is changed through
 //! [`Ledger::commit`], which takes effect whole or not at all.
 
+mod change;
 #[cfg(any(test, feature = "testkit"))]
 pub mod contract;
+mod error;
+mod export;
 mod memory;
+mod rules;
+mod scan;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-
-use std::error::Error as StdError;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -25,9 +27,13 @@ use crate::record::Cursor;
 use crate::sink::TargetId;
 use crate::{Alias, Fingerprint, Key, KeyDigest};
 
+pub use change::{Change, UNREADABLE};
+pub use error::{LedgerError, LedgerErrorKind};
+pub use export::{ExportOptions, export, export_with};
 pub use memory::MemoryLedger;
+pub use scan::Scan;
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteLedger;
+pub use sqlite::{CheckReport, Problem, SqliteLedger};
 
 /// The durable memory of a migration.
 ///
@@ -47,7 +53,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// What is known of a stage; a stage never heard of is as new.
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError>;
 
-    /// The names of all stages ever heard of, in that order.
+    /// The names of all stages ever heard of, in that order. A stage is heard of by the first entry
+    /// that is made in it, the first record parked in it, and the first change of the stage itself
+    /// ([`Page`](Change::Page), [`Begin`](Change::Begin), [`Read`](Change::Read),
+    /// [`Finish`](Change::Finish)).
     async fn stages(&self) -> Result<Vec<String>, LedgerError>;
 
     /// Counts of fates over all entries of a stage. Cheap, however many there are.
@@ -132,88 +141,6 @@ impl Binding {
     }
 }
 
-/// Which entries of a stage are wanted, and in which order.
-///
-/// ```
-/// use migrate_core::Fate;
-/// use migrate_core::ledger::Scan;
-///
-/// let dead = Scan::of("contacts").with(Fate::Dead).limit(100);
-/// let next = dead.clone().after(4711); // the last row that came
-/// assert_eq!(next.after, Some(4711));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Scan {
-    /// The stage.
-    pub stage: String,
-    /// Only those with this fate.
-    pub fate: Option<Fate>,
-    /// Only those that were not seen in this pass.
-    pub unseen_in: Option<u32>,
-    /// Only those beyond this row, in the order asked for.
-    pub after: Option<u64>,
-    /// So many at most.
-    pub limit: usize,
-    /// The last row first.
-    pub newest_first: bool,
-}
-
-impl Scan {
-    /// The first 500 entries of a stage.
-    pub fn of(stage: impl Into<String>) -> Self {
-        Self {
-            stage: stage.into(),
-            fate: None,
-            unseen_in: None,
-            after: None,
-            limit: 500,
-            newest_first: false,
-        }
-    }
-
-    /// Only entries with this fate.
-    #[must_use]
-    pub fn with(mut self, fate: Fate) -> Self {
-        self.fate = Some(fate);
-        self
-    }
-
-    /// Only entries that were not seen in this pass.
-    #[must_use]
-    pub fn unseen_in(mut self, pass: u32) -> Self {
-        self.unseen_in = Some(pass);
-        self
-    }
-
-    /// Only entries beyond this row.
-    #[must_use]
-    pub fn after(mut self, row: u64) -> Self {
-        self.after = Some(row);
-        self
-    }
-
-    /// So many at most.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// The last row first.
-    #[must_use]
-    pub fn newest_first(mut self) -> Self {
-        self.newest_first = true;
-        self
-    }
-
-    /// Is this entry, of the stage, among those that are wanted?
-    pub fn wants(&self, entry: &Entry) -> bool {
-        self.fate.is_none_or(|fate| fate == entry.fate)
-            && self.unseen_in.is_none_or(|pass| entry.seen != pass)
-    }
-}
-
 /// The keys that have a final fate, counted and digested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -244,169 +171,6 @@ pub struct Past {
     /// When it was undone.
     pub undone_at: DateTime<Utc>,
 }
-
-/// One change to a ledger.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Change {
-    /// Sets what became of a source key. An entry that is new gets its stage; one that exists
-    /// keeps it.
-    Settle {
-        /// The key of the record.
-        key: Key,
-        /// The stage it belongs to.
-        stage: String,
-        /// Its fate.
-        fate: Fate,
-        /// The fingerprint of all its drafts together; `None` keeps the old one.
-        fingerprint: Option<Fingerprint>,
-        /// Its object in the destination; `None` keeps the old one.
-        target: Option<TargetId>,
-        /// Why; `None` erases the old reason.
-        reason: Option<Reason>,
-        /// What was left behind of it; replaces the old notes.
-        notes: Vec<Note>,
-        /// How often it has been tried in vain.
-        attempts: u32,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// A write is about to be made that must not be repeated. The record's entry is made, as
-    /// pending, if there is none. An intent that stands already keeps its time, since the write
-    /// may have taken effect ever since.
-    Intent {
-        /// The key of the write, a part key or a record's.
-        key: Key,
-        /// The stage it belongs to.
-        stage: String,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// A write is done. The record's entry is made, as pending, if there is none; when the key
-    /// is the record's own, the entry's target is set as well.
-    Done {
-        /// The key of the write.
-        key: Key,
-        /// The stage it belongs to.
-        stage: String,
-        /// What it became.
-        target: TargetId,
-        /// The fingerprint of its draft.
-        fingerprint: Fingerprint,
-        /// Whether it was created, changed or found as it should be. A write that is done again
-        /// keeps the first of these: what was created by this migration stays its own.
-        how: How,
-        /// See [`Written::state`].
-        state: Option<Fingerprint>,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// The write of an intent surely did not take effect: the intent is void.
-    Void {
-        /// The key of the write.
-        key: Key,
-    },
-    /// Replaces the aliases of a record, whose entry is made, as pending, if there is none.
-    Aliases {
-        /// The record.
-        key: Key,
-        /// The stage it belongs to.
-        stage: String,
-        /// All its aliases.
-        aliases: Vec<Alias>,
-    },
-    /// Adds an item to a list of discoveries, once.
-    Discover {
-        /// The list.
-        list: String,
-        /// The item.
-        item: String,
-    },
-    /// Lets a record wait, with its drafts; replaces what was parked under its key before. The
-    /// record's entry is made, as pending, if there is none.
-    Park(Box<Parked>),
-    /// Erases what is parked of a record, drafts and all.
-    Unpark {
-        /// The record.
-        key: Key,
-    },
-    /// Keeps what stood in the destination before a key was first changed; a later image of the
-    /// same key is ignored.
-    Before {
-        /// The key of the write.
-        key: Key,
-        /// What stood there.
-        image: Value,
-    },
-    /// A page of a stage is settled or parked whole: its keys are seen in `pass`, and reading
-    /// goes on at `next`. Keys without an entry are ignored but counted.
-    Page {
-        /// The stage.
-        stage: String,
-        /// The pass.
-        pass: u32,
-        /// The keys of the page that were not seen before in this pass.
-        keys: Vec<Key>,
-        /// Where reading goes on.
-        next: Option<Cursor>,
-        /// Where a later reading of changes begins. The first of a pass counts, and it counts
-        /// when the pass is finished.
-        mark: Option<Cursor>,
-    },
-    /// Begins pass `pass` of a stage: cursor, count and digest start anew.
-    Begin {
-        /// The stage.
-        stage: String,
-        /// The pass, one more than the last.
-        pass: u32,
-        /// Where reading begins, when it is to bring only what has changed since an earlier pass:
-        /// the [mark](StageState::mark) of that.
-        since: Option<Cursor>,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// The source of a stage has been read to its end in this pass.
-    Read {
-        /// The stage.
-        stage: String,
-    },
-    /// Everything that was read in this pass has been dealt with. If it read everything, entries
-    /// whose reason has the code [`UNREADABLE`] and that were not seen in it are dropped: a row
-    /// that could not be read is known by its place in a file only, and it has been mended or is
-    /// gone.
-    Finish {
-        /// The stage.
-        stage: String,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// A write was undone: it goes into the history, and its before-image is dropped. Nothing
-    /// happens if the write is not known as done.
-    Undone {
-        /// The key of the write.
-        key: Key,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// A record counts as never met: its entry, its aliases and what is parked of it are dropped,
-    /// and writes of it that are known as done go into the history.
-    Forget {
-        /// The record.
-        key: Key,
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// Sets or removes a named value of the migration as a whole.
-    Meta {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Option<Value>,
-    },
-}
-
-/// The code of the reason under which a row that cannot be read is dead.
-pub const UNREADABLE: &str = "unreadable";
 
 /// What is known of one source key.
 #[derive(Clone, Debug, PartialEq)]
@@ -618,49 +382,4 @@ pub struct StageState {
     /// Where a reading begins that brings only what has changed since the last finished pass;
     /// `None` where the source cannot tell.
     pub mark: Option<Cursor>,
-}
-
-/// Why a ledger could not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct LedgerError {
-    kind: LedgerErrorKind,
-    message: String,
-    #[source]
-    cause: Option<Arc<dyn StdError + Send + Sync>>,
-}
-
-/// What sort of trouble a ledger is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LedgerErrorKind {
-    /// Another run holds its lock.
-    Locked,
-    /// It is not a ledger, or a damaged one.
-    Corrupt,
-    /// It was written by a newer version of this crate.
-    Newer,
-    /// It belongs to another migration.
-    Foreign,
-    /// The disk is full or does not answer: stop, and resume when it does.
-    Storage,
-}
-
-impl LedgerError {
-    /// An error of a kind.
-    pub fn new(kind: LedgerErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None }
-    }
-
-    /// The same error with what caused it.
-    #[must_use]
-    pub fn because(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
-        self.cause = Some(Arc::new(cause));
-        self
-    }
-
-    /// What sort of trouble it is.
-    pub fn kind(&self) -> LedgerErrorKind {
-        self.kind
-    }
 }

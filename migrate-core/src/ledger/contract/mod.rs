@@ -18,13 +18,15 @@
 mod commits;
 mod records;
 mod stages;
+mod undoing;
 
 use std::fmt::Display;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
-use super::{Change, Entry, How, Ledger, Part, PartState, Written};
+use super::{Change, Entry, How, Ledger, Parked, Parking, Part, PartState, Written};
 use crate::{Alias, Fate, Fingerprint, Key, TargetId};
 
 /// Runs the whole contract. `fresh` opens a new and empty ledger each time it is called.
@@ -52,6 +54,13 @@ pub async fn check(fresh: impl Fn() -> Arc<dyn Ledger>) {
     stages::discoveries(&*fresh()).await;
     stages::before_images(&*fresh()).await;
     stages::meta(&*fresh()).await;
+    undoing::undoing(&*fresh()).await;
+    undoing::intended_again(&*fresh()).await;
+    undoing::forgetting(&*fresh()).await;
+    undoing::marks(&*fresh()).await;
+    undoing::mended_rows(&*fresh()).await;
+    undoing::stages_heard_of(&*fresh()).await;
+    undoing::exporting(&*fresh()).await;
     commits::order(&*fresh()).await;
     commits::many_at_once(fresh()).await;
     commits::whole_or_not_at_all(fresh()).await;
@@ -119,4 +128,22 @@ fn is_intended(key: Key, at: i64, known: Option<Written>) -> Part {
 
 async fn entry(ledger: &dyn Ledger, key: &Key) -> Option<Entry> {
     ledger.entries(std::slice::from_ref(key)).await.unwrap().pop().unwrap()
+}
+
+fn parked(n: u32, why: Parking) -> Parked {
+    Parked {
+        key: contact(n),
+        stage: "contacts".into(),
+        lane: None,
+        why,
+        since: time(1),
+        not_before: time(2),
+        looks: 0,
+        drafts: Value::Object(Map::new()),
+        notes: Vec::new(),
+    }
+}
+
+fn park(n: u32, why: Parking) -> Change {
+    Change::Park(Box::new(parked(n, why)))
 }

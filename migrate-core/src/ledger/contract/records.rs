@@ -4,7 +4,8 @@ use chrono::DateTime;
 use serde_json::json;
 
 use super::{
-    contact, done, email, entry, fingerprint, intent, is_done, is_intended, settle, time, written,
+    contact, done, email, entry, fingerprint, intent, is_done, is_intended, park, parked, settle,
+    time, written,
 };
 use crate::ledger::{Change, Entry, How, Ledger, Parked, Parking};
 use crate::{Fate, Key, Note, Reason, TargetId};
@@ -135,8 +136,20 @@ pub(super) async fn doing_again(ledger: &dyn Ledger) {
         is_done(root.clone(), written("t2", How::Updated, 5)),
         is_done(note.clone(), written("n2", How::Created, 4)),
     ];
-    assert_eq!(found.parts, expected, "the first `how` is kept, and the order");
+    assert_eq!(found.parts, expected, "what was created or changed stays so, and the order");
     assert_eq!((found.target, found.at), (Some(TargetId::new("t2")), time(5)));
+
+    let tag = root.part("tag");
+    for (how, becomes) in [
+        (How::Unchanged, How::Unchanged),
+        (How::Updated, How::Updated),
+        (How::Unchanged, How::Updated),
+        (How::Created, How::Updated),
+    ] {
+        ledger.commit(vec![done(tag.clone(), written("tag", how, 6))]).await.unwrap();
+        let found = entry(ledger, &root).await.unwrap();
+        assert_eq!(found.part(&tag), Some(&is_done(tag.clone(), written("tag", becomes, 6))));
+    }
 }
 
 pub(super) async fn voiding(ledger: &dyn Ledger) {
@@ -257,22 +270,4 @@ pub(super) async fn odd_text(ledger: &dyn Ledger) {
     ledger.commit(vec![intent(root.clone(), 1), intent(nameless.clone(), 2)]).await.unwrap();
     let parts = entry(ledger, &root).await.unwrap().parts;
     assert_eq!(parts, [is_intended(root, 1, None), is_intended(nameless, 2, None)]);
-}
-
-fn parked(n: u32, why: Parking) -> Parked {
-    Parked {
-        key: contact(n),
-        stage: "contacts".into(),
-        lane: None,
-        why,
-        since: time(1),
-        not_before: time(2),
-        looks: 0,
-        drafts: json!({}),
-        notes: Vec::new(),
-    }
-}
-
-fn park(n: u32, why: Parking) -> Change {
-    Change::Park(Box::new(parked(n, why)))
 }

@@ -6,6 +6,7 @@ use rusqlite::{Error, Result, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::parts::how_of;
 use crate::Fate;
 use crate::ledger::{How, Parking};
 
@@ -21,14 +22,6 @@ pub(super) fn fate_code(fate: Fate) -> i64 {
         Fate::Dead => 7,
         Fate::InDoubt => 8,
         Fate::Pending => 9,
-    }
-}
-
-pub(super) fn how_code(how: How) -> i64 {
-    match how {
-        How::Created => 0,
-        How::Updated => 1,
-        How::Unchanged => 2,
     }
 }
 
@@ -75,9 +68,7 @@ impl Columns for Row<'_> {
     }
 
     fn how(&self, column: &str) -> Result<How> {
-        let code: i64 = self.get(column)?;
-        let all = [How::Created, How::Updated, How::Unchanged];
-        all.into_iter().find(|how| how_code(*how) == code).ok_or_else(|| odd(column))
+        how_of(self.get(column)?).ok_or_else(|| odd(column))
     }
 
     fn parking(&self, column: &str) -> Result<Parking> {

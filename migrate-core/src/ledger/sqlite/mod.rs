@@ -1,16 +1,25 @@
 //! The default ledger: one SQLite file.
 
+mod acknowledged;
 mod apply;
+mod chain;
+mod check;
 mod code;
 mod file;
+mod names;
+mod parts;
+mod purge;
 mod query;
 mod reader;
+mod row;
+mod schema;
+mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -18,6 +27,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use serde_json::Value;
 
+use self::acknowledged::Lock;
 use self::reader::Readers;
 use self::writer::Writer;
 use super::{
@@ -25,6 +35,8 @@ use super::{
     Scan, StageState,
 };
 use crate::{Alias, Key, Tally};
+
+pub use self::check::{CheckReport, Problem};
 
 /// The default ledger: one SQLite file, readable with any SQLite tool.
 ///
@@ -40,11 +52,10 @@ use crate::{Alias, Key, Tally};
 /// refused with [`LedgerErrorKind::Storage`]; nothing that was acknowledged is lost. Open the
 /// ledger anew to go on.
 pub struct SqliteLedger {
-    // Readers end first, so that the last connection is the writer's, which tidies up; the lock
-    // is let go when all is closed.
+    // Readers end first, so that the last connection is the writer's, which tidies up. With it goes
+    // the lock.
     readers: Readers,
     writer: Option<Writer>,
-    _lock: Option<File>,
     path: PathBuf,
 }
 
@@ -59,6 +70,7 @@ impl SqliteLedger {
     /// [`Locked`](LedgerErrorKind::Locked) while another run has it open,
     /// [`Foreign`](LedgerErrorKind::Foreign) when it is bound to another migration,
     /// [`Newer`](LedgerErrorKind::Newer) when a newer version of this crate wrote it,
+    /// [`Purged`](LedgerErrorKind::Purged) when people's data was erased from it,
     /// [`Corrupt`](LedgerErrorKind::Corrupt) when the file is no ledger or a damaged one, and
     /// [`Storage`](LedgerErrorKind::Storage) when it cannot be made or opened.
     ///
@@ -80,9 +92,8 @@ impl SqliteLedger {
     /// ```
     pub fn open(path: impl AsRef<Path>, binding: &Binding) -> Result<Self, LedgerError> {
         let path = path.as_ref();
-        let lock = file::lock(path)?;
-        file::make(path)?;
-        let writer = file::open_writer(path, binding)?;
+        let lock = Lock::take(path)?;
+        let writer = file::open_writer(path, binding, file::For::Run)?;
         Self::assemble(path, writer, lock)
     }
 
@@ -96,16 +107,89 @@ impl SqliteLedger {
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref();
         let readers = Readers::new(path.to_owned(), vec![file::open_onlooker(path)?])?;
-        Ok(Self { readers, writer: None, _lock: None, path: path.to_owned() })
+        Ok(Self { readers, writer: None, path: path.to_owned() })
     }
 
-    fn assemble(path: &Path, writer: Connection, lock: File) -> Result<Self, LedgerError> {
+    /// Looks at all of a ledger, whether or not a run is under way: SQLite's own check of pages and
+    /// indices, the checksum of every row, that each can be read, that every name leads to what is
+    /// named so and what is not named is proven not to be there, what belongs together, and counts
+    /// and digests of stages. It blocks, for some ten seconds where there are a million records.
+    ///
+    /// A ledger of two MiB at most is looked at so whenever it is opened.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_read_only`](Self::open_read_only), where there is nothing that could be looked
+    /// at; what is wrong with the rest is in the report.
+    ///
+    /// ```
+    /// use migrate_core::SqliteLedger;
+    /// # use migrate_core::ledger::Binding;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("ledger.sqlite");
+    /// # drop(SqliteLedger::open(&path, &Binding::new("desk:acme", "workspace:w1", "desk"))?);
+    /// let report = SqliteLedger::check(&path)?;
+    /// assert!(report.is_sound(), "{:?}", report.problems);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check(path: impl AsRef<Path>) -> Result<CheckReport, LedgerError> {
+        let path = path.as_ref();
+        let (db, noted) = file::open_unchecked(path)?;
+        let report =
+            check::everything(&db, true).map_err(|error| file::trouble(path, "read", error))?;
+        file::is_latest(&db, path, noted)?;
+        Ok(report)
+    }
+
+    /// Erases people's data from a ledger for good, and keeps the proof.
+    ///
+    /// Keys, stages, fates, codes of reasons, times, passes, counts and digests stay, so that stages,
+    /// tallies and proofs are as they were; so do the named values in `keep`. What is parked,
+    /// before-images, other names, notes, targets, fingerprints, writes and their history, texts of
+    /// reasons, discoveries, cursors and marks go, and the file is made anew without them. The
+    /// migration can then be neither resumed nor undone: the ledger can only be read.
+    ///
+    /// It waits for nobody, and blocks for some ten seconds where there are a million records. If it
+    /// is interrupted, the ledger is as it was or erased; then call it again, which makes the file
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`](LedgerErrorKind::Unfinished) while records are pending, in doubt or parked,
+    /// unless `force` is given: nobody could settle them afterwards. Otherwise as for
+    /// [`open`](Self::open).
+    pub fn purge(
+        path: impl AsRef<Path>,
+        binding: &Binding,
+        keep: &[&str],
+        force: bool,
+    ) -> Result<(), LedgerError> {
+        let path = path.as_ref();
+        let mut lock = Lock::take(path)?;
+        let mut db = file::open_writer(path, binding, file::For::Purge)?;
+        let trouble = |error| file::trouble(path, "purge", error);
+        let open = purge::open_records(&db).map_err(trouble)?;
+        if open > 0 && !force {
+            let message = format!(
+                "{open} records of the ledger {} are not settled, and could not be any more: end \
+                 its run first",
+                path.display()
+            );
+            return Err(LedgerError::new(LedgerErrorKind::Unfinished, message));
+        }
+        let commits = purge::purge(&mut db, keep).map_err(trouble)?;
+        lock.note(commits).map_err(|error| file::unreachable(path, error))
+    }
+
+    fn assemble(path: &Path, writer: Connection, lock: Lock) -> Result<Self, LedgerError> {
         // Two, so that counting a whole stage keeps nobody waiting.
         let connections = vec![file::open_reader(path)?, file::open_reader(path)?];
         Ok(Self {
             readers: Readers::new(path.to_owned(), connections)?,
-            writer: Some(Writer::new(path.to_owned(), writer)?),
-            _lock: Some(lock),
+            writer: Some(Writer::new(path.to_owned(), writer, lock)?),
             path: path.to_owned(),
         })
     }

@@ -1,118 +1,118 @@
 //! Reading: each question of [`Ledger`](crate::Ledger) as SQL.
 
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use super::code::{Columns as _, fate_code, parking_code};
-use crate::ledger::{
-    Entry, Parked, Parking, Part, PartState, Past, Proof, Scan, StageState, Written,
+use super::names::{self, Name};
+use super::row::{Result, Table, verify};
+use super::tables::{
+    Record, Stage, StageNames, number, one, read_image, read_meta, read_parked, read_past,
 };
-use crate::{Alias, Cursor, Fingerprint, Key, KeyDigest, Tally, TargetId};
+use crate::ledger::{Entry, Parked, Parking, Past, Proof, Scan, StageState};
+use crate::{Alias, Fate, Key, Tally};
 
 pub(super) fn entries(db: &Connection, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
-    let mut find = db.prepare_cached(
-        "SELECT entry.*, stage.name AS stage_name
-         FROM entry JOIN stage ON stage.id = entry.stage WHERE entry.key = ?1",
-    )?;
-    let mut find_parts =
-        db.prepare_cached("SELECT * FROM part WHERE entry = ?1 ORDER BY ordinal")?;
-    let mut entry_of = |key: &Key| {
-        let found = find.query_row([key.as_str()], numbered_entry).optional()?;
-        let Some((row, mut entry)) = found else { return Ok(None) };
-        entry.parts =
-            find_parts.query_map([number(row)], |row| part(key, row))?.collect::<Result<_>>()?;
-        Ok(Some(entry))
-    };
-    keys.iter().map(&mut entry_of).collect()
+    let mut stages = StageNames::default();
+    let mut entry = |key: &Key| Ok(record(db, key, &mut stages)?.map(|record| record.entry));
+    keys.iter().map(&mut entry).collect()
 }
 
 pub(super) fn known_as(db: &Connection, aliases: &[Alias]) -> Result<Vec<Vec<Entry>>> {
-    let mut find = db.prepare_cached(
-        "SELECT entry.*, stage.name AS stage_name
-         FROM alias JOIN entry ON entry.id = alias.entry JOIN stage ON stage.id = entry.stage
-         WHERE alias.alias = ?1 ORDER BY entry.id",
-    )?;
+    let mut stages = StageNames::default();
     let mut known = |alias: &Alias| {
-        find.query_map([alias.as_bytes()], |row| Ok(numbered_entry(row)?.1))?.collect()
+        let rows = names::find_all(db, &Name::alias(alias.as_bytes()))?;
+        let entry = |row| {
+            let record = Record::read(db, row, &mut stages)?;
+            if !record.aliases.contains(alias.as_bytes()) {
+                let what = "an alias leads to it which it does not have";
+                return Err(Table::Entry.damaged(format_args!("row {row}"), what));
+            }
+            Ok(without_parts(record.entry))
+        };
+        rows.into_iter().map(entry).collect()
     };
     aliases.iter().map(&mut known).collect()
 }
 
 pub(super) fn stage(db: &Connection, stage: &str) -> Result<StageState> {
-    let state = db
-        .prepare_cached("SELECT * FROM stage WHERE name = ?1")?
-        .query_row([stage], |row| {
-            Ok(StageState {
-                pass: row.get("pass")?,
-                cursor: row.get::<_, Option<String>>("cursor")?.map(Cursor::new),
-                read: row.get("read")?,
-                finished: row.get("finished")?,
-                keys: row.count("keys")?,
-                digest: KeyDigest::from_bytes(row.get("digest")?),
-                partial: row.get("partial")?,
-                mark: row.get::<_, Option<String>>("mark")?.map(Cursor::new),
-            })
-        })
-        .optional()?;
-    Ok(state.unwrap_or_default())
+    let stage = find_stage(db, stage)?;
+    Ok(stage.map(|stage| stage.progress.state).unwrap_or_default())
 }
 
 pub(super) fn stages(db: &Connection) -> Result<Vec<String>> {
-    db.prepare_cached("SELECT name FROM stage ORDER BY id")?
-        .query_map([], |row| row.get(0))?
-        .collect()
+    Ok(Stage::all(db)?.into_iter().map(|stage| stage.name).collect())
 }
 
 pub(super) fn tally(db: &Connection, stage: &str) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let mut find = db.prepare_cached(
-        "SELECT fate, count(*) AS n FROM entry
-         WHERE stage = (SELECT id FROM stage WHERE name = ?1) GROUP BY fate",
-    )?;
-    let mut rows = find.query([stage])?;
-    while let Some(row) = rows.next()? {
-        tally.add(row.fate("fate")?, row.count("n")?);
-    }
-    Ok(tally)
+    let stage = find_stage(db, stage)?;
+    Ok(stage.map(|stage| stage.tally()).unwrap_or_default())
 }
 
 pub(super) fn proof(db: &Connection, stage: &str, pass: u32) -> Result<Proof> {
     let mut proof = Proof::default();
-    let mut find = db.prepare_cached(
-        "SELECT key, fate FROM entry
-         WHERE stage = (SELECT id FROM stage WHERE name = ?1) AND seen = ?2",
-    )?;
-    let mut rows = find.query(params![stage, pass])?;
-    while let Some(row) = rows.next()? {
-        if row.fate("fate")?.is_final() {
-            proof.add(&key(row, "key")?);
+    let Some(stage) = find_stage(db, stage)? else { return Ok(proof) };
+    let mut select = db.prepare_cached("SELECT * FROM entry WHERE stage = ?1 AND fate = ?2")?;
+    for fate in Fate::ALL.into_iter().filter(|fate| fate.is_final()) {
+        let mut rows = select.query([stage.id, fate_code(fate)])?;
+        while let Some(row) = rows.next()? {
+            verify(Table::Entry, row)?;
+            if row.get::<_, u32>("seen")? == pass {
+                let key = row.get_ref("key")?.as_str().map_err(rusqlite::Error::from)?;
+                proof.add(&Key::from(key));
+            }
         }
     }
     Ok(proof)
 }
 
 pub(super) fn scan(db: &Connection, scan: &Scan) -> Result<Vec<(u64, Entry)>> {
-    let mut sql = "SELECT entry.*, stage.name AS stage_name
-         FROM entry JOIN stage ON stage.id = entry.stage
-         WHERE entry.stage = (SELECT id FROM stage WHERE name = ?1)
-           AND (?2 IS NULL OR fate = ?2) AND (?3 IS NULL OR seen <> ?3)"
-        .to_owned();
-    sql.push_str(match scan.newest_first {
-        true => " AND (?4 IS NULL OR entry.id < ?4) ORDER BY entry.id DESC LIMIT ?5",
-        false => " AND (?4 IS NULL OR entry.id > ?4) ORDER BY entry.id LIMIT ?5",
-    });
-    db.prepare_cached(&sql)?
-        .query_map(
-            params![
-                scan.stage,
-                scan.fate.map(fate_code),
-                scan.unseen_in,
-                scan.after.map(number),
-                number(scan.limit)
-            ],
-            numbered_entry,
-        )?
-        .collect()
+    let (mut found, mut stages) = (Vec::new(), StageNames::default());
+    let Some(stage) = find_stage(db, &scan.stage)? else { return Ok(found) };
+    let mut after = scan.after.map(number);
+    // Rows of several fates are brought into one order by their numbers alone.
+    while found.len() < scan.limit {
+        let rows = rows(db, stage.id, scan, after)?;
+        let Some(last) = rows.last() else { break };
+        after = Some(*last);
+        for row in rows {
+            let record = Record::read(db, row, &mut stages)?;
+            if record.stage == stage.id && scan.wants(&record.entry) {
+                found.push((row.unsigned_abs(), without_parts(record.entry)));
+            }
+        }
+    }
+    found.truncate(scan.limit);
+    Ok(found)
+}
+
+/// The next rows of a scan, whether or not they are wanted for when they were seen.
+fn rows(db: &Connection, stage: i64, scan: &Scan, after: Option<i64>) -> Result<Vec<i64>> {
+    const CHUNK: usize = 500;
+    let mut select = db.prepare_cached(match scan.newest_first {
+        true => {
+            "SELECT id FROM entry WHERE stage = ?1 AND fate = ?2 AND id < ?3
+             ORDER BY id DESC LIMIT ?4"
+        }
+        false => {
+            "SELECT id FROM entry WHERE stage = ?1 AND fate = ?2 AND id > ?3
+             ORDER BY id LIMIT ?4"
+        }
+    })?;
+    let after = after.unwrap_or(if scan.newest_first { i64::MAX } else { 0 });
+    let chunk = scan.limit.min(CHUNK);
+    let mut all = Vec::new();
+    for fate in Fate::ALL.into_iter().filter(|fate| scan.fate.is_none_or(|it| it == *fate)) {
+        let query = params![stage, fate_code(fate), after, number(chunk)];
+        let rows = select.query_map(query, |row| row.get(0))?;
+        rows.into_iter().try_for_each(|row| row.map(|row: i64| all.push(row)))?;
+    }
+    all.sort_unstable();
+    if scan.newest_first {
+        all.reverse();
+    }
+    all.truncate(chunk);
+    Ok(all)
 }
 
 pub(super) fn parked(
@@ -122,27 +122,35 @@ pub(super) fn parked(
     after: u64,
     limit: usize,
 ) -> Result<Vec<(u64, Parked)>> {
-    db.prepare_cached(
-        "SELECT parked.*, stage.name AS stage_name
-         FROM parked JOIN stage ON stage.id = parked.stage
-         WHERE parked.stage = (SELECT id FROM stage WHERE name = ?1)
-           AND parked.why = ?2 AND parked.id > ?3
-         ORDER BY parked.id LIMIT ?4",
-    )?
-    .query_map(params![stage, parking_code(why), number(after), number(limit)], numbered_parked)?
-    .collect()
+    let (mut found, mut stages) = (Vec::new(), StageNames::default());
+    let Some(stage) = find_stage(db, stage)? else { return Ok(found) };
+    let mut select = db.prepare_cached(
+        "SELECT * FROM parked WHERE stage = ?1 AND why = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+    )?;
+    let query = params![stage.id, parking_code(why), number(after), number(limit)];
+    let mut rows = select.query(query)?;
+    while let Some(row) = rows.next()? {
+        verify(Table::Parked, row)?;
+        found.push(read_parked(db, row, &mut stages)?);
+    }
+    Ok(found)
 }
 
 pub(super) fn parked_among(db: &Connection, keys: &[Key]) -> Result<Vec<Parked>> {
-    let mut find = db.prepare_cached(
-        "SELECT parked.*, stage.name AS stage_name
-         FROM parked JOIN stage ON stage.id = parked.stage WHERE parked.key = ?1",
-    )?;
-    let mut parked = |key: &Key| {
-        let found = find.query_row([key.as_str()], numbered_parked).optional();
-        found.map(|found| found.map(|(_, parked)| parked)).transpose()
-    };
-    keys.iter().filter_map(&mut parked).collect()
+    let (mut found, mut stages) = (Vec::new(), StageNames::default());
+    for key in keys {
+        let record = record(db, key, &mut stages)?;
+        let Some(row) = record.and_then(|record| record.parked) else { continue };
+        let sql = "SELECT * FROM parked WHERE id = ?1";
+        let parked = one(db, Table::Parked, sql, row, |row| read_parked(db, row, &mut stages));
+        let (_, parked) = parked.map_err(|error| error.of_key(key))?;
+        if parked.key != *key {
+            let what = "another key stands there";
+            return Err(Table::Parked.damaged(format_args!("key {key}"), what));
+        }
+        found.push(parked);
+    }
+    Ok(found)
 }
 
 pub(super) fn discovered(
@@ -151,109 +159,57 @@ pub(super) fn discovered(
     after: u64,
     limit: usize,
 ) -> Result<Vec<(u64, String)>> {
-    db.prepare_cached(
-        "SELECT id, item FROM discovery WHERE list = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-    )?
-    .query_map(params![list, number(after), number(limit)], |row| {
-        Ok((row.count("id")?, row.get("item")?))
-    })?
-    .collect()
+    let mut found = Vec::new();
+    let mut select = db.prepare_cached(
+        "SELECT * FROM discovery WHERE list = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+    )?;
+    let mut rows = select.query(params![list, number(after), number(limit)])?;
+    while let Some(row) = rows.next()? {
+        verify(Table::Discovery, row)?;
+        found.push((row.count("id")?, row.get("item")?));
+    }
+    Ok(found)
 }
 
 pub(super) fn before(db: &Connection, key: &Key) -> Result<Option<Value>> {
-    db.prepare_cached("SELECT image FROM before_image WHERE key = ?1")?
-        .query_row([key.as_str()], |row| row.json_blob("image"))
-        .optional()
+    let row = names::find(db, &Name::before(key))?;
+    row.map(|row| read_image(db, row, key)).transpose()
 }
 
 pub(super) fn history(db: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, Past)>> {
-    db.prepare_cached(
-        "SELECT history.*, stage.name AS stage_name
-         FROM history JOIN stage ON stage.id = history.stage
-         WHERE history.id > ?1 ORDER BY history.id LIMIT ?2",
-    )?
-    .query_map(params![number(after), number(limit)], |row| {
-        let past = Past {
-            key: key(row, "key")?,
-            stage: row.get("stage_name")?,
-            written: written(row)?,
-            undone_at: row.time("undone_at")?,
-        };
-        Ok((row.count("id")?, past))
-    })?
-    .collect()
+    let (mut found, mut stages) = (Vec::new(), StageNames::default());
+    let mut select =
+        db.prepare_cached("SELECT * FROM history WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = select.query(params![number(after), number(limit)])?;
+    while let Some(row) = rows.next()? {
+        verify(Table::History, row)?;
+        found.push(read_past(db, row, &mut stages)?);
+    }
+    Ok(found)
 }
 
 pub(super) fn meta(db: &Connection, name: &str) -> Result<Option<Value>> {
-    let value = db
-        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
-        .query_row([name], |row| row.json("value"))
-        .optional()?;
-    Ok(value.flatten())
+    match names::find(db, &Name::meta(name))? {
+        Some(row) => read_meta(db, row, name),
+        None => Ok(None),
+    }
 }
 
-fn numbered_entry(row: &Row<'_>) -> Result<(u64, Entry)> {
-    let entry = Entry {
-        key: key(row, "key")?,
-        stage: row.get("stage_name")?,
-        fate: row.fate("fate")?,
-        fingerprint: row.get::<_, Option<_>>("fingerprint")?.map(Fingerprint::from_bytes),
-        target: row.get::<_, Option<String>>("target")?.map(TargetId::new),
-        reason: row.json("reason")?,
-        notes: row.json("notes")?.unwrap_or_default(),
-        attempts: row.get("attempts")?,
-        seen: row.get("seen")?,
-        at: row.time("at")?,
-        parts: Vec::new(),
-    };
-    Ok((row.count("id")?, entry))
+fn record(db: &Connection, key: &Key, stages: &mut StageNames) -> Result<Option<Record>> {
+    let row = names::find(db, &Name::key(key))?;
+    row.map(|row| Record::of_key(db, row, key, stages)).transpose()
 }
 
-fn part(root: &Key, row: &Row<'_>) -> Result<Part> {
-    let name: String = row.get("name")?;
-    let known = match row.get::<_, Option<String>>("target")? {
-        Some(_) => Some(written(row)?),
-        None => None,
-    };
-    let state = match known {
-        Some(known) if row.get::<_, Option<i64>>("intended_at")?.is_none() => {
-            PartState::Done(known)
-        }
-        known => PartState::Intended { at: row.time("intended_at")?, known },
-    };
-    Ok(Part { key: Key::from(format!("{root}{name}")), state })
+fn find_stage(db: &Connection, name: &str) -> Result<Option<Stage>> {
+    let Some(row) = names::find(db, &Name::stage(name))? else { return Ok(None) };
+    let stage = Stage::read(db, row).map_err(|error| error.of_key(name))?;
+    if stage.name == name {
+        Ok(Some(stage))
+    } else {
+        Err(Table::Stage.damaged(format_args!("key {name}"), "another name stands there"))
+    }
 }
 
-fn written(row: &Row<'_>) -> Result<Written> {
-    Ok(Written {
-        target: TargetId::new(row.get::<_, String>("target")?),
-        fingerprint: Fingerprint::from_bytes(row.get("fingerprint")?),
-        how: row.how("how")?,
-        state: row.get::<_, Option<_>>("state")?.map(Fingerprint::from_bytes),
-        at: row.time("done_at")?,
-    })
-}
-
-fn numbered_parked(row: &Row<'_>) -> Result<(u64, Parked)> {
-    let parked = Parked {
-        key: key(row, "key")?,
-        stage: row.get("stage_name")?,
-        lane: row.get("lane")?,
-        why: row.parking("why")?,
-        since: row.time("since")?,
-        not_before: row.time("not_before")?,
-        looks: row.get("looks")?,
-        drafts: row.json_blob("drafts")?,
-        notes: row.json("notes")?.unwrap_or_default(),
-    };
-    Ok((row.count("id")?, parked))
-}
-
-fn key(row: &Row<'_>, column: &str) -> Result<Key> {
-    row.get::<_, String>(column).map(Key::from)
-}
-
-/// A row or a limit as SQLite counts them; no file holds more rows than its largest number.
-fn number(n: impl TryInto<i64>) -> i64 {
-    n.try_into().unwrap_or(i64::MAX)
+fn without_parts(entry: Entry) -> Entry {
+    Entry { parts: Vec::new(), ..entry }
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use super::file::trouble;
+use super::row::Result as FileResult;
 use super::{start, stopped};
 use crate::ledger::LedgerError;
 
@@ -42,7 +43,7 @@ impl Readers {
     /// Answers a question from one state of the ledger, which holds every commit that has returned.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        query: impl FnOnce(&Connection) -> FileResult<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
         let stopped = || stopped(&self.path);
@@ -68,8 +69,8 @@ impl Drop for Readers {
 
 fn in_one_state<T>(
     db: &mut Connection,
-    query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+    query: impl FnOnce(&Connection) -> FileResult<T>,
+) -> FileResult<T> {
     let transaction: Transaction<'_> = db.transaction()?;
     let answer = query(&transaction)?;
     transaction.finish()?;

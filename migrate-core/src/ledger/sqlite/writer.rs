@@ -7,8 +7,10 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::apply::apply;
-use super::file::trouble;
+use super::acknowledged::Lock;
+use super::file::{trouble, unreachable};
+use super::row::{Result as FileResult, Trouble};
+use super::store::{Store, Tx};
 use super::{start, stopped};
 use crate::ledger::{Change, LedgerError};
 
@@ -28,9 +30,10 @@ struct Commit {
 }
 
 impl Writer {
-    pub(super) fn new(path: PathBuf, db: Connection) -> Result<Self, LedgerError> {
+    pub(super) fn new(path: PathBuf, db: Connection, lock: Lock) -> Result<Self, LedgerError> {
         let (commits, queue) = mpsc::channel();
-        let mut work = Work { path: path.clone(), db, failed: None };
+        let store = Store::read(&db).map_err(|error| trouble(&path, "open", error))?;
+        let mut work = Work { path: path.clone(), db, store, lock, failed: None };
         let thread = start(&path, "ledger-writer", move || work.take_all(&queue))?;
         Ok(Self { path, commits: Some(commits), thread: Some(thread) })
     }
@@ -59,6 +62,9 @@ impl Drop for Writer {
 struct Work {
     path: PathBuf,
     db: Connection,
+    store: Store,
+    // Let go when the connection is closed.
+    lock: Lock,
     /// The error after which there is no going on: what follows may depend on what was lost.
     failed: Option<LedgerError>,
 }
@@ -79,15 +85,17 @@ impl Work {
     fn take(&mut self, group: Vec<Commit>) {
         let result = match &self.failed {
             Some(error) => Err(error.clone()),
-            None => match write(&mut self.db, &group) {
-                Ok(()) => Ok(()),
-                Err(error) if is_refusal(&error) && group.len() > 1 => {
-                    return group.into_iter().for_each(|commit| self.take(vec![commit]));
-                }
+            None => match write(&mut self.db, &mut self.store, &group) {
+                Ok(()) => self.note(),
                 Err(error) => {
                     let refused = is_refusal(&error);
+                    let forgotten = self.forget();
+                    if refused && forgotten.is_ok() && group.len() > 1 {
+                        return group.into_iter().for_each(|commit| self.take(vec![commit]));
+                    }
                     let error = trouble(&self.path, "write", error);
-                    self.failed = (!refused).then(|| error.clone());
+                    let lost = !refused || forgotten.is_err();
+                    self.failed = lost.then(|| error.clone());
                     Err(error)
                 }
             },
@@ -97,18 +105,36 @@ impl Work {
             let _ = commit.done.send(result.clone());
         }
     }
+
+    /// Notes a commit outside of the file, before it is acknowledged.
+    fn note(&mut self) -> Result<(), LedgerError> {
+        self.lock.note(self.store.state.commits).map_err(|error| {
+            let error = unreachable(&self.path, error);
+            self.failed = Some(error.clone());
+            error
+        })
+    }
+
+    /// Forgets what a transaction that failed has changed in memory alone.
+    fn forget(&mut self) -> FileResult<()> {
+        self.store = Store::read(&self.db)?;
+        Ok(())
+    }
 }
 
-fn write(db: &mut Connection, group: &[Commit]) -> rusqlite::Result<()> {
+fn write(db: &mut Connection, store: &mut Store, group: &[Commit]) -> FileResult<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut tx = Tx { db: &transaction, store };
     for change in group.iter().flat_map(|commit| &commit.changes) {
-        apply(&transaction, change)?;
+        tx.apply(change)?;
     }
-    transaction.commit()
+    tx.write()?;
+    Ok(transaction.commit()?)
 }
 
 /// Was this one commit at fault, and not the disk?
-fn is_refusal(error: &rusqlite::Error) -> bool {
+fn is_refusal(error: &Trouble) -> bool {
+    let Trouble::Sqlite(error) = error else { return false };
     match error.sqlite_error_code() {
         Some(code) => matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TooBig),
         None => matches!(error, rusqlite::Error::ToSqlConversionFailure(_)),

@@ -1,30 +1,116 @@
-//! Whatever is committed, this ledger and the one in memory answer alike.
+//! Whatever is committed, however often it is opened anew, and wherever it crashes: this ledger and
+//! the one in memory answer alike.
+//!
+//! `LEDGER_CASES=2000 cargo test -p migrate-core --release agreement` tries more than a few.
+
+use std::fs;
+use std::path::Path;
 
 use chrono::DateTime;
+use futures::FutureExt as _;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{binding, folder, key};
-use crate::ledger::{Change, How, Ledger, Parked, Parking, Scan};
-use crate::{Alias, Cursor, Fate, Fingerprint, MemoryLedger, Reason, SqliteLedger, TargetId};
+use super::{binding, folder, key, longer};
+use crate::ledger::{
+    Change, ExportOptions, How, Ledger, Parked, Parking, Scan, UNREADABLE, export_with,
+};
+use crate::{Alias, Cursor, Fate, Fingerprint, MemoryLedger, Note, Reason, SqliteLedger, TargetId};
+
+/// What happens to a ledger.
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<Change>),
+    /// It is closed and opened again.
+    Reopen,
+    /// These are handed over, and before they are acknowledged the process is gone.
+    Crash(Vec<Vec<Change>>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let commit = || vec(change(), 0..4);
+    prop_oneof![
+        12 => commit().prop_map(Step::Commit),
+        1 => Just(Step::Reopen),
+        1 => vec(commit(), 0..6).prop_map(Step::Crash),
+    ]
+}
 
 #[test]
 fn it_agrees_with_the_ledger_in_memory() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let commits = vec(vec(change(), 0..4), 0..40);
-    proptest!(ProptestConfig::with_cases(40), |(commits in commits)| runtime.block_on(async {
-        let (_folder, path) = folder();
-        let (durable, memory) =
-            (SqliteLedger::open(&path, &binding()).unwrap(), MemoryLedger::new());
-        for changes in commits {
-            durable.commit(changes.clone()).await.unwrap();
-            memory.commit(changes).await.unwrap();
-            assert_eq!(everything(&durable).await, everything(&memory).await);
+    let config = ProptestConfig::with_cases(longer("LEDGER_CASES", 40));
+    proptest!(config, |(steps in vec(step(), 0..40))| {
+        runtime.block_on(follow(steps))?;
+    });
+}
+
+async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let (_folder, mut path) = folder();
+    let mut folders = Vec::new();
+    let mut durable = SqliteLedger::open(&path, &binding()).unwrap();
+    let memory = MemoryLedger::new();
+    let mut commits: Vec<Vec<Change>> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Commit(changes) => {
+                durable.commit(changes.clone()).await.unwrap();
+                memory.commit(changes.clone()).await.unwrap();
+                commits.push(changes);
+            }
+            Step::Reopen => {
+                drop(durable);
+                durable = SqliteLedger::open(&path, &binding()).unwrap();
+            }
+            Step::Crash(unacknowledged) => {
+                for changes in &unacknowledged {
+                    // Polled once, it is handed over.
+                    let _ = durable.commit(changes.clone()).now_or_never();
+                }
+                let (folder, left) = folder();
+                copy(&path, &left);
+                drop(durable);
+                durable = SqliteLedger::open(&left, &binding()).unwrap();
+                let found = everything(&durable).await;
+                // As many as were durable, in their order, and each of them whole.
+                let mut expected = everything(&memory).await;
+                let mut more = unacknowledged.into_iter();
+                while found != expected {
+                    let Some(changes) = more.next() else {
+                        return Err(TestCaseError::fail(format!(
+                            "after a crash there is\n{found}\nand not\n{expected}"
+                        )));
+                    };
+                    memory.commit(changes.clone()).await.unwrap();
+                    commits.push(changes);
+                    expected = everything(&memory).await;
+                }
+                path = left;
+                folders.push(folder);
+            }
         }
-    }));
+        prop_assert_eq!(everything(&durable).await, everything(&memory).await);
+    }
+    drop(durable);
+    let mut problems = SqliteLedger::check(&path).unwrap().problems;
+    // No engine names a key in two pages of a pass, as is done here.
+    problems.retain(|problem| !problem.what.contains("digest"));
+    prop_assert!(problems.is_empty(), "{:?}", problems);
+    Ok(())
+}
+
+/// The files as they are at this moment, as far as they outlive the process. The lock comes first:
+/// whatever it says was acknowledged is in the others by then.
+pub(super) fn copy(from: &Path, to: &Path) {
+    for end in [".lock", "", "-wal"] {
+        let name = |path: &Path| format!("{}{end}", path.display());
+        if Path::new(&name(from)).exists() {
+            fs::copy(name(from), name(to)).unwrap();
+        }
+    }
 }
 
 /// Any change, among so few names that they meet.
@@ -37,21 +123,16 @@ fn change() -> impl Strategy<Value = Change> {
     let fingerprint = || (0..9u8).prop_map(|n| Fingerprint::of(&[n]));
     let how = select(vec![How::Created, How::Updated, How::Unchanged]);
     let alias = || (0..3u8).prop_map(|n| Alias::new("n", n.to_string()));
-    let reason = || Reason::new("code", "message");
+    let code = || select(vec!["code", UNREADABLE]);
+    let reason = move || option::of(code().prop_map(|code| Reason::new(code, "message")));
     let fate = select(Fate::ALL.to_vec());
     prop_oneof![
-        (
-            whole(),
-            stage(),
-            fate,
-            option::of(fingerprint()),
-            option::of(target()),
-            any::<bool>(),
-            at()
-        )
-            .prop_map(move |(key, stage, fate, fingerprint, target, explained, at)| {
-                let reason = explained.then(reason);
-                let (notes, attempts) = (Vec::new(), u32::from(explained));
+        (whole(), stage(), fate, option::of(fingerprint()), option::of(target()), reason(), at())
+            .prop_map(move |(key, stage, fate, fingerprint, target, reason, at)| {
+                let explained = reason.is_some();
+                let note = Note { code: "lost".into(), field: "fax".into() };
+                let (notes, attempts) =
+                    (Vec::from_iter(explained.then_some(note)), u32::from(explained));
                 Change::Settle {
                     key,
                     stage,
@@ -120,10 +201,11 @@ fn change() -> impl Strategy<Value = Change> {
 async fn everything(ledger: &dyn Ledger) -> String {
     let keys: Vec<_> = (0..3).map(key).collect();
     let aliases: Vec<_> = (0..3).map(|n| Alias::new("n", n.to_string())).collect();
-    let mut all = format!("{:?}\n", ledger.entries(&keys).await.unwrap());
-    for (_, past) in ledger.history(0, 99).await.unwrap() {
-        all += &format!("{past:?}\n");
-    }
+    let mut lines = Vec::new();
+    let options = ExportOptions::default().drafts().before_images();
+    export_with(ledger, options, &mut lines).await.unwrap();
+    let mut all = String::from_utf8(lines).unwrap();
+    all += &format!("{:?}\n", ledger.entries(&keys).await.unwrap());
     all += &format!("{:?}\n", ledger.known_as(&aliases).await.unwrap());
     all += &format!("{:?}\n", ledger.parked_among(&keys).await.unwrap());
     for key in keys.iter().flat_map(|key| [key.clone(), key.part(1), key.part(2)]) {
@@ -132,23 +214,20 @@ async fn everything(ledger: &dyn Ledger) -> String {
     for name in ["a", "b"] {
         all += &format!("{:?}\n", ledger.stage(name).await.unwrap());
         all += &format!("{:?}\n", ledger.meta(name).await.unwrap());
-        all += &format!("{:?}\n", ledger.tally(name).await.unwrap());
         for pass in 0..3 {
             all += &format!("{:?}\n", ledger.proof(name, pass).await.unwrap());
         }
-        let scans = [Scan::of(name), Scan::of(name).with(Fate::Dead).newest_first()];
-        for scan in scans.into_iter().chain([Scan::of(name).unseen_in(1)]) {
+        for scan in [
+            Scan::of(name).with(Fate::Dead).newest_first(),
+            Scan::of(name).newest_first().limit(2),
+            Scan::of(name).unseen_in(1),
+        ] {
             for (_, entry) in ledger.scan(&scan).await.unwrap() {
                 all += &format!("{entry:?}\n");
             }
         }
         for (_, item) in ledger.discovered(name, 0, 9).await.unwrap() {
             all += &format!("{item}\n");
-        }
-        for why in Parking::ALL {
-            for (_, parked) in ledger.parked(name, why, 0, 9).await.unwrap() {
-                all += &format!("{parked:?}\n");
-            }
         }
     }
     all

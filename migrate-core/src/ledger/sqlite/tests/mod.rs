@@ -1,5 +1,10 @@
 mod agreement;
+mod damage;
+mod full;
 mod killed;
+mod purge;
+mod size;
+mod upgrade;
 
 use std::error::Error as _;
 use std::fs;
@@ -23,6 +28,11 @@ fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
     (folder, path)
+}
+
+/// How often something is tried: more often where an environment variable says so.
+fn longer<N: std::str::FromStr>(variable: &str, otherwise: N) -> N {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 fn key(n: impl fmt::Display) -> Key {
@@ -191,29 +201,48 @@ fn what_is_no_ledger_is_refused() {
 
 #[tokio::test]
 async fn a_damaged_ledger_is_refused() {
-    let made = || async {
+    let made = |entries| async move {
         let (folder, path) = folder();
         let ledger = SqliteLedger::open(&path, &binding()).unwrap();
-        ledger.commit((0..5000).map(key).map(settle).collect()).await.unwrap();
+        ledger.commit((0..entries).map(key).map(settle).collect()).await.unwrap();
         (folder, path)
     };
-    let (_folder, cut) = made().await;
+    let (_folder, cut) = made(5000).await;
     let bytes = fs::metadata(&cut).unwrap().len();
     fs::File::options().write(true).open(&cut).unwrap().set_len(bytes / 2).unwrap();
     refused(&cut, LedgerErrorKind::Corrupt, "put back a copy");
 
-    let (_folder, emptied) = made().await;
-    Connection::open(&emptied).unwrap().execute_batch("DROP TABLE binding").unwrap();
-    let error = SqliteLedger::open(&emptied, &binding()).unwrap_err();
-    assert_eq!(error.kind(), LedgerErrorKind::Corrupt);
+    let spoil = |path: &Path, sql: &str| {
+        Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    };
+    let (_folder, emptied) = made(10).await;
+    spoil(&emptied, "DROP TABLE binding");
+    refused(&emptied, LedgerErrorKind::Corrupt, "its tables are not those of its version");
 
-    // What only shows later is told by the read that meets it.
-    let (_folder, spoilt) = made().await;
-    Connection::open(&spoilt).unwrap().execute_batch("UPDATE entry SET fate = 99").unwrap();
-    let ledger = SqliteLedger::open(&spoilt, &binding()).unwrap();
-    let error = ledger.entries(&[key(1)]).await.unwrap_err();
+    let (_folder, unbound) = made(10).await;
+    spoil(&unbound, "DELETE FROM binding WHERE name = 'source'");
+    let error = SqliteLedger::open(&unbound, &binding()).unwrap_err();
     assert_eq!(error.kind(), LedgerErrorKind::Corrupt);
-    assert!(ledger.stage("contacts").await.is_ok());
+    assert!(error.to_string().contains("key source: it is missing"), "{error}");
+
+    // A small one is looked at whole when it is opened.
+    let (_folder, small) = made(10).await;
+    spoil(&small, "UPDATE entry SET fate = 3 WHERE key = 'contact:7'");
+    refused(&small, LedgerErrorKind::Corrupt, "table entry, row 8: its checksum does not fit");
+
+    // Of a large one, what is damaged is told by the read or the write that meets it.
+    let (_folder, large) = made(40_000).await;
+    spoil(&large, "UPDATE entry SET fate = 3 WHERE key = 'contact:7'");
+    let ledger = SqliteLedger::open(&large, &binding()).unwrap();
+    let read = ledger.entries(&[key(7)]).await.unwrap_err();
+    assert!(is_there(&ledger, key(8)).await);
+    let write = ledger.commit(vec![settle(key(7))]).await.unwrap_err();
+    for error in [read, write] {
+        assert_eq!(error.kind(), LedgerErrorKind::Corrupt);
+        assert!(error.to_string().contains("table entry, key contact:7: "), "{error}");
+    }
+    let later = ledger.commit(vec![settle(key(8))]).await.unwrap_err();
+    assert_eq!(later.kind(), LedgerErrorKind::Corrupt, "what follows may depend on it");
 }
 
 #[test]
@@ -226,9 +255,8 @@ fn a_newer_ledger_is_refused() {
 
 /// A ledger whose writing connection has been tampered with.
 fn tampered(path: &Path, sql: &str) -> SqliteLedger {
-    let lock = file::lock(path).unwrap();
-    file::make(path).unwrap();
-    let writer = file::open_writer(path, &binding()).unwrap();
+    let lock = Lock::take(path).unwrap();
+    let writer = file::open_writer(path, &binding(), file::For::Run).unwrap();
     writer.execute_batch(sql).unwrap();
     SqliteLedger::assemble(path, writer, lock).unwrap()
 }
