@@ -6,6 +6,8 @@
 //! between the two marks, in under sixty lines: a source, a draft, a mapper, a sink. The rest of
 //! this file are the two services, and a day with them: a reply gets lost, a guest changes a name.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
