@@ -65,6 +65,59 @@ pub struct ServiceFaults {
     /// How late.
     #[serde(rename = "slow_by_ms", with = "milliseconds")]
     pub slow_by: Duration,
+    /// Faults that strike chosen requests, before chance is asked.
+    pub strikes: Vec<Strike>,
+}
+
+/// A fault that strikes chosen requests: as TOML,
+///
+/// ```
+/// let faults: migrate_sandbox::Faults = toml::from_str(r#"
+///     [[intercom.strikes]]
+///     call = "POST /conversations/{id}/reply"
+///     fault = "lost_reply"
+///     after = 2               # the first two get through
+///     times = 1               # the third is struck
+/// "#)?;
+/// assert_eq!(faults.intercom.strikes[0].after, 2);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strike {
+    /// The request's name, as the [counters](crate::Counters) have it.
+    pub call: String,
+    /// What befalls it.
+    pub fault: FaultKind,
+    /// So many requests of this name get through before, since the sandbox was started.
+    #[serde(default)]
+    pub after: u64,
+    /// So many are struck then.
+    #[serde(default = "once")]
+    pub times: u64,
+}
+
+fn once() -> u64 {
+    1
+}
+
+impl Strike {
+    /// Strikes the first request of this name after `after` others.
+    pub fn new(call: impl Into<String>, fault: FaultKind, after: u64) -> Self {
+        Self { call: call.into(), fault, after, times: once() }
+    }
+
+    /// Strikes so many in a row.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Does it strike the request of this name that is the `nth`, counted from one?
+    fn hits(&self, name: &str, nth: u64) -> bool {
+        self.call == name && nth > self.after && nth - self.after <= self.times
+    }
 }
 
 /// Which requests faults strike.
@@ -79,7 +132,7 @@ pub enum Struck {
 }
 
 /// A kind of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -112,13 +165,27 @@ impl Default for ServiceFaults {
             truncated: 0.0,
             slow: 0.0,
             slow_by: Duration::from_millis(500),
+            strikes: Vec::new(),
         }
     }
 }
 
 impl ServiceFaults {
-    /// What befalls the next request: at most one fault, and whether it is slow besides.
-    pub(crate) fn decide(&self, is_write: bool, rng: &mut Rng) -> (Option<FaultKind>, bool) {
+    /// What befalls the next request, the `nth` of this name: at most one fault, and whether it is
+    /// slow besides.
+    pub(crate) fn decide(
+        &self,
+        name: &str,
+        nth: u64,
+        is_write: bool,
+        rng: &mut Rng,
+    ) -> (Option<FaultKind>, bool) {
+        if let Some(strike) = self.strikes.iter().find(|strike| strike.hits(name, nth)) {
+            return match strike.fault {
+                FaultKind::Slow => (None, true),
+                fault => (Some(fault), false),
+            };
+        }
         if self.requests == Struck::Writes && !is_write {
             return (None, false);
         }

@@ -18,6 +18,6 @@ pub use account::{
     SourceContact, SourceList, ZERO_TIME,
 };
 pub use counters::Counters;
-pub use faults::{FaultKind, Faults, ServiceFaults, Struck};
+pub use faults::{FaultKind, Faults, ServiceFaults, Strike, Struck};
 pub use sandbox::{Builder, Endpoints, Sandbox};
 pub use workspace::Workspace;

@@ -126,26 +126,24 @@ async fn serve(
 
 impl Services {
     fn count(&mut self, service: Service, exchange: &Exchange) {
-        let is_write = is_write(service, exchange);
-        let (calls, writes, name) = match service {
-            Service::Original => (
-                &mut self.counters.leaddesk_original,
-                &mut self.counters.leaddesk_writes,
-                original::template(exchange),
-            ),
-            Service::Rest => (
-                &mut self.counters.leaddesk_rest,
-                &mut self.counters.leaddesk_writes,
-                rest::template(exchange),
-            ),
-            Service::Intercom => (
-                &mut self.counters.intercom,
-                &mut self.counters.intercom_writes,
-                intercom::template(exchange),
-            ),
+        let counters = &mut self.counters;
+        let (calls, writes) = match service {
+            Service::Original => (&mut counters.leaddesk_original, &mut counters.leaddesk_writes),
+            Service::Rest => (&mut counters.leaddesk_rest, &mut counters.leaddesk_writes),
+            Service::Intercom => (&mut counters.intercom, &mut counters.intercom_writes),
         };
-        *calls.entry(name).or_default() += 1;
-        *writes += u64::from(is_write);
+        *calls.entry(name_of(service, exchange)).or_default() += 1;
+        *writes += u64::from(is_write(service, exchange));
+    }
+
+    /// How many requests of this name there were so far.
+    fn counted(&self, service: Service, name: &str) -> u64 {
+        let calls = match service {
+            Service::Original => &self.counters.leaddesk_original,
+            Service::Rest => &self.counters.leaddesk_rest,
+            Service::Intercom => &self.counters.intercom,
+        };
+        calls.get(name).copied().unwrap_or_default()
     }
 
     fn faults_of(&self, service: Service) -> crate::faults::ServiceFaults {
@@ -156,8 +154,10 @@ impl Services {
     }
 
     fn decide(&mut self, service: Service, exchange: &Exchange) -> (Option<FaultKind>, bool) {
-        let faults = self.faults_of(service);
-        let (fault, slow) = faults.decide(is_write(service, exchange), &mut self.rng);
+        let (faults, name) = (self.faults_of(service), name_of(service, exchange));
+        let nth = self.counted(service, &name);
+        let is_write = is_write(service, exchange);
+        let (fault, slow) = faults.decide(&name, nth, is_write, &mut self.rng);
         for kind in fault.into_iter().chain(slow.then_some(FaultKind::Slow)) {
             *self.counters.faults.entry(kind).or_default() += 1;
         }
@@ -217,6 +217,15 @@ impl Services {
     fn with_limit(&mut self, mut reply: Reply) -> Reply {
         reply.headers.extend(self.limit.headers());
         reply
+    }
+}
+
+/// The request's name in the counters.
+fn name_of(service: Service, exchange: &Exchange) -> String {
+    match service {
+        Service::Original => original::template(exchange),
+        Service::Rest => rest::template(exchange),
+        Service::Intercom => intercom::template(exchange),
     }
 }
 

@@ -6,18 +6,16 @@ use futures::StreamExt;
 use intercom_client::{
     Attributes, Contact, ContactId, Error, NewContact, Role, UpdateContact, text,
 };
-use migrate_core::ledger::{How, LedgerError, Written};
-use migrate_core::{
-    Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Sink, TargetId, Write,
-};
+use migrate_core::ledger::{How, Written};
+use migrate_core::{Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write};
 use serde_json::{Value, json};
 
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
-use super::Workspace;
 use super::failure::{deleted_since, failure_of, is_tag_gone, outcome_of};
 use super::schema::tag_failed;
+use super::{Workspace, not_kept};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
@@ -164,11 +162,11 @@ impl ContactSink {
                 // An image is kept right before a change: so it was changed, and the reply lost.
                 Ok(Some(_)) => Outcome::Updated(id),
                 Ok(None) => Outcome::Unchanged(id),
-                Err(error) => Outcome::Failed(not_kept(&error)),
+                Err(error) => not_kept(&error),
             };
         }
         if let Err(error) = write.remember(image(found)).await {
-            return Outcome::Failed(not_kept(&error));
+            return not_kept(&error);
         }
         match self.workspace.client.contacts().update(&found.id, &change).await {
             Ok(_) => Outcome::Updated(id),
@@ -188,10 +186,13 @@ impl ContactSink {
             // Somebody may have put it there: then rollback must leave it there.
             match self.workspace.client.contacts().tags(&contact).await {
                 Ok(tags) if tags.iter().any(|known| known.id == tag) => {
-                    return Outcome::Unchanged(target);
+                    return self.workspace.is_there(write, target).await;
                 }
                 Ok(_) => {}
                 Err(error) => return Outcome::Failed(failure_of(&error)),
+            }
+            if let Err(outcome) = self.workspace.note_absence(write).await {
+                return outcome;
             }
         }
         match self.workspace.client.contacts().add_tag(&contact, &tag).await {
@@ -282,11 +283,6 @@ pub(super) fn answer(mut ids: Vec<TargetId>, evidence: Evidence) -> Found {
 
 pub(super) fn no_root() -> migrate_core::Reason {
     migrate_core::Reason::new("no_object", "the object this belongs to is not known")
-}
-
-fn not_kept(error: &LedgerError) -> Failure {
-    let message = format!("what stood in Intercom is not known to the ledger: {error}");
-    Failure::new(FailureKind::NotDone, message)
 }
 
 /// Was an external id made by a migration with the same prefix as this one, whatever its kind?

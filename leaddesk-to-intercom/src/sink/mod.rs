@@ -21,7 +21,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use intercom_client::{AdminId, IntercomClient};
-use migrate_core::Ledger;
+use migrate_core::ledger::LedgerError;
+use migrate_core::{Failure, FailureKind, Ledger, Outcome, TargetId, Write};
+use serde_json::Value;
 
 /// What all sinks of a migration share. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +50,30 @@ impl Workspace {
         let tags = Arc::new(TagBook::new(client.clone(), ledger.clone()));
         Self { client, admin, ledger, tags, in_flight: 1, overwrite: false }
     }
+}
+
+impl Workspace {
+    /// Keeps, right before something is added, that nothing of the kind was there: by that a later
+    /// try, after a lost reply, knows it for this migration's own.
+    pub(crate) async fn note_absence<D>(&self, write: &Write<D>) -> Result<(), Outcome> {
+        write.remember(Value::Null).await.map_err(|error| not_kept(&error))
+    }
+
+    /// What it means that something to be added is there already: an earlier try of this migration
+    /// added it, or it was there before.
+    pub(crate) async fn is_there<D>(&self, write: &Write<D>, target: TargetId) -> Outcome {
+        match self.ledger.before(&write.key).await {
+            Ok(Some(_)) => Outcome::Created(target),
+            Ok(None) => Outcome::Unchanged(target),
+            Err(error) => not_kept(&error),
+        }
+    }
+}
+
+/// What stood in Intercom cannot be kept or read, so nothing may be written now.
+fn not_kept(error: &LedgerError) -> Outcome {
+    let message = format!("what stood in Intercom is not known to the ledger: {error}");
+    Outcome::Failed(Failure::new(FailureKind::NotDone, message))
 }
 
 impl fmt::Debug for Workspace {

@@ -46,7 +46,11 @@ impl SchemaSink {
         Self { workspace, contact: Mutex::default(), conversation: Mutex::default() }
     }
 
-    async fn contact_attribute(&self, wanted: &AttributeDefinition) -> Outcome {
+    async fn contact_attribute(
+        &self,
+        write: &Write<SchemaDraft>,
+        wanted: &AttributeDefinition,
+    ) -> Outcome {
         let mut known = self.contact.lock().await;
         if known.is_none() {
             match contact_attributes(&self.workspace.client).await {
@@ -56,7 +60,10 @@ impl SchemaSink {
         }
         if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
         {
-            return existing(found, wanted, CONTACTS);
+            return self.existing(write, found, wanted).await;
+        }
+        if let Err(outcome) = self.workspace.note_absence(write).await {
+            return outcome;
         }
         let data_type = DataType::from(wanted.data_type.as_str());
         let new =
@@ -71,10 +78,23 @@ impl SchemaSink {
                 *known = contact_attributes(&self.workspace.client).await.ok();
                 let made = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()));
                 match made {
-                    Some(made) => existing(made, wanted, CONTACTS),
+                    Some(made) => self.existing(write, made, wanted).await,
                     None => outcome_of(&error),
                 }
             }
+        }
+    }
+
+    /// An attribute of contacts that is there already, if it can be used.
+    async fn existing(
+        &self,
+        write: &Write<SchemaDraft>,
+        found: &Attribute,
+        wanted: &AttributeDefinition,
+    ) -> Outcome {
+        match conflict(found, wanted, CONTACTS) {
+            Some(reason) => Outcome::Refused(reason),
+            None => self.workspace.is_there(write, found.id.clone()).await,
         }
     }
 
@@ -88,7 +108,10 @@ impl SchemaSink {
         }
         if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
         {
-            return existing(found, wanted, CONVERSATIONS);
+            return match conflict(found, wanted, CONVERSATIONS) {
+                Some(reason) => Outcome::Refused(reason),
+                None => Outcome::Unchanged(found.id.clone()),
+            };
         }
         let data_type = ConversationDataType::from(wanted.data_type.as_str());
         let new =
@@ -177,13 +200,6 @@ async fn conversation_attributes(client: &IntercomClient) -> Result<Known, Error
     Ok(known)
 }
 
-fn existing(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Outcome {
-    match conflict(found, wanted, whose) {
-        Some(reason) => Outcome::Refused(reason),
-        None => Outcome::Unchanged(found.id.clone()),
-    }
-}
-
 /// What stands in the way of these attributes: others of the same name that cannot be used. The
 /// reason's field is the attribute's name. Nothing is written.
 ///
@@ -254,7 +270,7 @@ impl Sink<SchemaDraft> for SchemaSink {
                 // Type and name cannot be changed, and a description is not worth a write.
                 (Some(written), _) => Outcome::Unchanged(written.target.clone()),
                 (None, SchemaDraft::ContactAttribute(wanted)) => {
-                    self.contact_attribute(wanted).await
+                    self.contact_attribute(&write, wanted).await
                 }
                 (None, SchemaDraft::ConversationAttribute(wanted)) => {
                     self.conversation_attribute(wanted).await

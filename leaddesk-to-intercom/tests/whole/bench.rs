@@ -56,7 +56,12 @@ pub(crate) fn ugly(seed: u64) -> Account {
 impl Bench {
     /// A sandbox of this account, read by API.
     pub(crate) async fn new(account: Account) -> Self {
-        let sandbox = Sandbox::builder(account).quota(600_000).start().await.unwrap();
+        Self::with(Sandbox::builder(account)).await
+    }
+
+    /// A sandbox with further settings, read by API.
+    pub(crate) async fn with(builder: migrate_sandbox::Builder) -> Self {
+        let sandbox = builder.quota(600_000).start().await.unwrap();
         Self {
             endpoints: sandbox.endpoints().clone(),
             sandbox,

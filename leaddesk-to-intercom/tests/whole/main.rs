@@ -12,5 +12,6 @@ mod first;
 mod foreign;
 mod known;
 mod proxy;
+mod settlement;
 mod two_ways;
 mod wording;
