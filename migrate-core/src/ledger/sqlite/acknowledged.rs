@@ -42,6 +42,11 @@ impl Lock {
         }
     }
 
+    /// The last commit that was acknowledged, as far as that was noted.
+    pub(super) fn noted(&self, path: &Path) -> Result<Option<i64>, LedgerError> {
+        read(&self.0, path)
+    }
+
     /// Notes that a commit is about to be acknowledged. The note is not synced: it is for a file
     /// that is damaged or replaced, and after a loss of power an older note only says less.
     pub(super) fn note(&mut self, commits: i64) -> io::Result<()> {
@@ -55,23 +60,32 @@ impl Lock {
     }
 }
 
-/// The last commit that was acknowledged, as far as that was noted.
+/// The last commit that was acknowledged, as far as that was noted; for whoever has not the lock.
 pub(super) fn acknowledged(path: &Path) -> Result<Option<i64>, LedgerError> {
+    match File::open(lock_path(path)).map(|file| read(file, path)) {
+        Ok(noted) => noted,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreachable(path, error)),
+    }
+}
+
+fn read(file: impl io::Read, path: &Path) -> Result<Option<i64>, LedgerError> {
     let lock = lock_path(path);
     let mut note = Vec::new();
-    match File::open(&lock).and_then(|file| file.take(64).read_to_end(&mut note)) {
+    match file.take(64).read_to_end(&mut note) {
         Ok(0) => return Ok(None),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // There a lock keeps others from reading as well: a run is under way, and has looked.
+        Err(_) if cfg!(windows) => return Ok(None),
         Err(error) => return Err(unreachable(path, error)),
     }
-    let read = || {
+    let decode = || {
         let note: &[u8; 16] = note.as_slice().try_into().ok()?;
         let (note, sum) = note.split_first_chunk::<12>()?;
         let commits = i64::from_le_bytes(note[4..].try_into().ok()?);
         (note[..4] == MAGIC && crc32fast::hash(note).to_le_bytes() == sum).then_some(commits)
     };
-    read().map(Some).ok_or_else(|| {
+    decode().map(Some).ok_or_else(|| {
         let message = format!(
             "{} is damaged, so it cannot be told whether the ledger {} is the latest: put back a \
              copy of all its files together, or, if you know that it is, delete {}",

