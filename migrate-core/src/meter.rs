@@ -1,7 +1,6 @@
 //! [`Meter`]: how far a run is, how fast it goes, and how long it will take.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +39,7 @@ pub struct Meter {
     /// Records settled in each second of the window: the second of the run, and how many.
     recent: VecDeque<(u64, u64)>,
     waiting: u64,
+    quota_share: Option<f64>,
 }
 
 /// How far a run is.
@@ -53,7 +53,7 @@ pub struct Progress {
     /// How long the stages under way will take at this pace; `None` where nobody knows how much
     /// there is, or nothing moves.
     pub left: Option<Duration>,
-    /// The share of the destination's quota that is used, from 0 to 1, where it is known.
+    /// The share of the destination's quota that is used, from 0 to 1, as it was last told.
     pub quota_share: Option<f64>,
     /// Records that wait, when nothing else is left.
     pub waiting: u64,
@@ -120,6 +120,7 @@ impl Meter {
             }
             Event::StageHeld { stage, by } => self.stage(stage).held_by = Some(by.to_owned()),
             Event::StageEnded { stage } => self.stage(stage).ended = true,
+            Event::Quota { share } => self.quota_share = Some(share),
             Event::Waiting { records, .. } => self.waiting = records,
         }
     }
@@ -138,7 +139,7 @@ impl Meter {
             stages: self.stages.clone(),
             records_per_second: pace,
             left: left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            quota_share: None,
+            quota_share: self.quota_share,
             waiting: self.waiting,
         }
     }
@@ -180,26 +181,23 @@ impl Meter {
 /// ```
 /// use std::sync::Arc;
 ///
-/// use migrate_core::Metered;
+/// use migrate_core::{Event, MemoryLedger, Metered, Observer, Run};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let used = || Some(0.42); // ask the client of the destination
-/// let meter = Arc::new(Metered::new().with_quota(used));
-/// // Run::on(ledger).observed_by(meter.clone()) …, and meanwhile, in a task of its own:
+/// # async fn main() -> Result<(), migrate_core::ledger::LedgerError> {
+/// let meter = Arc::new(Metered::new());
+/// let run = Run::on(Arc::new(MemoryLedger::new())).observed_by(meter.clone()).begin().await?;
+/// // … run a plan, and meanwhile, in a task of its own:
+/// meter.observe(&Event::Quota { share: 0.42 }); // as the destination's client says
 /// assert_eq!(meter.progress().quota_share, Some(0.42));
+/// # let _ = run;
+/// # Ok(())
 /// # }
 /// ```
+#[derive(Debug)]
 pub struct Metered {
     meter: Mutex<Meter>,
     begun: Instant,
-    quota: Box<dyn Fn() -> Option<f64> + Send + Sync>,
-}
-
-impl fmt::Debug for Metered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metered").finish_non_exhaustive()
-    }
 }
 
 impl Default for Metered {
@@ -209,25 +207,15 @@ impl Default for Metered {
 }
 
 impl Metered {
-    /// A meter that knows no quota.
+    /// A meter of a run that begins now.
     pub fn new() -> Self {
-        Self { meter: Mutex::default(), begun: Instant::now(), quota: Box::new(|| None) }
-    }
-
-    /// The same, told by a closure what share of the destination's quota is used, from 0 to 1. The
-    /// engine knows no quota; the client below the sink does.
-    #[must_use]
-    pub fn with_quota(mut self, share: impl Fn() -> Option<f64> + Send + Sync + 'static) -> Self {
-        self.quota = Box::new(share);
-        self
+        Self { meter: Mutex::default(), begun: Instant::now() }
     }
 
     /// How far the run is now.
     pub fn progress(&self) -> Progress {
         let meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-        let progress = meter.progress(self.begun.elapsed());
-        drop(meter);
-        Progress { quota_share: (self.quota)(), ..progress }
+        meter.progress(self.begun.elapsed())
     }
 }
 

@@ -89,6 +89,12 @@ pub enum Event<'a> {
         /// Its name.
         stage: &'a str,
     },
+    /// How much of the destination's quota is used. The engine knows no quota: whoever has the
+    /// client tells its observers so.
+    Quota {
+        /// The share that is used, from 0 to 1.
+        share: f64,
+    },
     /// Only records that must wait are left.
     Waiting {
         /// How many.

@@ -35,6 +35,12 @@ impl Progress {
         }
     }
 
+    fn quota(&self, share: f64) {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = stages.values().filter(|bar| !bar.is_finished());
+        under_way.for_each(|bar| bar.set_message(format!("{:.0} % of the quota", 100.0 * share)));
+    }
+
     fn begin(&self, stage: &str, estimate: Estimate, done: u64) {
         let (length, template) = match estimate {
             Estimate::Exactly(length) | Estimate::About(length) => (
@@ -67,6 +73,7 @@ impl Observer for Progress {
             Event::StageBegun { stage, estimate, done } => self.begin(stage, *estimate, *done),
             Event::Settled { stage, .. } => self.with(stage, |bar| bar.inc(1)),
             Event::StageEnded { stage } => self.with(stage, |bar| bar.finish_with_message("done")),
+            Event::Quota { share } => self.quota(*share),
             Event::StageHeld { stage, by } => {
                 let _ = self.bars.println(format!("{stage} is held back by the queue of {by}"));
             }

@@ -105,7 +105,9 @@ impl Session {
     ) -> Result<Run, Unfinished> {
         let calls = self.calls.clone();
         let both = Arc::new(move |event: &Event<'_>| {
-            calls.observe(event);
+            if let Some(share) = calls.observe(event) {
+                observer.observe(&Event::Quota { share });
+            }
             observer.observe(event);
         });
         begin_run(runner, self.ledger.clone(), both).await
@@ -320,6 +322,8 @@ struct Metered {
     stage: Option<String>,
     since: u64,
     calls: BTreeMap<String, u64>,
+    /// When the use of the quota was last told.
+    told: Option<std::time::Instant>,
 }
 
 impl CallMeter {
@@ -327,12 +331,26 @@ impl CallMeter {
         Self { client, state: std::sync::Mutex::default() }
     }
 
-    fn observe(&self, event: &Event<'_>) {
+    /// Takes note of an event; says now and then how much of the quota is used.
+    fn observe(&self, event: &Event<'_>) -> Option<f64> {
         match event {
             Event::StageBegun { stage, .. } => self.turn_to(Some(stage)),
             Event::StageEnded { .. } => self.turn_to(None),
+            Event::Settled { .. } => return self.quota_share(),
             _ => {}
         }
+        None
+    }
+
+    /// The share of the quota that was used so far, at most once a second.
+    fn quota_share(&self) -> Option<f64> {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if state.told.is_some_and(|told| told.elapsed().as_secs() == 0) {
+            return None;
+        }
+        state.told = Some(std::time::Instant::now());
+        drop(state);
+        self.client.rate().utilisation
     }
 
     fn turn_to(&self, stage: Option<&str>) {
