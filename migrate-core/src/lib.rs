@@ -12,6 +12,8 @@ mod report;
 mod run;
 mod sink;
 mod source;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 
 pub use async_trait::async_trait;
 
