@@ -12,6 +12,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use migrate_core::testkit::{
@@ -99,17 +100,15 @@ impl Sim {
     }
 
     /// Runs until it ends, killed and stopped up to so many times.
-    async fn to_the_end(&mut self, disturbances: u32) {
+    async fn run_to_the_end(&mut self, disturbances: u32) {
         let seed = self.seed;
-        let mut disturbed = 0;
-        for _ in 0..300 {
+        for process in 0..300 {
             let moment = self.rng.time(Duration::from_secs(12));
             let (kill, stop) = match self.rng.below(3) {
-                _ if disturbed >= disturbances => (None, None),
+                _ if process >= disturbances => (None, None),
                 0 => (None, Some(moment)),
                 _ => (Some(moment), None),
             };
-            disturbed += 1;
             let ended = self.process(kill, stop).await;
             let end = match ended {
                 None => None,
@@ -144,11 +143,11 @@ impl Sim {
 
     /// Migrates, lets the source go on, migrates what has changed.
     async fn migrate(&mut self, disturbances: u32) {
-        self.to_the_end(disturbances).await;
+        self.run_to_the_end(disturbances).await;
         // What is still on its way arrives before the source goes on.
         tokio::time::sleep(Duration::from_secs(600)).await;
         self.data.goes_on();
-        self.to_the_end(disturbances).await;
+        self.run_to_the_end(disturbances).await;
         tokio::time::sleep(Duration::from_secs(600)).await;
     }
 }
@@ -178,21 +177,19 @@ async fn simulate(seed: u64) {
 
     sim.set(Faults::none());
     let writes = sim.target.writes();
-    sim.to_the_end(0).await;
+    sim.run_to_the_end(0).await;
     let queued = u64::from(sim.data.leads.keys().len() > 4);
     let tried_again = sim.target.writes() - writes;
     assert!(tried_again <= 2 * queued, "seed {seed}: a further run wrote {tried_again}");
 }
 
-fn replay(seed: u64) -> impl FnOnce() {
-    move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime");
-        runtime.block_on(simulate(seed));
-    }
+fn replay(seed: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(simulate(seed));
 }
 
 /// Seeds that failed once: one a line, with a comment.
@@ -209,14 +206,25 @@ fn the_destination_ends_as_without_faults() {
         (Some(seed), _) => vec![seed],
         (None, count) => regressions().into_iter().chain(0..count.unwrap_or(500)).collect(),
     };
-    for seed in seeds {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(replay(seed))) {
-            eprintln!(
-                "to replay it: SIMULATION_SEED={seed} cargo test -p migrate-core --test simulation"
-            );
-            resume_unwind(panic);
+    // Each seed has a runtime of its own, so it is the same on whichever thread it runs.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| replay(*seed))) {
+                eprintln!(
+                    "to replay it: SIMULATION_SEED={seed} cargo test -p migrate-core --test simulation"
+                );
+                resume_unwind(panic);
+            }
         }
-    }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,7 +248,7 @@ async fn a_seed_is_the_same_twice() {
 async fn an_outage_stops_the_run_and_kills_no_record() {
     for outage in [Outage::Busy, Outage::Silent, Outage::Gone] {
         let mut calm = Sim::new(5, Faults::none());
-        calm.to_the_end(0).await;
+        calm.run_to_the_end(0).await;
         let mut sim = Sim::new(5, Faults::none());
         sim.process(Some(Duration::from_millis(400)), None).await;
         sim.ledger = sim.ledger.recover(Unsynced::Tear).await;
@@ -248,7 +256,7 @@ async fn an_outage_stops_the_run_and_kills_no_record() {
         let ended = sim.process(None, None).await;
         assert!(matches!(ended, Some(Err(RunError::Gone(_)))), "{outage:?}: {ended:?}");
         sim.faults.set(Faults::none());
-        sim.to_the_end(0).await;
+        sim.run_to_the_end(0).await;
         assert_eq!(sim.target.contents(), calm.target.contents(), "{outage:?}");
     }
 }

@@ -146,6 +146,7 @@ pub struct Chaos<T> {
 struct Dice {
     rng: Rng,
     faults: Faults,
+    next: Vec<(Key, Mishap)>,
 }
 
 impl<T> Clone for Chaos<T> {
@@ -161,14 +162,20 @@ impl<T> fmt::Debug for Chaos<T> {
     }
 }
 
-/// What becomes of one write.
-#[derive(Clone, Copy)]
-enum Lot {
-    Fine,
+/// What goes wrong with one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It is not executed, and the sink says so.
     NotDone,
+    /// It takes effect, and its reply is lost.
     LostReply,
+    /// It is in doubt at once, and takes effect so much later.
     Late(Duration),
-    Dropped,
+    /// It is in doubt, and never takes effect.
+    LostRequest,
+    /// It takes effect, and its receipt is dropped.
+    DroppedReceipt,
+    /// The destination cannot be reached.
     Gone,
 }
 
@@ -177,7 +184,7 @@ impl<T> Chaos<T> {
     pub fn new(inner: T, faults: Faults, seed: u64) -> Self {
         Self {
             inner: Arc::new(inner),
-            dice: Arc::new(Mutex::new(Dice { rng: Rng::new(seed), faults })),
+            dice: Arc::new(Mutex::new(Dice { rng: Rng::new(seed), faults, next: Vec::new() })),
         }
     }
 
@@ -194,6 +201,12 @@ impl<T> Chaos<T> {
     /// What the faults are in front of.
     pub fn inner(&self) -> &T {
         &self.inner
+    }
+
+    /// Lets this happen to the next write under this key, whatever the dice say. Several happen in
+    /// turn.
+    pub fn next(&self, key: &Key, mishap: Mishap) {
+        lock(&self.dice).next.push((key.clone(), mishap));
     }
 
     /// Throws dice for the rates: the place of the one that was hit.
@@ -221,26 +234,31 @@ impl<T> Chaos<T> {
         }
     }
 
-    fn lot(&self) -> Lot {
+    fn mishap(&self, key: &Key) -> Option<Mishap> {
+        {
+            let mut dice = lock(&self.dice);
+            if let Some(at) = dice.next.iter().position(|(next, _)| next == key) {
+                return Some(dice.next.remove(at).1);
+            }
+        }
         match self.faults().outage {
-            Some(Outage::Busy) => return Lot::NotDone,
-            Some(Outage::Silent) => return Lot::LostReply,
-            Some(Outage::Gone) => return Lot::Gone,
+            Some(Outage::Busy) => return Some(Mishap::NotDone),
+            Some(Outage::Silent) => return Some(Mishap::LostReply),
+            Some(Outage::Gone) => return Some(Mishap::Gone),
             None => {}
         }
         let rates =
             |it: &Faults| vec![it.not_done, it.lost_reply, it.late_effect, it.dropped_receipt];
-        match self.throw(rates) {
-            Some(0) => Lot::NotDone,
-            Some(1) => Lot::LostReply,
-            Some(2) => {
+        Some(match self.throw(rates)? {
+            0 => Mishap::NotDone,
+            1 => Mishap::LostReply,
+            2 => {
                 let mut dice = lock(&self.dice);
                 let longest = dice.faults.late_by;
-                Lot::Late(dice.rng.time(longest))
+                Mishap::Late(dice.rng.time(longest))
             }
-            Some(_) => Lot::Dropped,
-            None => Lot::Fine,
-        }
+            _ => Mishap::DroppedReceipt,
+        })
     }
 
     fn pages<R: Send + 'static>(
@@ -297,22 +315,28 @@ impl<D: Send + Sync + 'static, S: Sink<D> + 'static> Sink<D> for Chaos<S> {
         self.held_up().await;
         let (mut sent, mut lost) = (Vec::new(), Vec::new());
         for mut write in batch {
-            match self.lot() {
-                Lot::Fine => sent.push(write),
-                Lot::NotDone => write.failed(Failure::new(FailureKind::NotDone, "too many calls")),
-                Lot::Gone => write.failed(Failure::new(FailureKind::Gone, "connection refused")),
-                Lot::LostReply => {
-                    let (receipt, unheard) = intercept(&mut write);
-                    lost.push((receipt, unheard));
+            match self.mishap(&write.key) {
+                None => sent.push(write),
+                Some(Mishap::NotDone) => {
+                    write.failed(Failure::new(FailureKind::NotDone, "too many calls"));
+                }
+                Some(Mishap::LostRequest) => {
+                    write.failed(Failure::new(FailureKind::InDoubt, "timed out"));
+                }
+                Some(Mishap::Gone) => {
+                    write.failed(Failure::new(FailureKind::Gone, "connection refused"));
+                }
+                Some(Mishap::LostReply) => {
+                    lost.push(intercept(&mut write));
                     sent.push(write);
                 }
-                Lot::Dropped => {
+                Some(Mishap::DroppedReceipt) => {
                     let (receipt, unheard) = intercept(&mut write);
                     lost.push((None, unheard));
                     sent.push(write);
                     drop(receipt);
                 }
-                Lot::Late(by) => {
+                Some(Mishap::Late(by)) => {
                     let (receipt, unheard) = intercept(&mut write);
                     let sink = self.inner.clone();
                     tokio::spawn(async move {

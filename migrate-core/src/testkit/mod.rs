@@ -27,7 +27,7 @@ mod strict;
 mod target;
 
 pub use crate::ledger::contract as ledger;
-pub use chaos::{Chaos, Faults, Outage};
+pub use chaos::{Chaos, Faults, Mishap, Outage};
 pub use crash::{CrashLedger, Snapshot, Unsynced};
 pub use fuse::{CrashPoint, Fuse, Fused, Moment, Process, crash_points};
 pub use offer::{Answer, Sample};
