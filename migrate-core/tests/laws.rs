@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use migrate_core::ledger::{How, PartState};
 use migrate_core::testkit::{
-    Chaos, CrashLedger, Faults, Fuse, MemoryTarget, Mishap, Moment, Piece, Sample, ScriptedSource,
-    Uniqueness, Unsynced,
+    Chaos, CrashLedger, Faults, Fuse, Fused, MemoryTarget, Mishap, Moment, Piece, Sample,
+    ScriptedSource, Uniqueness, Unsynced,
 };
 use migrate_core::{
     Doubt, Emit, Failure, FailureKind, Fate, Found, Key, Ledger, Limits, MemoryLedger, Outcome,
@@ -62,6 +62,17 @@ async fn run_until(
 ) -> Result<RunEnd, RunError> {
     let patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
     let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience).await?;
+    plan.run(&run, &RunOptions::default()).await
+}
+
+/// A run whose time goes on where that of the process before ended.
+async fn run_carried_on(
+    plan: &Plan,
+    ledger: Arc<CrashLedger<MemoryLedger>>,
+) -> Result<RunEnd, RunError> {
+    let patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
+    let run = Run::begin(ledger.clone(), Arc::new(Unobserved), StopSignal::new(), patience).await?;
+    ledger.follow(&run);
     plan.run(&run, &RunOptions::default()).await
 }
 
@@ -137,6 +148,25 @@ async fn law_3_an_intent_is_durable_before_a_write_that_must_not_be_repeated() {
         }
     }
 
+    /// Holds every write up for longer than anything is waited for.
+    struct HeldUp(Fused<MemoryTarget>);
+
+    #[async_trait]
+    impl Sink<Piece> for HeldUp {
+        async fn write(&self, batch: Vec<Write<Piece>>) {
+            tokio::time::sleep(2 * SETTLE_AFTER).await;
+            self.0.write(batch).await;
+        }
+
+        async fn find(&self, doubt: &Doubt<Piece>) -> Result<Found, Failure> {
+            self.0.find(doubt).await
+        }
+
+        fn limits(&self) -> Limits {
+            self.0.limits()
+        }
+    }
+
     let (target, ledger) = (MemoryTarget::new(), Arc::new(MemoryLedger::new()));
     let source = records([(1, vec![text("one"), Piece::Text("more".into())])]);
     run(&plan(&source, Looking(target.clone(), ledger.clone())), &ledger).await.expect("a run");
@@ -151,6 +181,18 @@ async fn law_3_an_intent_is_durable_before_a_write_that_must_not_be_repeated() {
     assert!(ended.is_none(), "{ended:?}");
     let next = Arc::new(first.recover(Unsynced::Vanish).await);
     run_until(&plan(&source, target.clone()), next, StopSignal::new()).await.expect("a run");
+    assert_eq!((target.objects().len(), target.writes()), (1, 1), "found, not written again");
+
+    // The same where the request was held up for long before it was sent, as a client below its
+    // quota does: it is not the intent's age that counts.
+    let (target, first) = (MemoryTarget::new(), CrashLedger::new(MemoryLedger::new(), 1));
+    let fuse = Fuse::at(1, Moment::OnItsWay);
+    let listed = || records([(1, vec![Piece::object(Uniqueness::Listed, "one")])]);
+    let killed = plan(&listed(), HeldUp(fuse.guard(target.clone())));
+    let ended = fuse.burn(run_until(&killed, Arc::new(first.clone()), StopSignal::new())).await;
+    assert!(ended.is_none(), "{ended:?}");
+    let next = Arc::new(first.recover(Unsynced::Vanish).await);
+    run_carried_on(&plan(&listed(), target.clone()), next).await.expect("a run");
     assert_eq!((target.objects().len(), target.writes()), (1, 1), "found, not written again");
     // The rest of this law, kind by kind of write, is in `settlement.rs`.
 }

@@ -50,6 +50,8 @@ enum Effect {
 enum Look {
     /// A read that is current.
     Read,
+    /// The same, by what is to stand there: an update that was not made is a plain no.
+    ByContent,
     /// A search, which lags.
     Search,
     CannotTell,
@@ -109,6 +111,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     ];
     let look = prop_oneof![
         3 => Just(Look::Read),
+        3 => Just(Look::ByContent),
         3 => Just(Look::Search),
         2 => Just(Look::CannotTell),
         1 => Just(Look::Fails),
@@ -301,6 +304,7 @@ impl Sink<Piece> for Model {
                 Found::Twins(vec![seen.id.clone(), TargetId::new("copy")])
             }
             (_, Some(seen)) if seen.text == *text => Found::Yes(seen.id.clone()),
+            (Look::ByContent, Some(_)) => Found::No(Evidence::Read),
             (_, Some(seen)) => Found::Older(seen.id.clone()),
         })
     }

@@ -10,6 +10,7 @@
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of tests")]
 mod world;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +20,7 @@ use migrate_core::testkit::{
     Chaos, CrashLedger, Faults, MemoryTarget, Outage, Rng, Strict, Unsynced,
 };
 use migrate_core::{
-    Fate, Key, KeyDigest, Ledger, MemoryLedger, RunEnd, RunError, StopSignal, Tally,
+    Fate, Key, KeyDigest, Ledger, MemoryLedger, Record, RunEnd, RunError, StopSignal, Tally,
 };
 use world::{Data, Person, STAGES, Thread};
 
@@ -141,6 +142,21 @@ impl Sim {
         whole
     }
 
+    /// The openings of a lane were made in the source's order.
+    fn lanes_are_in_order(&self) {
+        let made: Vec<Key> = self.target.objects().into_iter().map(|it| it.key).collect();
+        let mut lanes: BTreeMap<String, usize> = BTreeMap::new();
+        for key in self.data.threads.keys() {
+            let Some(Ok(Record { lane: Some(lane), .. })) = self.data.threads.item(&key) else {
+                continue;
+            };
+            let Some(place) = made.iter().position(|made| *made == key) else { continue };
+            let before = lanes.insert(lane, place);
+            let seed = self.seed;
+            assert!(before.is_none_or(|before| before < place), "seed {seed}: {key} was overtaken");
+        }
+    }
+
     /// Migrates, lets the source go on, migrates what has changed.
     async fn migrate(&mut self, disturbances: u32) {
         self.run_to_the_end(disturbances).await;
@@ -174,6 +190,8 @@ async fn simulate(seed: u64) {
     assert_eq!(sim.sink.complaints(), [""; 0], "seed {seed}");
     let digests = |whole: Vec<(Tally, KeyDigest)>| whole.into_iter().map(|it| it.1);
     assert!(digests(sim.is_whole().await).eq(digests(calm.is_whole().await)), "seed {seed}");
+
+    sim.lanes_are_in_order();
 
     sim.set(Faults::none());
     let writes = sim.target.writes();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::gate::{Timed, ledger_in_front};
 use super::{Rng, lock};
@@ -92,9 +93,11 @@ struct State {
     commits: u64,
     /// How far the ledger's time is ahead of that of the run.
     ahead: TimeDelta,
-    /// The latest moment the ledger was told of, in its own time.
-    latest: Option<DateTime<Utc>>,
+    /// The latest moment the ledger was told of, in its own time, and when that was.
+    latest: Option<Latest>,
 }
+
+type Latest = (DateTime<Utc>, Instant);
 
 impl<L> fmt::Debug for CrashLedger<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,7 +121,7 @@ impl<L: Snapshot> CrashLedger<L> {
         Self::after(self.0.disk.snapshot(), rng, sync, latest)
     }
 
-    fn after(disk: L, rng: Rng, sync: Duration, latest: Option<DateTime<Utc>>) -> Self {
+    fn after(disk: L, rng: Rng, sync: Duration, latest: Option<Latest>) -> Self {
         let state = State {
             dead: false,
             rng,
@@ -135,12 +138,13 @@ impl<L: Snapshot> CrashLedger<L> {
         lock(&self.0.state).rng = Rng::new(seed);
     }
 
-    /// Takes the time of this run, which has just begun, for the time that follows the latest
-    /// moment of the runs before.
+    /// Lets the ledger's time go on in this run, which has just begun, from where it is after the
+    /// runs before.
     pub fn follow(&self, run: &Run) {
         let mut state = lock(&self.0.state);
-        if let Some(latest) = state.latest {
-            state.ahead = latest - run.begun_at;
+        if let Some((latest, when)) = state.latest {
+            let since = TimeDelta::from_std(when.elapsed()).unwrap_or_default();
+            state.ahead = latest + since - run.begun_at;
         }
     }
 
@@ -197,7 +201,12 @@ impl<L: Snapshot> CrashLedger<L> {
                     Change::Intent { at, .. } | Change::Begin { at, .. } => Some(*at),
                     _ => None,
                 };
-                state.latest = state.latest.max(now);
+                let last = state.latest.map(|(last, _)| last);
+                if let Some(now) = now
+                    && last.is_none_or(|last| last < now)
+                {
+                    state.latest = Some((now, Instant::now()));
+                }
             }
             state.commits += 1;
             let number = state.commits;
