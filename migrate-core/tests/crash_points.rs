@@ -65,6 +65,7 @@ async fn killed_anywhere(fresh: impl AsyncFn() -> (World, CrashLedger<MemoryLedg
     let (world, ledger) = fresh().await;
     world.undisturbed(&ledger).await;
     let expected = world.target.contents();
+    assert_eq!(world.data.not_as_it_should_be(&world.target), [""; 0]);
     let check =
         async |world: &World, ledger: &CrashLedger<MemoryLedger>, point: Option<CrashPoint>| {
             let at = point.map_or_else(|| "not killed".to_owned(), |point| point.to_string());

@@ -193,6 +193,7 @@ async fn law_3_an_intent_is_durable_before_a_write_that_must_not_be_repeated() {
     assert!(ended.is_none(), "{ended:?}");
     let next = Arc::new(first.recover(Unsynced::Vanish).await);
     run_carried_on(&plan(&listed(), target.clone()), next).await.expect("a run");
+    tokio::time::sleep(SETTLE_AFTER).await;
     assert_eq!((target.objects().len(), target.writes()), (1, 1), "found, not written again");
     // The rest of this law, kind by kind of write, is in `settlement.rs`.
 }
@@ -261,6 +262,17 @@ async fn law_6_a_thread_cut_off_goes_on_at_the_next_message() {
         let object = &target.of(&key(1))[0];
         assert!(object.closed, "the close comes last: a reply after it would have opened it");
     }
+
+    // What is written to a closed thread opens it again: the close follows, once.
+    let source = records([(1, vec![text("opening"), Piece::Corrected("a".into()), Piece::Close])]);
+    let (target, ledger) = (MemoryTarget::new(), Arc::new(MemoryLedger::new()));
+    let plan = plan(&source, target.clone());
+    run(&plan, &ledger).await.expect("a run");
+    source.put(key(1), vec![text("opening"), Piece::Corrected("b".into()), Piece::Close]);
+    run(&plan, &ledger).await.expect("a run");
+    assert_eq!(part(1, &target), ["a", "it reads: b"]);
+    assert!(target.of(&key(1))[0].closed);
+    assert_eq!(target.writes(), 3 + 2, "the correction and the close");
 }
 
 #[tokio::test(start_paused = true)]

@@ -185,6 +185,8 @@ async fn simulate(seed: u64) {
         (vec![], vec![]),
         "seed {seed}: lost, and too much"
     );
+    let wrong = sim.data.not_as_it_should_be(&sim.target);
+    assert_eq!(wrong, [""; 0], "seed {seed}");
     assert_eq!(sim.target.digest(), calm.target.digest(), "seed {seed}");
     assert_eq!(sim.target.complaints(), [""; 0], "seed {seed}");
     assert_eq!(sim.sink.complaints(), [""; 0], "seed {seed}");

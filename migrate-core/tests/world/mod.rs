@@ -138,6 +138,51 @@ impl Data {
         }
     }
 
+    /// What is not in the destination as the source has it, worked out without the engine: for a
+    /// run without faults can be wrong as well.
+    pub fn not_as_it_should_be(&self, target: &MemoryTarget) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for key in self.threads.keys() {
+            let Some(Ok(Record { body, .. })) = self.threads.item(&key) else { continue };
+            let Some(object) = target.of(&key).pop() else {
+                // It may belong to nobody, or to somebody who waits.
+                if !target.of(&body.of).is_empty() {
+                    wrong.push(format!("{key} is missing"));
+                }
+                continue;
+            };
+            let marks: BTreeSet<String> = body.marks.iter().cloned().collect();
+            if object.closed != body.closed || !object.marks.is_superset(&marks) {
+                wrong.push(format!("{key}: {object:?}"));
+            }
+            let has = |text: &String| {
+                object
+                    .texts
+                    .iter()
+                    .any(|(_, there)| there == text || there.ends_with(&format!(": {text}")))
+            };
+            wrong.extend(
+                body.texts.iter().filter(|text| !has(text)).map(|it| format!("{key}: {it}")),
+            );
+        }
+        for key in self.leads.keys() {
+            let number: u64 = key.id().parse().unwrap_or(0);
+            let taken = !number.is_multiple_of(7) && !number.is_multiple_of(5);
+            if target.of(&key).len() != usize::from(taken) {
+                wrong.push(format!("{key}"));
+            }
+        }
+        for key in self.people.keys() {
+            let Some(Ok(Record { body, .. })) = self.people.item(&key) else { continue };
+            let alone = body.email.is_none() && !body.name.is_empty();
+            let there = target.of(&key).pop().map(|object| object.text);
+            if alone && there.as_ref() != Some(&body.name) {
+                wrong.push(format!("{key}: {there:?}"));
+            }
+        }
+        wrong
+    }
+
     /// Some time later: names and texts have changed, one text more has come, a row was mended,
     /// and somebody is gone.
     pub fn goes_on(&self) {
