@@ -18,6 +18,8 @@ mod report;
 mod run;
 mod sink;
 mod source;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod undo;
 mod verify;
 

@@ -30,6 +30,12 @@ impl MemoryLedger {
         Self::default()
     }
 
+    /// A copy that later changes of this ledger do not reach: what a crash leaves behind.
+    #[cfg(any(test, feature = "testkit"))]
+    pub(crate) fn copy(&self) -> Self {
+        Self { state: Mutex::new(self.state().clone()) }
+    }
+
     // A poisoned lock is taken all the same: no change is made in steps that could panic halfway.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -156,7 +162,7 @@ impl Ledger for MemoryLedger {
 
 /// Entries stand in the order of their first sight and are never removed, so that an entry's row
 /// is its index and one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     entries: Vec<Entry>,
     rows: HashMap<Key, usize>,
@@ -174,7 +180,7 @@ struct State {
     stage_names: Vec<String>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct List {
     items: Vec<String>,
     known: HashSet<String>,

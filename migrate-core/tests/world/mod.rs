@@ -1,293 +1,330 @@
-//! Two invented services: people and threads of messages, and a destination with faults.
+//! A small migration that uses everything the engine has: groups with identities and merges,
+//! leads that only a lagging search finds, threads in lanes with openings, texts, marks and
+//! closes, references that wait, rows that cannot be read, and records that are skipped, refused
+//! and queued.
 
-mod destination;
-
-pub use destination::{Faults, World};
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::BoxStream;
+use migrate_core::testkit::{Fuse, MemoryTarget, Piece, Rng, ScriptedSource, Uniqueness};
 use migrate_core::{
-    Alias, Cursor, Draft, Emit, Estimate, Group, Grouping, Key, Member, Missing, Name, Page,
-    Pipeline, Reason, Record, Reference, Repeat, Source, SourceError, Stage, Unreadable, map_fn,
+    Alias, Emit, Group, Grouping, Item, Key, Ledger, Member, Outcome, Patience, Pipeline, Plan,
+    Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, Source, StopSignal, Unobserved,
+    Unreadable, map_fn,
 };
 use serde::{Deserialize, Serialize};
 
-/// A small generator of numbers, the same for the same seed.
-#[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub const STAGES: [&str; 3] = ["people", "leads", "threads"];
 
-impl Rng {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
+/// A late effect comes within fifteen seconds, and the index lags by less than forty-five.
+pub const SETTLE_AFTER: Duration = Duration::from_secs(20);
+pub const LAG_HORIZON: Duration = Duration::from_secs(60);
+pub const LAG: Duration = Duration::from_secs(45);
 
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound.max(1)
-    }
-
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Person {
-    id: u64,
-    email: Option<String>,
-    name: String,
-}
-
-/// A source in memory, in pages of seven; every seventeenth row cannot be read.
-#[derive(Clone, Debug)]
-pub struct Rows<T> {
-    rows: Arc<Vec<T>>,
-}
-
-pub type People = Rows<Person>;
-pub type Threads = Rows<Thread>;
-
-#[derive(Clone, Debug)]
-pub struct Thread {
-    id: u64,
-    person: u64,
-    remarks: Vec<String>,
-}
-
-impl<T> Rows<T> {
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-}
-
-impl Rows<Person> {
-    pub fn generate(rng: &mut Rng, count: u64) -> Self {
-        let rows = (1..=count)
-            .map(|id| {
-                let email = match rng.below(10) {
-                    0 => None,
-                    1..=3 => Some(format!("shared{}@example.com", rng.below(3))),
-                    _ => Some(format!("p{id}@example.com")),
-                };
-                Person { id, email, name: format!("person {id}") }
-            })
-            .collect();
-        Self { rows: Arc::new(rows) }
-    }
-}
-
-impl Rows<Thread> {
-    pub fn generate(rng: &mut Rng, people: &People, count: u64) -> Self {
-        let rows = (1..=count)
-            .map(|id| {
-                let remarks = (0..rng.below(4)).map(|n| format!("remark {n}")).collect();
-                Thread { id, person: 1 + rng.below(people.len() as u64 + 2), remarks }
-            })
-            .collect();
-        Self { rows: Arc::new(rows) }
-    }
-
-    pub fn change_a_remark(&mut self) -> Key {
-        let rows = Arc::make_mut(&mut self.rows);
-        let thread = rows
-            .iter_mut()
-            .find(|thread| !thread.remarks.is_empty() && thread.id % 17 != 0 && thread.person == 1)
-            .expect("a thread of the first person with a remark");
-        thread.remarks[0] = "changed".into();
-        Key::new("thread", thread.id)
-    }
-}
-
-pub trait Row: Clone + Send + Sync + 'static {
-    fn key(&self) -> Key;
-    fn readable(&self) -> bool;
-}
-
-impl Row for Person {
-    fn key(&self) -> Key {
-        Key::new("person", self.id)
-    }
-
-    fn readable(&self) -> bool {
-        !self.id.is_multiple_of(17)
-    }
-}
-
-impl Row for Thread {
-    fn key(&self) -> Key {
-        Key::new("thread", self.id)
-    }
-
-    fn readable(&self) -> bool {
-        !self.id.is_multiple_of(17)
-    }
-}
-
-impl<T: Row> Source for Rows<T> {
-    type Record = T;
-
-    fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
-        let start: usize = from.map_or(0, |cursor| cursor.as_str().parse().expect("a number"));
-        // Every fifth row comes a second time, six rows later, as if by another way.
-        let mut rows = self.rows.to_vec();
-        for at in (0..rows.len()).step_by(5).rev() {
-            rows.insert(rows.len().min(at + 6), rows[at].clone());
-        }
-        let rows = Arc::new(rows);
-        futures::stream::iter((start..rows.len()).step_by(7))
-            .then(move |at| {
-                let rows = rows.clone();
-                async move {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    let end = rows.len().min(at + 7);
-                    let items = rows[at..end].iter().map(|row| {
-                        let key = row.key();
-                        if row.readable() {
-                            Ok(Record::new(key, row.clone()))
-                        } else {
-                            Err(Unreadable { key, reason: "ragged".into() })
-                        }
-                    });
-                    let next = (end < rows.len()).then(|| Cursor::new(end.to_string()));
-                    Ok(Page::new(items, next))
-                }
-            })
-            .boxed()
-    }
-
-    fn estimate(&self) -> Estimate {
-        Estimate::Exactly(self.rows.len() as u64)
-    }
+    pub name: String,
+    pub email: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Item {
-    Person { email: Option<String>, names: BTreeSet<String> },
-    Opening { person: Key },
-    Remark(String),
-    Close,
+pub struct Thread {
+    /// The record that it belongs to: a person, or another thread.
+    pub of: Key,
+    pub texts: Vec<String>,
+    pub marks: Vec<String>,
+    pub closed: bool,
 }
 
-impl Draft for Item {
-    fn references(&self) -> Vec<Reference> {
-        match self {
-            Self::Opening { person } => vec![Reference {
-                names: vec![Name::Key(person.clone())],
-                missing: Missing::Queue(Reason::new("without_person", "nobody of that id")),
-            }],
-            _ => Vec::new(),
+/// What is to be migrated.
+#[derive(Clone, Debug)]
+pub struct Data {
+    pub people: ScriptedSource<Person>,
+    pub leads: ScriptedSource<String>,
+    pub threads: ScriptedSource<Thread>,
+}
+
+pub fn person(n: u64) -> Key {
+    Key::new("person", n)
+}
+
+pub fn thread(n: u64) -> Key {
+    Key::new("thread", n)
+}
+
+fn unreadable<T>(file: &str, n: u64) -> Item<T> {
+    Err(Unreadable { key: Key::from(format!("{file}:{n}")), reason: "ragged".into() })
+}
+
+impl Data {
+    pub fn generate(rng: &mut Rng, people: u64, leads: u64, threads: u64) -> Self {
+        let mut rows = Vec::new();
+        for n in 1..=people {
+            let email = match rng.below(10) {
+                0 | 1 => None,
+                2..=5 => Some(format!("shared{}@example.com", rng.below(3))),
+                _ => Some(format!("p{n}@example.com")),
+            };
+            let name = if rng.chance(50) { String::new() } else { format!("person {n}") };
+            rows.push(match rng.chance(60) {
+                true => unreadable("people.csv", n),
+                false => Ok(Record::new(person(n), Person { name, email })),
+            });
+        }
+        let again = rows.first().cloned();
+        // The first comes again later, as if by another way.
+        rows.extend(again);
+        let lead = |n| Ok(Record::new(Key::new("lead", n), format!("lead {n}")));
+        let leads = (1..=leads).map(lead);
+        let threads = (1..=threads).map(|n| {
+            // Some belong to a thread that was read before them, or to nobody.
+            let of = match rng.below(8) {
+                0 if n > 1 => thread(1 + rng.below(n - 1)),
+                _ => person(1 + rng.below(people + 2)),
+            };
+            let in_lane = of.kind() == "person" && rng.chance(500);
+            let thread_of = Thread {
+                texts: (0..rng.below(4)).map(|t| format!("text {t} of {n}")).collect(),
+                marks: (0..rng.below(2)).map(|m| format!("mark {m}")).collect(),
+                closed: rng.chance(700),
+                of,
+            };
+            if rng.chance(40) {
+                return unreadable("threads.csv", n);
+            }
+            let lane = format!("lane {}", n % 3);
+            let record = Record::new(thread(n), thread_of);
+            Ok(if in_lane { record.in_lane(lane) } else { record })
+        });
+        let threads: Vec<_> = threads.collect();
+        Self {
+            people: ScriptedSource::of(rows).pages_of(5),
+            leads: ScriptedSource::of(leads).pages_of(4),
+            threads: ScriptedSource::of(threads).pages_of(7),
         }
     }
 
-    fn repeat(&self) -> Repeat {
-        match self {
-            Self::Person { .. } | Self::Close => Repeat::Safe,
-            Self::Opening { .. } | Self::Remark(_) => Repeat::Never,
+    /// The small one of the crash points.
+    pub fn small() -> Self {
+        let name = |name: &str, email: Option<&str>| Person {
+            name: name.into(),
+            email: email.map(str::to_owned),
+        };
+        let people = vec![
+            Ok(Record::new(person(1), name("Anna", Some("a@example.com")))),
+            Ok(Record::new(person(2), name("Anne", Some("a@example.com")))),
+            unreadable("people.csv", 3),
+            Ok(Record::new(person(4), name("Bo", None))),
+            Ok(Record::new(person(5), name("", None))),
+        ];
+        let of = |of: Key, texts: &[&str], closed| Thread {
+            of,
+            texts: texts.iter().map(|&text| text.to_owned()).collect(),
+            marks: vec!["phone".into()],
+            closed,
+        };
+        let threads = [
+            Record::new(thread(1), of(person(2), &["hello", "again"], true)).in_lane("a"),
+            Record::new(thread(2), of(person(4), &["later"], false)).in_lane("a"),
+            Record::new(thread(3), of(person(1), &[], false)),
+            Record::new(thread(4), of(thread(3), &[], true)),
+            Record::new(thread(5), of(person(99), &["of nobody"], false)),
+        ];
+        Self {
+            people: ScriptedSource::of(people).pages_of(3),
+            leads: ScriptedSource::new([("lead:1", "one".into()), ("lead:7", "seven".into())]),
+            threads: ScriptedSource::of(threads.map(Ok)).pages_of(3),
         }
     }
 
-    fn repeats_after_others(&self) -> bool {
-        *self == Self::Close
+    /// What is not in the destination as the source has it, worked out without the engine: for a
+    /// run without faults can be wrong as well.
+    pub fn not_as_it_should_be(&self, target: &MemoryTarget) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for key in self.threads.keys() {
+            let Some(Ok(Record { body, .. })) = self.threads.item(&key) else { continue };
+            let Some(object) = target.of(&key).pop() else {
+                // It may belong to nobody, or to somebody who waits.
+                if !target.of(&body.of).is_empty() {
+                    wrong.push(format!("{key} is missing"));
+                }
+                continue;
+            };
+            let marks: BTreeSet<String> = body.marks.iter().cloned().collect();
+            if object.closed != body.closed || !object.marks.is_superset(&marks) {
+                wrong.push(format!("{key}: {object:?}"));
+            }
+            let has = |text: &String| {
+                object
+                    .texts
+                    .iter()
+                    .any(|(_, there)| there == text || there.ends_with(&format!(": {text}")))
+            };
+            wrong.extend(
+                body.texts.iter().filter(|text| !has(text)).map(|it| format!("{key}: {it}")),
+            );
+        }
+        for key in self.leads.keys() {
+            let number: u64 = key.id().parse().unwrap_or(0);
+            let taken = !number.is_multiple_of(7) && !number.is_multiple_of(5);
+            if target.of(&key).len() != usize::from(taken) {
+                wrong.push(format!("{key}"));
+            }
+        }
+        for key in self.people.keys() {
+            let Some(Ok(Record { body, .. })) = self.people.item(&key) else { continue };
+            let alone = body.email.is_none() && !body.name.is_empty();
+            let there = target.of(&key).pop().map(|object| object.text);
+            if alone && there.as_ref() != Some(&body.name) {
+                wrong.push(format!("{key}: {there:?}"));
+            }
+        }
+        wrong
     }
 
-    fn correction(&self) -> Option<Self> {
-        matches!(self, Self::Remark(_)).then(|| Self::Remark("correction".into()))
+    /// Some time later: names and texts have changed, one text more has come, a row was mended,
+    /// and somebody is gone.
+    pub fn goes_on(&self) {
+        for key in self.threads.keys() {
+            let Some(Ok(mut record)) = self.threads.item(&key) else { continue };
+            match record.key.id().parse::<u64>().unwrap_or(0) % 4 {
+                0 => {
+                    record.body.texts.iter_mut().take(1).for_each(|text| text.push_str(", edited"))
+                }
+                1 => record.body.texts.push("one more".into()),
+                2 => record.body.marks.push("vip".into()),
+                _ => continue,
+            }
+            self.threads.put(key, record.body);
+        }
+        for key in self.people.keys() {
+            let Some(Ok(mut record)) = self.people.item(&key) else { continue };
+            if record.key.id().ends_with('4') && !record.body.name.is_empty() {
+                record.body.name.push_str(" Junior");
+                self.people.put(key, record.body);
+            }
+        }
+        self.leads.put("lead:1", "lead one, edited".into());
+        self.leads.vanish(&Key::new("lead", 2));
+        if let Some(ragged) = self.people.keys().iter().find(|key| key.kind() == "people.csv") {
+            self.people.vanish(ragged);
+            let mended = Person { name: "mended".into(), email: None };
+            self.people.put(person(1000), mended);
+        }
     }
 }
 
-pub fn people_stage(people: &People, world: &World) -> impl Stage + 'static {
-    let mapper = map_fn(|record: Record<Person>, out: &mut Emit<Item>| {
-        let Person { email, name, .. } = record.body;
+/// A destination for it: it refuses one lead in seven and lets one in five wait for somebody.
+pub fn target() -> MemoryTarget {
+    let target = MemoryTarget::new().lagging(LAG);
+    let refused = Outcome::Refused(Reason::new("invalid", "it is refused"));
+    let queued = Outcome::Queued(Reason::new("archived", "somebody has to restore it"));
+    for n in 1..100 {
+        let outcome = match n {
+            n if n % 7 == 0 => &refused,
+            n if n % 5 == 0 => &queued,
+            _ => continue,
+        };
+        target.answer(Key::new("lead", n), Some(outcome.clone()));
+    }
+    target
+}
+
+pub fn patience() -> Patience {
+    let mut patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
+    // A quarter of all writes fails: eight failures in a row, which make a record dead, do happen.
+    patience.max_looks = 40;
+    patience
+}
+
+/// The three stages, over whatever stands between them and the data.
+pub fn plan<P, L, T, K>(people: P, leads: L, threads: T, sink: K) -> Plan
+where
+    P: Source<Record = Person> + 'static,
+    L: Source<Record = String> + 'static,
+    T: Source<Record = Thread> + 'static,
+    K: Sink<Piece> + Clone + 'static,
+{
+    let map_person = map_fn(|record: Record<Person>, out: &mut Emit<Piece>| {
+        let Person { name, email } = record.body;
+        if name.is_empty() {
+            return out.skip(Reason::new("nameless", "a person without a name"));
+        }
         if let Some(email) = &email {
             out.identity(Alias::new("email", email));
         }
-        out.push(Item::Person { email, names: BTreeSet::from([name]) });
+        out.note("left_behind", "fax");
+        out.push(Piece::object(Uniqueness::ById, name));
+        out.part("mark", Piece::Mark("imported".into()));
     });
-    Pipeline::new("people", people.clone(), mapper, world.clone()).grouped_by(ByEmail)
-}
-
-pub fn threads_stage(threads: &Threads, world: &World) -> impl Stage + 'static {
-    let mapper = map_fn(|record: Record<Thread>, out: &mut Emit<Item>| {
-        out.push(Item::Opening { person: Key::new("person", record.body.person) });
-        for (n, text) in record.body.remarks.into_iter().enumerate() {
-            out.part(format!("remark:{n}"), Item::Remark(text));
+    let map_lead = map_fn(|record: Record<String>, out: &mut Emit<Piece>| {
+        out.push(Piece::object(Uniqueness::Indexed, record.body));
+    });
+    let map_thread = map_fn(|record: Record<Thread>, out: &mut Emit<Piece>| {
+        // A thread that others belong to is known, as pending, from the moment it is read.
+        out.alias(Alias::new("thread", record.key.as_str()));
+        let Thread { of, texts, marks, closed } = record.body;
+        out.push(Piece::object_of(Uniqueness::Indexed, "opening", of));
+        for (n, text) in (1..).zip(texts) {
+            out.part(format!("text:{n}"), Piece::Corrected(text));
         }
-        out.part("close", Item::Close);
+        for mark in marks {
+            out.part(format!("mark:{mark}"), Piece::Mark(mark.clone()));
+        }
+        if closed {
+            out.part("close", Piece::Close);
+        }
     });
-    Pipeline::new("threads", threads.clone(), mapper, world.clone())
+    Plan::new()
+        .stage(Pipeline::new("people", people, map_person, sink.clone()).grouped_by(ByEmail), &[])
+        .stage(Pipeline::new("leads", leads, map_lead, sink.clone()), &[])
+        .stage(Pipeline::new("threads", threads, map_thread, sink), &["people"])
 }
 
-/// The lowest id becomes the object; it gets the names of all. `shared2` is nobody's address.
+/// One run of a plan. `begun` hears of it when it has begun.
+pub async fn run(
+    plan: &Plan,
+    ledger: Arc<dyn Ledger>,
+    stop: StopSignal,
+    begun: impl FnOnce(&Run),
+) -> Result<RunEnd, RunError> {
+    let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience()).await?;
+    begun(&run);
+    plan.run(&run, &RunOptions::default()).await
+}
+
+/// The plan of a process that a fuse may kill.
+pub fn fused_plan(data: &Data, target: &MemoryTarget, fuse: &Fuse) -> Plan {
+    plan(
+        fuse.guard(data.people.clone()),
+        fuse.guard(data.leads.clone()),
+        fuse.guard(data.threads.clone()),
+        fuse.guard(target.clone()),
+    )
+}
+
+/// The lowest number becomes the object and gets the names of all; an address of four people waits.
 struct ByEmail;
 
-impl Grouping<Item> for ByEmail {
-    fn group(&self, mut members: Vec<Member<Item>>) -> Vec<Group<Item>> {
-        let id = |member: &Member<Item>| member.key.id().parse::<u64>().unwrap_or(0);
-        members.sort_by_key(id);
-        let shared = members.iter().any(|member| {
-            let draft = &member.drafts[0].1;
-            matches!(draft, Item::Person { email: Some(email), .. } if email.starts_with("shared2"))
-        });
-        if shared && members.len() > 1 {
+impl Grouping<Piece> for ByEmail {
+    fn group(&self, mut members: Vec<Member<Piece>>) -> Vec<Group<Piece>> {
+        let number = |member: &Member<Piece>| member.key.id().parse::<u64>().unwrap_or(0);
+        members.sort_by_key(number);
+        let name = |member: &Member<Piece>| match &member.drafts[0].1 {
+            Piece::Object { text, .. } => text.clone(),
+            other => panic!("no person: {other:?}"),
+        };
+        let names: BTreeSet<String> = members.iter().map(name).collect();
+        if members.len() == 4 {
             let keys = members.into_iter().map(|member| member.key).collect();
-            return vec![Group::Queue { keys, reason: Reason::new("shared_email", "shared") }];
+            return vec![Group::Queue { keys, reason: Reason::new("shared_email", "of four") }];
         }
         let mut members = members.into_iter();
         let mut primary = members.next().expect("a member");
-        let mut merged = Vec::new();
-        for member in members {
-            if let (Item::Person { names, .. }, Item::Person { names: more, .. }) =
-                (&mut primary.drafts[0].1, &member.drafts[0].1)
-            {
-                names.extend(more.iter().cloned());
-            }
-            merged.push(member.key);
-        }
+        let text = names.into_iter().collect::<Vec<_>>().join(", ");
+        primary.drafts[0].1 = Piece::object(Uniqueness::ById, text);
+        let merged = members.map(|member| member.key).collect();
         vec![Group::One { primary, merged }]
     }
-}
-
-/// What the destination holds in the end: each object by its key, with its texts in order. Twins
-/// would show as a count above one.
-pub type State = BTreeMap<String, Vec<(String, Vec<String>)>>;
-
-/// What it should hold, worked out without the engine.
-pub fn expected(people: &People, threads: &Threads) -> State {
-    let mut state = State::new();
-    let mut owner: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut by_email: BTreeMap<&str, Vec<&Person>> = BTreeMap::new();
-    for person in people.rows.iter().filter(|person| person.readable()) {
-        match &person.email {
-            Some(email) => by_email.entry(email).or_default().push(person),
-            None => {
-                owner.insert(person.id, person.id);
-                let texts = vec![person.name.clone()];
-                state.insert(format!("person:{}", person.id), vec![(String::new(), texts)]);
-            }
-        }
-    }
-    for (email, group) in by_email {
-        if email.starts_with("shared2") && group.len() > 1 {
-            continue;
-        }
-        let first = group[0].id;
-        let names: BTreeSet<String> = group.iter().map(|person| person.name.clone()).collect();
-        owner.extend(group.iter().map(|person| (person.id, first)));
-        let object = (String::new(), names.into_iter().collect());
-        state.insert(format!("person:{first}"), vec![object]);
-    }
-    for thread in threads.rows.iter().filter(|thread| thread.readable()) {
-        let Some(person) = owner.get(&thread.person) else { continue };
-        let mut texts = thread.remarks.clone();
-        texts.push("close".into());
-        let object = (format!("person:{person}"), texts);
-        state.insert(format!("thread:{}", thread.id), vec![object]);
-    }
-    state
 }

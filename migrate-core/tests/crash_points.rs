@@ -1,0 +1,95 @@
+//! A small migration that uses every feature, killed at each call to its ledger, its sources and
+//! its destination in turn, and gone on with: the same destination each time, and a further run
+//! writes nothing.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
+
+#[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of tests")]
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use migrate_core::testkit::{CrashLedger, CrashPoint, Fuse, MemoryTarget, Process, crash_points};
+use migrate_core::{Fate, Ledger, MemoryLedger, RunError, StopSignal};
+use world::{Data, STAGES};
+
+struct World {
+    data: Data,
+    target: MemoryTarget,
+}
+
+impl World {
+    /// Nothing is migrated yet.
+    async fn fresh() -> (Self, CrashLedger<MemoryLedger>) {
+        let world = Self { data: Data::small(), target: world::target() };
+        (world, CrashLedger::new(MemoryLedger::new(), 0))
+    }
+
+    /// All is migrated, and the source has gone on since.
+    async fn gone_on() -> (Self, CrashLedger<MemoryLedger>) {
+        let (world, ledger) = Self::fresh().await;
+        world.undisturbed(&ledger).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        world.data.goes_on();
+        (world, ledger)
+    }
+
+    async fn process(&self, process: Process) -> Result<(), RunError> {
+        let plan = world::fused_plan(&self.data, &self.target, &process.fuse);
+        let ledger = process.ledger.clone();
+        world::run(&plan, ledger, StopSignal::new(), |run| process.follow(run)).await.map(drop)
+    }
+
+    async fn undisturbed(&self, ledger: &CrashLedger<MemoryLedger>) {
+        let plan = world::fused_plan(&self.data, &self.target, &Fuse::never());
+        let shared = Arc::new(ledger.clone());
+        let run = world::run(&plan, shared, StopSignal::new(), |run| ledger.follow(run));
+        run.await.expect("a run");
+    }
+}
+
+async fn is_whole(ledger: &dyn Ledger, at: &str) {
+    for stage in STAGES {
+        let state = ledger.stage(stage).await.expect("a stage");
+        let proof = ledger.proof(stage, state.pass).await.expect("a proof");
+        assert!(state.finished, "{at}: {stage} is not finished");
+        assert_eq!((proof.keys, proof.digest), (state.keys, state.digest), "{at}: {stage}");
+        let tally = ledger.tally(stage).await.expect("a tally");
+        let open = tally.of(Fate::InDoubt) + tally.of(Fate::Pending);
+        assert_eq!(open, 0, "{at}: {stage} has records without a fate");
+    }
+}
+
+async fn killed_anywhere(fresh: impl AsyncFn() -> (World, CrashLedger<MemoryLedger>)) -> u64 {
+    let (world, ledger) = fresh().await;
+    world.undisturbed(&ledger).await;
+    let expected = world.target.contents();
+    assert_eq!(world.data.not_as_it_should_be(&world.target), [""; 0]);
+    let check =
+        async |world: &World, ledger: &CrashLedger<MemoryLedger>, point: Option<CrashPoint>| {
+            let at = point.map_or_else(|| "not killed".to_owned(), |point| point.to_string());
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(world.target.contents(), expected, "{at}");
+            assert_eq!(world.target.twins(), [], "{at}");
+            assert_eq!(world.target.complaints(), [""; 0], "{at}");
+            is_whole(ledger, &at).await;
+
+            let writes = world.target.writes();
+            world.undisturbed(ledger).await;
+            assert_eq!(world.target.writes(), writes, "{at}: a further run wrote");
+        };
+    crash_points(fresh, World::process, check).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_at_any_call_changes_nothing_in_the_end() {
+    let calls = killed_anywhere(World::fresh).await;
+    assert!(calls > 60, "the migration is too small to prove anything: {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_while_changes_are_brought_over() {
+    let calls = killed_anywhere(World::gone_on).await;
+    assert!(calls > 60, "the migration is too small to prove anything: {calls} calls");
+}
