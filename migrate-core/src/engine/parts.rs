@@ -1,6 +1,6 @@
 //! The writes of one entry, changed in step with what is about to be committed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::Key;
 use crate::ledger::{Change, Entry, Part, PartState, Written};
@@ -19,6 +19,16 @@ pub(super) fn written(entry: &Entry, key: &Key) -> Option<Written> {
 pub(super) fn targets_but(entry: &Entry, key: &Key) -> Vec<TargetId> {
     let others = entry.parts.iter().filter(|part| &part.key != key);
     others.filter_map(|part| written(entry, &part.key)).map(|written| written.target).collect()
+}
+
+/// A time for one more write of a record that is later than those of all others: which came last
+/// must show even where the clock was set back, or is too coarse to tell.
+pub(super) fn after_all(entry: &Entry, now: DateTime<Utc>) -> DateTime<Utc> {
+    let times = entry.parts.iter().filter_map(|part| written(entry, &part.key));
+    match times.map(|written| written.at).max() {
+        Some(last) => now.max(last + TimeDelta::microseconds(1)),
+        None => now,
+    }
 }
 
 pub(super) fn set_part(entry: &mut Entry, key: &Key, state: PartState) {

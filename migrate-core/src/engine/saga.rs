@@ -17,7 +17,7 @@ use crate::{Fingerprint, Key};
 use super::RunError;
 use super::doubt::{Judgement, Look};
 use super::ending::{End, Ended};
-use super::parts::{intend, set_part, targets_but, void, written};
+use super::parts::{after_all, intend, set_part, targets_but, void, written};
 use super::resolve::References;
 use super::unit::{Next, Unit};
 
@@ -394,8 +394,9 @@ impl<'a, D: Draft> Saga<'a, D> {
         target: TargetId,
         how: How,
         state: Option<Fingerprint>,
-        at: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) {
+        let at = after_all(&self.entry, now);
         let how = written(&self.entry, &key).map_or(how, |former| former.how.then(how));
         let fingerprint = self.unit.steps[step].fingerprint;
         if key == self.entry.key {

@@ -142,11 +142,14 @@ impl Data {
     /// run without faults can be wrong as well.
     pub fn not_as_it_should_be(&self, target: &MemoryTarget) -> Vec<String> {
         let mut wrong = Vec::new();
+        let mut waiting_lanes = BTreeSet::new();
         for key in self.threads.keys() {
-            let Some(Ok(Record { body, .. })) = self.threads.item(&key) else { continue };
+            let Some(Ok(Record { body, lane, .. })) = self.threads.item(&key) else { continue };
             let Some(object) = target.of(&key).pop() else {
-                // It may belong to nobody, or to somebody who waits.
-                if !target.of(&body.of).is_empty() {
+                // It may belong to nobody, or to somebody who waits, or come in its lane after
+                // one that does.
+                let behind = lane.is_some_and(|lane| !waiting_lanes.insert(lane));
+                if !behind && !target.of(&body.of).is_empty() {
                     wrong.push(format!("{key} is missing"));
                 }
                 continue;
