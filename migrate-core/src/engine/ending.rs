@@ -6,7 +6,7 @@ use crate::Fingerprint;
 use crate::Key;
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
+use crate::ledger::{Change, Entry, How, Parked, Parking, PartState, Written};
 use crate::sink::TargetId;
 
 use super::parts::written;
@@ -26,9 +26,9 @@ pub(super) struct End {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Ended {
     Settled,
-    /// Settled as well, but refused or waiting for somebody: what comes after it in its lane
-    /// must not overtake it.
-    Failed,
+    /// Settled as well, but waiting for somebody: what comes after it in its lane must not
+    /// overtake it.
+    Queued,
     Parked,
     /// The run was stopped between two steps.
     Interrupted,
@@ -41,8 +41,7 @@ impl<D: Draft> Saga<'_, D> {
             self.pending.push(Change::Unpark { key: self.unit.root.clone() });
         }
         let fate = counted_again(Some(&self.entry));
-        let failed = matches!(fate, Fate::Dead | Fate::Queued);
-        self.end(vec![fate], Ok(if failed { Ended::Failed } else { Ended::Settled }))
+        self.end(vec![fate], Ok(Ended::Settled))
     }
 
     /// All writes are done. Those merged into it are settled with it.
@@ -128,9 +127,9 @@ impl<D: Draft> Saga<'_, D> {
         self.end_as(Fate::Queued, reason, None, now)
     }
 
-    /// Lets the record wait behind one of its lane that was refused or waits for somebody.
+    /// Lets the record wait behind one of its lane that waits for somebody.
     pub(super) fn queue_behind(&mut self, now: DateTime<Utc>) -> Action<D> {
-        let message = "the record before it in its lane was refused or waits for somebody";
+        let message = "a record before it in its lane waits for somebody";
         let reason = Reason::new(WAITING_FOR_PARENT, message)
             .remedy("see the record before it", "mend that, then run again");
         self.queue(reason, now)
@@ -169,7 +168,14 @@ impl<D: Draft> Saga<'_, D> {
             });
             self.pending.push(Change::Unpark { key: key.clone() });
         }
-        self.end(vec![fate; 1 + self.unit.merged.len()], Ok(Ended::Failed))
+        let counts = vec![fate; 1 + self.unit.merged.len()];
+        if fate != Fate::Queued {
+            // One that is refused stops nobody.
+            return self.end(counts, Ok(Ended::Settled));
+        }
+        let (key, lane) = (&self.unit.root, self.unit.lane.as_deref());
+        self.pending.extend(place_in_lane(key, self.stage, lane, now));
+        self.end(counts, Ok(Ended::Queued))
     }
 
     /// Lets the record wait with its drafts, until `not_before` at least.
@@ -187,6 +193,11 @@ impl<D: Draft> Saga<'_, D> {
         };
         let key = &self.unit.root;
         tracing::debug!(%key, why = why.name(), %not_before, "parked");
+        if self.entry.fate == Fate::Queued && self.unit.lane.is_some() {
+            // What kept its place while it was queued has an early row, and those of one lane are
+            // taken up in the order of their rows.
+            self.pending.push(Change::Unpark { key: key.clone() });
+        }
         self.pending.push(Change::Park(Box::new(parked)));
         self.pending.push(Change::Settle {
             key: key.clone(),
@@ -205,6 +216,27 @@ impl<D: Draft> Saga<'_, D> {
         }
         self.end(Vec::new(), Ok(Ended::Parked))
     }
+}
+
+/// Keeps the place of a record that waits for somebody in its lane, also for a later process.
+pub(super) fn place_in_lane(
+    key: &Key,
+    stage: &str,
+    lane: Option<&str>,
+    now: DateTime<Utc>,
+) -> Option<Change> {
+    let lane = Some(lane?.to_owned());
+    Some(Change::Park(Box::new(Parked {
+        key: key.clone(),
+        stage: stage.to_owned(),
+        lane,
+        why: Parking::Queued,
+        since: now,
+        not_before: now,
+        looks: 0,
+        drafts: serde_json::Value::Null,
+        notes: Vec::new(),
+    })))
 }
 
 /// How a record that is in the ledger as it is here counts in this run.

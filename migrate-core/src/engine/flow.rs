@@ -42,7 +42,7 @@ pub(super) struct Flow<'a, D: Draft> {
     to_come: Option<ToCome>,
     /// Set when the run is to end: records under way end at the next step.
     halted: AtomicBool,
-    held_lanes: Mutex<Vec<String>>,
+    held_lanes: Mutex<Vec<(String, Hold)>>,
     /// Keys of pages that are not committed whole: what the ledger does not know as seen yet.
     open_keys: Mutex<BTreeSet<Key>>,
 }
@@ -58,16 +58,16 @@ pub(super) struct Load<D> {
 pub(super) enum Item<D> {
     /// One to be brought further, and what the ledger knows of it.
     Unit(Unit<D>, Option<Entry>),
-    /// One that was refused or waits for somebody and is not tried now. It stands for its place in
-    /// this lane, which others must not overtake.
-    Failed(String),
+    /// One that waits for somebody and is not tried now. It stands for its place in this lane,
+    /// which others must not overtake.
+    Queued(String),
 }
 
 impl<D> Item<D> {
     fn lane(&self) -> Option<String> {
         match self {
             Self::Unit(unit, _) => unit.lane.clone(),
-            Self::Failed(lane) => Some(lane.clone()),
+            Self::Queued(lane) => Some(lane.clone()),
         }
     }
 }
@@ -107,8 +107,30 @@ impl<'a, D: Draft> Flow<'a, D> {
     }
 
     /// Lets everything of a lane wait, since a record of it waits.
-    pub(super) fn hold_lane(&self, lane: String) {
-        self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    pub(super) fn hold_lane(&self, lane: String, hold: Hold) {
+        self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner).push((lane, hold));
+    }
+
+    /// Holds the lanes of records that wait for somebody, as far as they are `wanted`.
+    pub(super) async fn hold_queued_lanes(
+        &self,
+        wanted: impl Fn(&Entry) -> bool + Send,
+    ) -> Result<(), RunError> {
+        let (ledger, mut after) = (&self.run.ledger, 0);
+        loop {
+            let rows = ledger.parked(self.stage, Parking::Queued, after, 200).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = *last;
+            let keys: Vec<Key> = rows.iter().map(|(_, parked)| parked.key.clone()).collect();
+            let entries = ledger.entries(&keys).await?;
+            for ((_, parked), entry) in rows.into_iter().zip(entries) {
+                if let (Some(lane), Some(entry)) = (parked.lane, entry)
+                    && wanted(&entry)
+                {
+                    self.hold_lane(lane, Hold::Queued);
+                }
+            }
+        }
     }
 
     /// Those of these keys that are in pages not committed whole. To be asked before the ledger is:
@@ -137,7 +159,7 @@ impl<'a, D: Draft> Flow<'a, D> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .drain(..)
-                .for_each(|lane| scheduler.on(scheduler::Event::Hold(lane)));
+                .for_each(|(lane, hold)| scheduler.on(scheduler::Event::Hold(lane, hold)));
             while let Some(action) = scheduler.next() {
                 // One by one, a write needs no batch to gather in.
                 jobs.push(self.start(action, (limits.batch > 1).then(|| outbox.clone())));
@@ -176,8 +198,9 @@ impl<'a, D: Draft> Flow<'a, D> {
                             batches.ended();
                             continue;
                         }
-                        Job::Committed(result) => {
-                            (scheduler::Event::Committed, result.err())
+                        Job::Committed(Ok(())) => (scheduler::Event::Committed, None),
+                        Job::Committed(Err(error)) => {
+                            (scheduler::Event::NotCommitted, Some(error))
                         }
                         Job::Ended(ticket, Ok(ended)) => {
                             let stopped = ended == Ended::Interrupted;
@@ -208,9 +231,9 @@ impl<'a, D: Draft> Flow<'a, D> {
         outbox: Option<mpsc::UnboundedSender<Write<D>>>,
     ) -> BoxFuture<'_, Job> {
         match action {
-            scheduler::Action::Begin(ticket, Item::Failed(_))
-            | scheduler::Action::Behind(_, ticket, Item::Failed(_)) => {
-                std::future::ready(Job::Ended(ticket, Ok(Ended::Failed))).boxed()
+            scheduler::Action::Begin(ticket, Item::Queued(_))
+            | scheduler::Action::Behind(_, ticket, Item::Queued(_)) => {
+                std::future::ready(Job::Ended(ticket, Ok(Ended::Queued))).boxed()
             }
             scheduler::Action::Begin(ticket, Item::Unit(unit, entry)) => {
                 let span = tracing::debug_span!("migrate.record", key = %unit.root);
@@ -274,7 +297,7 @@ impl<'a, D: Draft> Flow<'a, D> {
         let mut saga = self.saga(unit, entry);
         let action = match hold {
             Hold::Waits => saga.park(Parking::Lane, now, now, 0, now),
-            Hold::Failed => saga.queue_behind(now),
+            Hold::Queued => saga.queue_behind(now),
         };
         match action {
             saga::Action::End(end) => self.end(*end).await,

@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::{Alias, Key};
 
 use super::RunError;
-use super::ending::counted_again;
+use super::ending::{counted_again, place_in_lane};
 use super::flow::{Item, Load, OpenedPage};
 use super::resolve::ToCome;
 use super::unit::Unit;
@@ -83,7 +83,10 @@ impl<M> Intake<'_, M> {
                 .map(|found| Change::Discover { list: found.list, item: found.item });
             if let Some(fate) = self.decide(&record, entry.as_ref(), &mut changes).await? {
                 counts.push(fate);
-                units.extend(place_in_lane(fate, record.lane));
+                if let Some(lane) = record.lane {
+                    changes.extend(self.place(&record.key, &lane, fate, entry.as_ref()));
+                    units.extend((fate == Fate::Queued).then_some(Item::Queued(lane)));
+                }
                 // What a record that waits has led to is read all the same.
                 changes.extend(discovered);
                 continue;
@@ -94,9 +97,7 @@ impl<M> Intake<'_, M> {
             let mut unit = Unit::new(key, lane, emit.drafts, names, emit.notes)?;
             let settled = entry.as_ref().is_some_and(|entry| unit.is_settled(entry));
             if !groups && settled && !forced {
-                let fate = counted_again(entry.as_ref());
-                counts.push(fate);
-                units.extend(place_in_lane(fate, unit.lane));
+                counts.push(counted_again(entry.as_ref()));
                 changes.extend(discovered);
                 continue;
             }
@@ -120,7 +121,7 @@ impl<M> Intake<'_, M> {
         let waiting = self.waiting(&units).await?;
         units.retain(|item| match item {
             Item::Unit(unit, _) => !waiting.contains(&unit.root),
-            Item::Failed(_) => true,
+            Item::Queued(_) => true,
         });
         if !changes.is_empty() {
             self.run.ledger.commit(changes).await?;
@@ -134,6 +135,15 @@ impl<M> Intake<'_, M> {
         match (self.forced, entry) {
             (Some(selection), Some(entry)) => selection.wants(entry),
             _ => false,
+        }
+    }
+
+    /// Keeps the place in its lane of a record that the mapper lets wait, or gives it up.
+    fn place(&self, key: &Key, lane: &str, fate: Fate, entry: Option<&Entry>) -> Option<Change> {
+        let was_queued = entry.is_some_and(|entry| entry.fate == Fate::Queued);
+        match fate {
+            Fate::Queued => place_in_lane(key, self.stage, Some(lane), self.run.clock.now()),
+            _ => was_queued.then(|| Change::Unpark { key: key.clone() }),
         }
     }
 
@@ -266,11 +276,6 @@ impl<M> Intake<'_, M> {
             .map(|parked| parked.key)
             .collect())
     }
-}
-
-/// What stands in a lane for a record that was refused or waits for somebody and is not tried now.
-fn place_in_lane<D>(fate: Fate, lane: Option<String>) -> Option<Item<D>> {
-    lane.filter(|_| matches!(fate, Fate::Dead | Fate::Queued)).map(Item::Failed)
 }
 
 fn names_of(identities: &[Alias], aliases: &[Alias]) -> Vec<Alias> {

@@ -15,8 +15,8 @@ pub(super) struct Lanes<U> {
 pub(super) enum Hold {
     /// A record of it is parked: the rest is parked behind it.
     Waits,
-    /// A record of it was refused, or waits for somebody: the rest waits for that.
-    Failed,
+    /// A record of it waits for somebody: the rest waits for that.
+    Queued,
 }
 
 /// What to do with a unit that asks to go.
@@ -24,8 +24,9 @@ pub(super) enum Hold {
 pub(super) enum Turn<U> {
     /// It goes now.
     Go(Option<String>, U),
-    /// Its lane is held: it waits as the one before it does.
-    Held(Hold, U),
+    /// Its lane is held: it waits as the one before it does. The next of its lane comes when it
+    /// has ended, for also those that wait must be known to wait in their order.
+    Held(Hold, String, U),
 }
 
 impl<U> Default for Lanes<U> {
@@ -50,14 +51,11 @@ impl<U> Lanes<U> {
     /// The next unit that may go.
     pub(super) fn pop(&mut self) -> Option<Turn<U>> {
         let (lane, unit) = self.ready.pop_front()?;
-        let Some(lane) = lane else { return Some(Turn::Go(None, unit)) };
-        match self.held.get(&lane).copied() {
-            Some(hold) => {
-                self.step(lane);
-                Some(Turn::Held(hold, unit))
-            }
-            None => Some(Turn::Go(Some(lane), unit)),
-        }
+        let hold = lane.as_ref().and_then(|lane| self.held.get(lane)).copied();
+        Some(match (hold, lane) {
+            (Some(hold), Some(lane)) => Turn::Held(hold, lane, unit),
+            (_, lane) => Turn::Go(lane, unit),
+        })
     }
 
     /// The unit that went in this lane has ended, and holds it or not.
@@ -105,17 +103,20 @@ mod tests {
 
     #[test]
     fn nothing_overtakes_a_failure_in_its_lane() {
-        for hold in [Hold::Waits, Hold::Failed] {
+        for hold in [Hold::Waits, Hold::Queued] {
             let mut lanes = Lanes::default();
             for unit in 1..=3 {
                 lanes.push(Some("a".into()), unit);
             }
             assert_eq!(lanes.pop(), Some(Turn::Go(Some("a".into()), 1)));
             lanes.ended(Some("a".into()), Some(hold));
-            assert_eq!(lanes.pop(), Some(Turn::Held(hold, 2)));
-            assert_eq!(lanes.pop(), Some(Turn::Held(hold, 3)));
             lanes.push(Some("a".into()), 4);
-            assert_eq!(lanes.pop(), Some(Turn::Held(hold, 4)));
+            for unit in 2..=4 {
+                assert_eq!(lanes.pop(), Some(Turn::Held(hold, "a".into(), unit)));
+                assert_eq!(lanes.pop(), None, "one after the other");
+                lanes.ended(Some("a".into()), Some(hold));
+            }
+            assert_eq!(lanes.pop(), None);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::run::Run;
 
 use super::RunError;
 use super::flow::{Flow, Item, Load};
+use super::lanes::Hold;
 use super::plan::Waiting;
 use super::unit::Unit;
 
@@ -43,7 +44,7 @@ impl<'a, D: Draft> Due<'a, D> {
                     if parked.not_before <= now {
                         units.push(Unit::unpark(parked)?);
                     } else if let Some(lane) = parked.lane {
-                        self.flow.hold_lane(lane);
+                        self.flow.hold_lane(lane, Hold::Waits);
                     }
                 }
                 let keys: Vec<Key> = units.iter().map(|unit: &Unit<D>| unit.root.clone()).collect();

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::Key;
 use crate::draft::{Draft, Grouping};
 use crate::fate::Fate;
-use crate::ledger::{Change, Scan, StageState};
+use crate::ledger::{Change, Entry, Scan, StageState};
 use crate::mapper::Mapper;
 use crate::observe::Event;
 use crate::record::Page;
@@ -25,6 +25,7 @@ use super::RunError;
 use super::flow::Flow;
 use super::groups::Groups;
 use super::intake::Intake;
+use super::lanes::Hold;
 use super::parked::{Due, ORDER};
 use super::plan::{RunOptions, Stage, Waiting};
 use super::resolve::ToCome;
@@ -156,6 +157,13 @@ where
             flow = flow.reading(intake.to_come.clone());
         }
         self.hold_waiting_lanes(run, &flow).await?;
+        let is_behind = |entry: &Entry| match intake.forced.filter(|_| intake.only_forced) {
+            // It is not tried again, and what comes after it must not overtake it.
+            Some(selection) => !selection.wants(entry),
+            // Its page is behind: one that is still to be read again comes in its place.
+            None => entry.seen == intake.pass,
+        };
+        flow.hold_queued_lanes(is_behind).await?;
         let pages = pages.map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
         let flow = &flow;
         let open_among = |keys: &[Key]| flow.open_among(keys);
@@ -198,7 +206,7 @@ where
                 after = *last;
                 rows.into_iter()
                     .filter_map(|(_, row)| row.lane)
-                    .for_each(|lane| flow.hold_lane(lane));
+                    .for_each(|lane| flow.hold_lane(lane, Hold::Waits));
             }
         }
         Ok(())
@@ -233,6 +241,7 @@ where
     async fn settle(&self, run: &Run) -> Result<Waiting, RunError> {
         let flow = Flow::new(&self.name, run, &self.sink);
         let due = Due { run, flow: &flow };
+        flow.hold_queued_lanes(|_| true).await?;
         flow.pump(due.stream().boxed()).await?;
         due.still_waiting().await
     }

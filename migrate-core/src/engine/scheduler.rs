@@ -21,6 +21,8 @@ pub(super) struct Scheduler<U> {
     open: usize,
     /// Are pages being committed?
     committing: bool,
+    /// Has a page got lost between two commits?
+    gap: bool,
     /// Has everything been read?
     read: bool,
     /// Nothing more is begun: the run is about to end.
@@ -35,13 +37,15 @@ pub(super) enum Event<U> {
     /// There is nothing more to read.
     ReadToEnd,
     /// A record of this lane waits since an earlier time: the lane waits behind it.
-    Hold(String),
+    Hold(String, Hold),
     /// A record that was begun has ended.
     Ended { ticket: Ticket, ended: Ended },
     /// A record that was begun has failed, and the run with it.
     Failed(Ticket),
-    /// The pages are committed, or cannot be.
+    /// The pages are committed.
     Committed,
+    /// The pages could not be committed. None after them may be: the cursor would pass a gap.
+    NotCommitted,
     /// The run is to end: what is under way is finished, and nothing more is begun.
     Halt,
 }
@@ -79,6 +83,7 @@ impl<U> Scheduler<U> {
             under_way: 0,
             open: 0,
             committing: false,
+            gap: false,
             read: false,
             halted: false,
         }
@@ -95,14 +100,14 @@ impl<U> Scheduler<U> {
                 }
             }
             Event::ReadToEnd => self.read = true,
-            Event::Hold(lane) => self.lanes.hold(lane, Hold::Waits),
+            Event::Hold(lane, hold) => self.lanes.hold(lane, hold),
             Event::Ended { ticket, ended } => {
                 if let (false, Some(page)) = (ended == Ended::Interrupted, ticket.page) {
                     self.window.settle(page);
                 }
                 let hold = match ended {
                     Ended::Settled => None,
-                    Ended::Failed => Some(Hold::Failed),
+                    Ended::Queued => Some(Hold::Queued),
                     Ended::Parked | Ended::Interrupted => Some(Hold::Waits),
                 };
                 self.ended(ticket, hold);
@@ -112,6 +117,11 @@ impl<U> Scheduler<U> {
                 self.halted = true;
             }
             Event::Committed => self.committing = false,
+            Event::NotCommitted => {
+                self.committing = false;
+                self.gap = true;
+                self.halted = true;
+            }
             Event::Halt => self.halted = true,
         }
     }
@@ -125,13 +135,12 @@ impl<U> Scheduler<U> {
             self.under_way += 1;
             return Some(match turn {
                 Turn::Go(lane, (page, record)) => Action::Begin(Ticket { page, lane }, record),
-                // Its lane goes on being held, so the ticket does not name it again.
-                Turn::Held(hold, (page, record)) => {
-                    Action::Behind(hold, Ticket { page, lane: None }, record)
+                Turn::Held(hold, lane, (page, record)) => {
+                    Action::Behind(hold, Ticket { page, lane: Some(lane) }, record)
                 }
             });
         }
-        if !self.committing {
+        if !self.committing && !self.gap {
             let pages: Vec<ClosedPage> = std::iter::from_fn(|| self.window.close()).collect();
             if !pages.is_empty() {
                 self.committing = true;
@@ -245,6 +254,24 @@ mod tests {
         assert!(scheduler.is_done() && actions(&mut scheduler).is_empty(), "a gap: no commit");
     }
 
+    #[test]
+    fn after_a_page_that_could_not_be_committed_none_is() {
+        let mut scheduler = Scheduler::new(Limits::one_by_one(2));
+        for n in [1, 2] {
+            scheduler.on(loaded(page(&[n], Some(n)), &[("", n)]));
+        }
+        let mut begun = actions(&mut scheduler).into_iter().map(|action| match action {
+            Action::Begin(ticket, _) => Event::Ended { ticket, ended: Ended::Settled },
+            other => panic!("{other:?}"),
+        });
+        scheduler.on(begun.next().expect("one"));
+        assert!(matches!(&actions(&mut scheduler)[..], [Action::Commit(_)]));
+        scheduler.on(begun.next().expect("two"));
+        scheduler.on(Event::NotCommitted);
+        assert!(actions(&mut scheduler).is_empty(), "the cursor would pass a gap");
+        assert!(scheduler.is_done());
+    }
+
     proptest! {
         /// Whatever the order in which records end: each is begun once, those of a lane in order
         /// and one at a time, none after a waiting one of its lane, and the cursor ends behind the
@@ -305,7 +332,7 @@ mod tests {
                             begun += 1;
                             let ended = match hold {
                                 Hold::Waits => Ended::Parked,
-                                Hold::Failed => Ended::Failed,
+                                Hold::Queued => Ended::Queued,
                             };
                             scheduler.on(Event::Ended { ticket, ended });
                         }
@@ -328,7 +355,7 @@ mod tests {
                 let (ticket, (lane, _, dice)) = under_way.swap_remove(pick);
                 let (ended, hold) = match dice {
                     0 => (Ended::Parked, Some(Hold::Waits)),
-                    1 => (Ended::Failed, Some(Hold::Failed)),
+                    1 => (Ended::Queued, Some(Hold::Queued)),
                     _ => (Ended::Settled, None),
                 };
                 if let (Some(hold), false) = (hold, lane.is_empty()) {

@@ -335,17 +335,21 @@ pub enum Parking {
     /// A last look for twins at the end of the run. The record is settled: it was in doubt on the
     /// way.
     LastLook,
+    /// Somebody has to act: the record is settled as queued, and stands for its place in its lane,
+    /// which others must not overtake. Its drafts are not kept.
+    Queued,
 }
 
 impl Parking {
     /// All of them.
-    pub const ALL: [Parking; 6] = [
+    pub const ALL: [Parking; 7] = [
         Parking::Group,
         Parking::Doubt,
         Parking::Parent,
         Parking::Retry,
         Parking::Lane,
         Parking::LastLook,
+        Parking::Queued,
     ];
 
     /// The name that ledgers use.
@@ -357,6 +361,7 @@ impl Parking {
             Parking::Retry => "retry",
             Parking::Lane => "lane",
             Parking::LastLook => "last_look",
+            Parking::Queued => "queued",
         }
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn parking_code(why: Parking) -> i64 {
         Parking::Retry => 3,
         Parking::Lane => 4,
         Parking::LastLook => 5,
+        Parking::Queued => 6,
     }
 }
 
