@@ -401,11 +401,12 @@ impl Case {
 
     /// What holds after every process, however it ended.
     async fn is_sound(&self) {
-        let truth = self.model.truth();
-        assert_eq!(truth.broken, [""; 0]);
-        assert!(truth.objects.len() <= 1, "twins: {:?}", truth.objects);
-        let there = truth.objects.first().cloned();
-        drop(truth);
+        let there = {
+            let truth = self.model.truth();
+            assert_eq!(truth.broken, [""; 0]);
+            assert!(truth.objects.len() <= 1, "twins: {:?}", truth.objects);
+            truth.objects.first().cloned()
+        };
         let Some(entry) = self.entry().await else { return };
         if let (Some(target), there) = (&entry.target, &there) {
             let there = there.as_ref().map(|object| &object.id);
@@ -451,7 +452,7 @@ impl Case {
         }
     }
 
-    async fn to_the_end(&mut self) {
+    async fn run_to_the_end(&mut self) {
         for _ in 0..40 {
             let ended = self.process(None).await;
             self.is_sound().await;
@@ -487,7 +488,7 @@ impl Case {
         for _ in 0..scenario.answers.len() + 3 {
             // Each may bring a newer state; see above.
             tokio::time::sleep(SETTLE_AFTER).await;
-            self.to_the_end().await;
+            self.run_to_the_end().await;
         }
         tokio::time::sleep(SETTLE_AFTER).await;
         let entry = self.entry().await.expect("an entry");
@@ -499,7 +500,7 @@ impl Case {
             assert!(["invalid", WAITING_FOR_PARENT].contains(&why.as_str()), "{why}");
         }
         let writes = self.model.truth().writes;
-        self.to_the_end().await;
+        self.run_to_the_end().await;
         assert_eq!(self.model.truth().writes, writes, "a further run wrote");
     }
 }
