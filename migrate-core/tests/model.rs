@@ -163,6 +163,12 @@ fn record() -> Key {
     Key::new("record", 1)
 }
 
+/// A record of the same page, whose write takes long: until then the page is open, and is read
+/// again by the next process.
+fn neighbour() -> Key {
+    Key::new("neighbour", 1)
+}
+
 fn parent() -> Key {
     Key::new("parent", 1)
 }
@@ -279,6 +285,10 @@ impl Sink<Piece> for Model {
             tokio::time::sleep(Duration::from_millis(50)).await;
             match write.key.kind() {
                 "parent" => self.write_parent(write).await,
+                "neighbour" => {
+                    tokio::time::sleep(Duration::from_secs(15)).await;
+                    write.created(TargetId::new("n1"));
+                }
                 _ => self.write_record(write).await,
             }
         }
@@ -338,7 +348,10 @@ impl Case {
         };
         Self {
             model: Model(Arc::new(Mutex::new(truth))),
-            source: ScriptedSource::new([(record(), "version 0".to_owned())]),
+            source: ScriptedSource::new([
+                (record(), "version 0".to_owned()),
+                (neighbour(), "slow".to_owned()),
+            ]),
             ledger: CrashLedger::new(MemoryLedger::new(), 1),
             version: 0,
         }
@@ -350,6 +363,9 @@ impl Case {
             (truth.unique, truth.parent != Parent::None)
         };
         let as_record = map_fn(move |record: Record<String>, out: &mut Emit<Piece>| {
+            if record.key == neighbour() {
+                return out.push(Piece::object(Uniqueness::ById, record.body));
+            }
             let of = has_parent.then(parent);
             out.push(Piece::Object { unique, text: record.body, of });
         });
