@@ -5,7 +5,12 @@
 //! form; `SIMULATION_SEED=7 …` replays one seed. Seeds that failed once stand in
 //! `tests/simulation.seeds` and always run.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of a test may fail it as well"
+)]
 
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of tests")]
 mod world;
