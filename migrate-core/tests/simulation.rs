@@ -3,9 +3,14 @@
 //!
 //! `SIMULATION_SEEDS=10000 cargo test -p migrate-core --release --test simulation` is the long
 //! form; `SIMULATION_SEED=7 …` replays one seed. Seeds that failed once stand in
-//! `tests/simulation.seeds` and always run first.
+//! `tests/simulation.seeds` and always run.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of a test may fail it as well"
+)]
 
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of tests")]
 mod world;
@@ -219,13 +224,24 @@ fn regressions() -> Vec<u64> {
     seeds.filter(|seed| !seed.is_empty()).map(|seed| seed.parse().expect("a seed")).collect()
 }
 
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+#[test]
+fn seeds_that_failed_once() {
+    replay_all(&regressions());
+}
+
 #[test]
 fn the_destination_ends_as_without_faults() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seeds: Vec<u64> = match (number("SIMULATION_SEED"), number("SIMULATION_SEEDS")) {
+    replay_all(&match (number("SIMULATION_SEED"), number("SIMULATION_SEEDS")) {
         (Some(seed), _) => vec![seed],
-        (None, count) => regressions().into_iter().chain(0..count.unwrap_or(500)).collect(),
-    };
+        (None, count) => (0..count.unwrap_or(500)).collect(),
+    });
+}
+
+fn replay_all(seeds: &[u64]) {
     // Each seed has a runtime of its own, so it is the same on whichever thread it runs.
     let next = AtomicUsize::new(0);
     let work = || {

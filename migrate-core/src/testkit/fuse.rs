@@ -40,6 +40,19 @@ pub enum Moment {
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
 /// Counts the calls of one process, and kills it at one of them.
+///
+/// ```
+/// # use migrate_core::testkit::{Fuse, MemoryTarget, Moment, Piece, Sample, Uniqueness};
+/// # use migrate_core::Key;
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let (target, fuse) = (MemoryTarget::new(), Fuse::at(1, Moment::Answer));
+/// let sink = fuse.guard(target.clone());
+/// let anna = Sample::new(Key::new("person", 1), Piece::object(Uniqueness::Indexed, "Anna"));
+/// assert_eq!(fuse.burn(anna.written_to(&sink)).await, None, "killed before it had the answer");
+/// assert_eq!(target.objects().len(), 1);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fuse(Arc<Wire>);
 
@@ -255,6 +268,41 @@ impl fmt::Display for CrashPoint {
 /// `process` is one process of the migration: it puts [`Process::fuse`] into its sources and sinks, and ends when it must be started again
 /// or has come to its end; it is started again after an error that is passing. `check` sees the
 /// world after each of these.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use migrate_core::testkit::{
+///     CrashLedger, CrashPoint, MemoryTarget, Piece, Process, ScriptedSource, Uniqueness,
+///     crash_points,
+/// };
+/// use migrate_core::*;
+///
+/// async fn process(target: &MemoryTarget, process: Process) -> Result<(), RunError> {
+///     let people = ScriptedSource::new([("person:1", "Anna"), ("person:2", "Bo")]);
+///     let mapper = map_fn(|record: Record<&str>, out: &mut Emit<Piece>| {
+///         out.push(Piece::object(Uniqueness::Indexed, record.body));
+///     });
+///     let (people, sink) = (process.fuse.guard(people), process.fuse.guard(target.clone()));
+///     let plan = Plan::new().stage(Pipeline::new("people", people, mapper, sink), &[]);
+///
+///     let (ledger, stop) = (process.ledger.clone(), StopSignal::new());
+///     let run = Run::begin(ledger, Arc::new(Unobserved), stop, Patience::default()).await?;
+///     process.follow(&run);
+///     plan.run(&run, &RunOptions::default()).await.map(drop)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let fresh = async || (MemoryTarget::new(), CrashLedger::new(MemoryLedger::new(), 1));
+/// let check = async |target: &MemoryTarget,
+///                    _: &CrashLedger<MemoryLedger>,
+///                    at: Option<CrashPoint>| {
+///     assert_eq!(target.objects().len(), 2, "{at:?}");
+/// };
+/// let calls = crash_points(fresh, process, check).await;
+/// assert!(calls > 10);
+/// # }
+/// ```
 ///
 /// # Panics
 ///

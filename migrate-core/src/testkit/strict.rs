@@ -10,6 +10,20 @@ use crate::{Key, async_trait};
 
 /// Stands in front of a sink and notes what no engine should do to it: more batches at once than
 /// it takes, or larger ones, or two writes of one record at once. Clones share the notes.
+///
+/// ```
+/// # use migrate_core::testkit::{MemoryTarget, Piece, Sample, Strict, Uniqueness};
+/// # use migrate_core::{Key, Sink};
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let sink = Strict::new(MemoryTarget::new());
+/// let anna = Sample::new(Key::new("person", 1), Piece::object(Uniqueness::ById, "Anna"));
+/// let (once, _answer) = anna.offer();
+/// let (again, _answer) = anna.offer();
+/// sink.write(vec![once, again]).await;
+/// assert_eq!(sink.complaints(), ["a batch of 2", "two writes of person:1 at once"]);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Strict<S> {
     inner: S,
