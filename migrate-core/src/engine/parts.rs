@@ -1,6 +1,7 @@
 //! The writes of one entry, changed in step with what is about to be committed.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use crate::Key;
 use crate::ledger::{Change, Entry, Part, PartState, Written};
@@ -43,11 +44,12 @@ pub(super) fn intend(
     pending: &mut Vec<Change>,
     key: &Key,
     stage: &str,
+    draft: Option<Value>,
     at: DateTime<Utc>,
 ) {
     let known = written(entry, key);
-    set_part(entry, key, PartState::Intended { at, known });
-    pending.push(Change::Intent { key: key.clone(), stage: stage.to_owned(), at });
+    set_part(entry, key, PartState::Intended { at, known, draft: draft.clone() });
+    pending.push(Change::Intent { key: key.clone(), stage: stage.to_owned(), draft, at });
 }
 
 /// Takes back an intent, if there was one: its write surely did not take effect.

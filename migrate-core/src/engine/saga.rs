@@ -102,7 +102,7 @@ enum Awaiting {
     Turn,
     References(Next),
     Receipt { step: usize, key: Key, guarded: bool },
-    Answer { step: usize, key: Key, since: DateTime<Utc> },
+    Answer { key: Key, fingerprint: Fingerprint, since: DateTime<Utc> },
     Others,
     Nothing,
 }
@@ -153,11 +153,14 @@ impl<'a, D: Draft> Saga<'a, D> {
             (Awaiting::Receipt { step, key, guarded }, Event::Receipt { receipt, gone }) => {
                 self.receipt(step, key, guarded, receipt, gone, now)
             }
-            (Awaiting::Answer { step, key, since }, Event::Looked { found, asked_at, gone }) => {
+            (
+                Awaiting::Answer { key, fingerprint, since },
+                Event::Looked { found, asked_at, gone },
+            ) => {
                 let looks = self.unit.looks(Parking::Doubt);
                 let look = Look { since, asked_at, looks, gone };
                 let judgement = look.judge(found, now, &self.times.patience);
-                self.judged(step, key, since, judgement, now)
+                self.judged(key, fingerprint, since, judgement, now)
             }
             (Awaiting::Others, Event::Others(others)) => self.settled_with(others, now),
             // Nothing else was asked for; what is known is kept, and the next run goes on.
@@ -183,19 +186,22 @@ impl<'a, D: Draft> Saga<'a, D> {
                 return self.interrupted();
             }
             let next = self.unit.next(self.from, &self.entry, self.wrote);
-            let draft = match &next {
+            let references = match &next {
                 Next::Nothing => return self.settle(now),
                 Next::Corrected { step, known } => {
-                    let key = self.unit.steps[*step].key.clone();
-                    let known = known.clone();
-                    self.done(*step, key, known.target, known.how, known.state, now);
+                    let (key, fingerprint) = self.unit.steps[*step].named();
+                    let known = Written { fingerprint, ..known.clone() };
+                    self.done(key, known, now);
                     continue;
                 }
-                Next::Write { step, correction, .. } | Next::Doubt { step, correction, .. } => {
-                    self.draft(*step, correction.is_some())
+                Next::Write { step, correction, .. } => {
+                    self.draft(*step, correction.is_some()).references()
+                }
+                Next::Doubt { key, .. } => {
+                    let intended = self.unit.intended(&self.entry, key);
+                    intended.map(|(draft, _)| draft.references()).unwrap_or_default()
                 }
             };
-            let references = draft.references();
             if references.is_empty() {
                 let root = written(&self.entry, &self.entry.key);
                 return self.resolved(next, References::Ready(Resolved::of_root(root)), now);
@@ -216,17 +222,17 @@ impl<'a, D: Draft> Saga<'a, D> {
                 // It is due as soon as anything has been settled that it may have waited for.
                 self.park(Parking::Parent, now, now, looks, now)
             }
-            (Next::Doubt { step, intended_at, correction }, References::Ready(resolved)) => {
-                self.look(step, intended_at, correction, resolved)
+            (Next::Doubt { key, intended_at }, References::Ready(resolved)) => {
+                self.look(key, intended_at, resolved)
             }
-            (Next::Doubt { step, intended_at, correction }, _) => {
-                let key = self.key(step, correction);
+            (Next::Doubt { key, intended_at }, _) => {
                 let since = self.unit.doubt_since(intended_at, self.times.run_begun);
                 let looks = self.unit.looks(Parking::Doubt);
                 let look = Look { since, asked_at: now, looks, gone: false };
                 let judgement =
                     look.in_vain("its parent is not in place", now, &self.times.patience);
-                self.judged(step, key, since, judgement, now)
+                // It is parked or given up; there is nothing to be noted as found.
+                self.judged(key, Fingerprint::of(b"not looked at"), since, judgement, now)
             }
             (Next::Nothing | Next::Corrected { .. }, _) => self.interrupted(),
         }
@@ -244,7 +250,9 @@ impl<'a, D: Draft> Saga<'a, D> {
         let guarded = self.unit.steps[step].is_guarded() || correction.is_some();
         let key = self.key(step, correction);
         if guarded {
-            intend(&mut self.entry, &mut self.pending, &key, self.stage, now);
+            // A draft that cannot be kept is looked for as the record has it then.
+            let kept = serde_json::to_value(&draft).ok();
+            intend(&mut self.entry, &mut self.pending, &key, self.stage, kept, now);
         }
         let sending = Sending {
             key: key.clone(),
@@ -283,7 +291,8 @@ impl<'a, D: Draft> Saga<'a, D> {
             Outcome::Failed(failure) => return self.failed(&key, guarded, failure, gone, now),
         };
         self.wrote |= how != How::Unchanged;
-        self.done(step, key, target, how, state, now);
+        let fingerprint = self.unit.steps[step].fingerprint;
+        self.done(key, Written { target, fingerprint, how, state, at: now }, now);
         if self.unit.steps[step].draft.repeats_after_others() {
             // It is done for this saga: it must not ask for itself again.
             self.from = step + 1;
@@ -327,25 +336,20 @@ impl<'a, D: Draft> Saga<'a, D> {
         }
     }
 
-    fn look(
-        &mut self,
-        step: usize,
-        intended_at: DateTime<Utc>,
-        correction: Option<Key>,
-        resolved: Resolved,
-    ) -> Action<D> {
-        let draft = self.draft(step, correction.is_some());
-        let key = self.key(step, correction);
+    fn look(&mut self, key: Key, intended_at: DateTime<Utc>, resolved: Resolved) -> Action<D> {
+        let Some((draft, fingerprint)) = self.unit.intended(&self.entry, &key) else {
+            return self.interrupted();
+        };
         let since = self.unit.doubt_since(intended_at, self.times.run_begun);
         let taken = targets_but(&self.entry, &key);
-        self.awaiting = Awaiting::Answer { step, key: key.clone(), since };
+        self.awaiting = Awaiting::Answer { key: key.clone(), fingerprint, since };
         Action::Look(Box::new(Doubt { key, draft, resolved, intended_at, taken }))
     }
 
     fn judged(
         &mut self,
-        step: usize,
         key: Key,
+        fingerprint: Fingerprint,
         since: DateTime<Utc>,
         judgement: Judgement,
         now: DateTime<Utc>,
@@ -357,11 +361,11 @@ impl<'a, D: Draft> Saga<'a, D> {
                 if !twins.is_empty() {
                     self.unit.notes.push(twin_note(&key, &twins));
                 }
-                self.done(step, key.clone(), target, how, None, now);
-                if !current {
-                    // It counts as another state of the draft, which is updated or corrected.
-                    self.set_fingerprint(&key, Fingerprint::of(b"older than the draft"));
-                }
+                // What is older than the draft counts as another state of it, which is then updated
+                // or corrected.
+                let older = || Fingerprint::of(b"older than the draft");
+                let fingerprint = if current { fingerprint } else { older() };
+                self.done(key, Written { target, fingerprint, how, state: None, at: now }, now);
                 self.step(now)
             }
             Judgement::NotThere => {
@@ -387,18 +391,11 @@ impl<'a, D: Draft> Saga<'a, D> {
         }
     }
 
-    fn done(
-        &mut self,
-        step: usize,
-        key: Key,
-        target: TargetId,
-        how: How,
-        state: Option<Fingerprint>,
-        now: DateTime<Utc>,
-    ) {
+    /// Notes what a write became.
+    fn done(&mut self, key: Key, written_now: Written, now: DateTime<Utc>) {
         let at = after_all(&self.entry, now);
+        let Written { target, fingerprint, how, state, .. } = written_now;
         let how = written(&self.entry, &key).map_or(how, |former| former.how.then(how));
-        let fingerprint = self.unit.steps[step].fingerprint;
         if key == self.entry.key {
             self.entry.target = Some(target.clone());
         }
@@ -406,16 +403,6 @@ impl<'a, D: Draft> Saga<'a, D> {
         set_part(&mut self.entry, &key, PartState::Done(done));
         let stage = self.stage.to_owned();
         self.pending.push(Change::Done { key, stage, target, fingerprint, how, state, at });
-    }
-
-    fn set_fingerprint(&mut self, key: &Key, other: Fingerprint) {
-        if let Some(Change::Done { fingerprint, .. }) = self.pending.last_mut() {
-            *fingerprint = other;
-        }
-        if let Some(mut known) = written(&self.entry, key) {
-            known.fingerprint = other;
-            set_part(&mut self.entry, key, PartState::Done(known));
-        }
     }
 
     fn draft(&self, step: usize, corrects: bool) -> D {

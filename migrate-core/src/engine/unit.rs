@@ -52,8 +52,8 @@ pub(super) enum Next {
     Write { step: usize, known: Option<Written>, correction: Option<Key> },
     /// The correction of this step is written already: it only has to be noted.
     Corrected { step: usize, known: Written },
-    /// It is not known whether step `step` was written: look for it, unless it is too early.
-    Doubt { step: usize, intended_at: DateTime<Utc>, correction: Option<Key> },
+    /// It is not known whether this write was made: look for it, unless it is too early.
+    Doubt { key: Key, intended_at: DateTime<Utc> },
     /// Nothing is left to write.
     Nothing,
 }
@@ -111,14 +111,23 @@ impl<D: Draft> Unit<D> {
 
     /// What to do next, given the ledger's entry. `wrote` says that this saga has written
     /// something, so that a close has to follow again.
+    ///
+    /// Doubt comes first, also about a write that the record, as it is now, would not make: it may
+    /// have changed since.
     pub(super) fn next(&self, from: usize, entry: &Entry, wrote: bool) -> Next {
+        for part in &entry.parts {
+            if let PartState::Intended { at, .. } = part.state
+                && self.intended(entry, &part.key).is_some()
+            {
+                return Next::Doubt { key: part.key.clone(), intended_at: at };
+            }
+        }
         for (index, step) in self.steps.iter().enumerate().skip(from) {
             let written = match entry.part(&step.key).map(|part| &part.state) {
-                None => return Next::Write { step: index, known: None, correction: None },
-                Some(PartState::Intended { at, .. }) => {
-                    return Next::Doubt { step: index, intended_at: *at, correction: None };
-                }
                 Some(PartState::Done(written)) => written,
+                None | Some(PartState::Intended { .. }) => {
+                    return Next::Write { step: index, known: None, correction: None };
+                }
             };
             if written.fingerprint == step.fingerprint {
                 let undone = step.draft.repeats_after_others()
@@ -135,14 +144,30 @@ impl<D: Draft> Unit<D> {
             }
             let key = step.correction_key();
             return match entry.part(&key).map(|part| &part.state) {
-                None => Next::Write { step: index, known: None, correction: Some(key) },
-                Some(PartState::Intended { at, .. }) => {
-                    Next::Doubt { step: index, intended_at: *at, correction: Some(key) }
-                }
                 Some(PartState::Done(_)) => Next::Corrected { step: index, known: written.clone() },
+                None | Some(PartState::Intended { .. }) => {
+                    Next::Write { step: index, known: None, correction: Some(key) }
+                }
             };
         }
         Next::Nothing
+    }
+
+    /// What was about to be written under a key, and the fingerprint of the state it stands for:
+    /// as the intent keeps it, else as the record has it now. `None` where neither is known.
+    pub(super) fn intended(&self, entry: &Entry, key: &Key) -> Option<(D, Fingerprint)> {
+        if let Some(PartState::Intended { draft: Some(draft), .. }) =
+            entry.part(key).map(|part| &part.state)
+            && let Ok(draft) = serde_json::from_value::<D>(draft.clone())
+            && let Ok(fingerprint) = fingerprint(&draft)
+        {
+            return Some((draft, fingerprint));
+        }
+        let own = self.steps.iter().find(|step| step.key == *key);
+        own.map(|step| (step.draft.clone(), step.fingerprint)).or_else(|| {
+            let step = self.steps.iter().find(|step| step.correction_key() == *key)?;
+            Some((step.draft.correction()?, step.fingerprint))
+        })
     }
 
     /// When the write of an intent was last being sent, as far as anybody knows.
@@ -176,6 +201,11 @@ impl<D: Draft> Step<D> {
             None => format!("+{hex}"),
         };
         self.key.root().part(name)
+    }
+
+    /// Its key and fingerprint.
+    pub(super) fn named(&self) -> (Key, Fingerprint) {
+        (self.key.clone(), self.fingerprint)
     }
 
     /// Must it not be written again before it is known what became of it?

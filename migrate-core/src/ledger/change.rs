@@ -37,13 +37,16 @@ pub enum Change {
         at: DateTime<Utc>,
     },
     /// A write is about to be made that must not be repeated. The record's entry is made, as
-    /// pending, if there is none. An intent that stands already keeps its time, since the write
-    /// may have taken effect ever since.
+    /// pending, if there is none. An intent that stands already keeps its time and its draft, since
+    /// the write may have taken effect ever since.
     Intent {
         /// The key of the write, a part key or a record's.
         key: Key,
         /// The stage it belongs to.
         stage: String,
+        /// What is about to be written, as JSON, so that it is looked for as it was sent even if the
+        /// record has changed meanwhile. It is people's data, and is gone with the intent.
+        draft: Option<Value>,
         /// When.
         at: DateTime<Utc>,
     },

@@ -85,7 +85,7 @@ pub async fn export(ledger: &dyn Ledger, out: &mut (dyn Write + Send)) -> Result
 /// let ledger = MemoryLedger::new();
 /// # use migrate_core::{Key, Ledger};
 /// # let (key, stage, at) = (Key::new("contact", 1), "contacts".into(), chrono::DateTime::UNIX_EPOCH);
-/// ledger.commit(vec![Change::Intent { key, stage, at }]).await?;
+/// ledger.commit(vec![Change::Intent { key, stage, draft: None, at }]).await?;
 /// let mut lines = Vec::new();
 /// export_with(&ledger, ExportOptions::default().drafts(), &mut lines).await?;
 /// assert!(String::from_utf8(lines)?.contains(r#""kind":"entry","key":"contact:1""#));
@@ -303,7 +303,7 @@ impl<'a> PartLine<'a> {
     fn of(part: &'a Part) -> Self {
         let (written, intended_at) = match &part.state {
             PartState::Done(written) => (Some(written), None),
-            PartState::Intended { at, known } => (known.as_ref(), Some(*at)),
+            PartState::Intended { at, known, .. } => (known.as_ref(), Some(*at)),
         };
         Self { key: &part.key, written: written.map(WrittenLine::of), intended_at }
     }

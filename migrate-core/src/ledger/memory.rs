@@ -210,9 +210,9 @@ impl State {
                 entry.attempts = attempts;
                 entry.at = at;
             }
-            Change::Intent { key, stage, at } => {
+            Change::Intent { key, stage, draft, at } => {
                 let row = self.row(&key.root(), &stage, at);
-                rules::intend(&mut self.entries[row], &key, at);
+                rules::intend(&mut self.entries[row], &key, draft, at);
             }
             Change::Done { key, stage, target, fingerprint, how, state, at } => {
                 let row = self.row(&key.root(), &stage, at);

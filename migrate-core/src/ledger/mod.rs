@@ -245,6 +245,8 @@ pub enum PartState {
         at: DateTime<Utc>,
         /// The target and fingerprint of a former write under this key.
         known: Option<Written>,
+        /// What was to be written, as JSON.
+        draft: Option<Value>,
     },
     /// It is done.
     Done(Written),

@@ -1,20 +1,21 @@
 //! What changes do to an entry and to a stage: the same in every ledger of this crate.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{Entry, Part, PartState, StageState, Written};
 use crate::{Cursor, Key};
 
 /// A write of the entry's is about to be made.
-pub(super) fn intend(entry: &mut Entry, key: &Key, at: DateTime<Utc>) {
+pub(super) fn intend(entry: &mut Entry, key: &Key, draft: Option<Value>, at: DateTime<Utc>) {
     match entry.parts.iter_mut().find(|part| part.key == *key) {
         None => {
-            let state = PartState::Intended { at, known: None };
+            let state = PartState::Intended { at, known: None, draft };
             entry.parts.push(Part { key: key.clone(), state });
         }
         Some(part) => {
             if let PartState::Done(known) = &part.state {
-                part.state = PartState::Intended { at, known: Some(known.clone()) };
+                part.state = PartState::Intended { at, known: Some(known.clone()), draft };
             }
         }
     }

@@ -125,7 +125,7 @@ impl Timed for Entry {
         change(&mut self.at);
         for part in &mut self.parts {
             match &mut part.state {
-                PartState::Intended { at, known } => {
+                PartState::Intended { at, known, .. } => {
                     change(at);
                     known.iter_mut().for_each(|known| known.moments(change));
                 }

@@ -230,7 +230,7 @@ mod tests {
             };
             let state = match (known, state) {
                 (Some(written), 'c' | 'u' | '=') => PartState::Done(written),
-                (known, _) => PartState::Intended { at: at(1), known },
+                (known, _) => PartState::Intended { at: at(1), known, draft: None },
             };
             entry.parts.push(Part { key, state });
         }

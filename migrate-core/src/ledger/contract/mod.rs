@@ -24,7 +24,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Change, Entry, How, Ledger, Parked, Parking, Part, PartState, Written};
 use crate::{Alias, Fate, Fingerprint, Key, TargetId};
@@ -100,7 +100,12 @@ fn settle(key: Key, fate: Fate) -> Change {
 }
 
 fn intent(key: Key, at: i64) -> Change {
-    Change::Intent { key, stage: "contacts".into(), at: time(at) }
+    Change::Intent { key, stage: "contacts".into(), draft: draft(at), at: time(at) }
+}
+
+/// What is intended at that time.
+fn draft(at: i64) -> Option<Value> {
+    (at % 2 == 0).then(|| json!({ "text": format!("as it was at {at}") }))
 }
 
 fn done(key: Key, written: Written) -> Change {
@@ -123,7 +128,7 @@ fn is_done(key: Key, written: Written) -> Part {
 }
 
 fn is_intended(key: Key, at: i64, known: Option<Written>) -> Part {
-    Part { key, state: PartState::Intended { at: time(at), known } }
+    Part { key, state: PartState::Intended { at: time(at), known, draft: draft(at) } }
 }
 
 async fn entry(ledger: &dyn Ledger, key: &Key) -> Option<Entry> {

@@ -64,7 +64,7 @@ pub(super) async fn the_first_stage_stays(ledger: &dyn Ledger) {
     ledger.commit(vec![settle(contact(1), Fate::Created)]).await.unwrap();
     let other = || "leads".to_owned();
     let again = vec![
-        Change::Intent { key: contact(1), stage: other(), at: time(1) },
+        Change::Intent { key: contact(1), stage: other(), draft: None, at: time(1) },
         Change::Aliases { key: contact(1), stage: other(), aliases: vec![email(1)] },
         Change::Settle {
             key: contact(1),

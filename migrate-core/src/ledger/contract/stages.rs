@@ -81,7 +81,12 @@ pub(super) async fn tallies(ledger: &dyn Ledger) {
 pub(super) async fn scanning(ledger: &dyn Ledger) {
     let all = Scan::of("contacts");
     assert_eq!(ledger.scan(&all).await.unwrap(), []);
-    let other = Change::Intent { key: Key::new("lead", 1), stage: "leads".into(), at: time(0) };
+    let other = Change::Intent {
+        key: Key::new("lead", 1),
+        stage: "leads".into(),
+        draft: None,
+        at: time(0),
+    };
     ledger.commit(vec![settle(contact(9), Fate::Created), other]).await.unwrap();
     ledger.commit(vec![done(contact(4), written("t", How::Created, 0))]).await.unwrap();
     ledger.commit((5..8).map(|n| settle(contact(n), Fate::Dead)).collect()).await.unwrap();

@@ -36,9 +36,9 @@ impl Tx<'_> {
                 let stage = record.stage;
                 self.recount(stage, former, *fate);
             }
-            Change::Intent { key, stage, at } => {
+            Change::Intent { key, stage, draft, at } => {
                 let record = self.change_or_make(&key.root(), stage, *at)?;
-                rules::intend(&mut record.entry, key, *at);
+                rules::intend(&mut record.entry, key, draft.clone(), *at);
             }
             Change::Done { key, stage, target, fingerprint, how, state, at } => {
                 let (target, fingerprint) = (target.clone(), *fingerprint);

@@ -4,7 +4,7 @@
 //! Each is: a byte of flags, the length and text of what follows the record's key in its own (so
 //! nothing for the record's own write); then, where it is or was done, its target with its length
 //! unless it is the entry's, its fingerprint, the state where it is known, and when; then, where it
-//! is intended, since when. Lengths are varints, and times are zigzag varints of microseconds after
+//! is intended, since when, and its draft where it is known. Lengths are varints, and times are zigzag varints of microseconds after
 //! the entry's own time.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +17,8 @@ const KNOWN: u8 = 1 << 2;
 const INTENDED: u8 = 1 << 3;
 const STATE: u8 = 1 << 4;
 const TARGET_OF_ENTRY: u8 = 1 << 5;
-const ALL: u8 = HOW | KNOWN | INTENDED | STATE | TARGET_OF_ENTRY;
+const DRAFT: u8 = 1 << 6;
+const ALL: u8 = HOW | KNOWN | INTENDED | STATE | TARGET_OF_ENTRY | DRAFT;
 
 /// The writes of an entry; `None` where there are none.
 pub(super) fn pack(entry: &Entry) -> Option<Vec<u8>> {
@@ -26,11 +27,15 @@ pub(super) fn pack(entry: &Entry) -> Option<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(entry.parts.len() * 64);
     for part in &entry.parts {
-        let (known, intended_at) = match &part.state {
+        let (known, intended) = match &part.state {
             PartState::Done(known) => (Some(known), None),
-            PartState::Intended { at, known } => (known.as_ref(), Some(*at)),
+            PartState::Intended { at, known, draft } => (known.as_ref(), Some((*at, draft))),
         };
-        let mut flags = if intended_at.is_some() { INTENDED } else { 0 };
+        let mut flags = match intended {
+            Some((_, Some(_))) => INTENDED | DRAFT,
+            Some((_, None)) => INTENDED,
+            None => 0,
+        };
         if let Some(known) = known {
             flags |= KNOWN | how_code(known.how);
             flags |= if known.state.is_some() { STATE } else { 0 };
@@ -48,8 +53,11 @@ pub(super) fn pack(entry: &Entry) -> Option<Vec<u8>> {
             }
             time(&mut bytes, entry.at, known.at);
         }
-        if let Some(at) = intended_at {
+        if let Some((at, draft)) = intended {
             time(&mut bytes, entry.at, at);
+            if let Some(draft) = draft {
+                text(&mut bytes, &draft.to_string());
+            }
         }
     }
     Some(bytes)
@@ -79,7 +87,14 @@ pub(super) fn unpack(mut bytes: &[u8], entry: &mut Entry) -> Option<()> {
             known = Some(Written { target, fingerprint, how, state, at });
         }
         let state = match (flags & INTENDED != 0, known) {
-            (true, known) => PartState::Intended { at: take_time(&mut bytes, entry.at)?, known },
+            (true, known) => {
+                let at = take_time(&mut bytes, entry.at)?;
+                let draft = match flags & DRAFT {
+                    0 => None,
+                    _ => Some(serde_json::from_str(take_text(&mut bytes)?).ok()?),
+                };
+                PartState::Intended { at, known, draft }
+            }
             (false, Some(known)) => PartState::Done(known),
             (false, None) => return None,
         };
@@ -176,13 +191,14 @@ mod tests {
             },
             Part {
                 key: key.part(""),
-                state: PartState::Intended { at: at(3).unwrap(), known: None },
+                state: PartState::Intended { at: at(3).unwrap(), known: None, draft: None },
             },
             Part {
                 key: key.part("again"),
                 state: PartState::Intended {
                     at: at(-3).unwrap(),
                     known: Some(written("", None, 0)),
+                    draft: Some(serde_json::json!({ "text": "häi" })),
                 },
             },
         ];

@@ -209,7 +209,7 @@ fn old_parts(db: &Connection, entry: i64, root: &Key) -> Result<Vec<Part>> {
         };
         let state = match (known, row.get::<_, Option<i64>>("intended_at")?) {
             (Some(known), None) => PartState::Done(known),
-            (known, _) => PartState::Intended { at: row.time("intended_at")?, known },
+            (known, _) => PartState::Intended { at: row.time("intended_at")?, known, draft: None },
         };
         parts.push(Part { key, state });
     }

@@ -145,7 +145,9 @@ fn change() -> impl Strategy<Value = Change> {
                     at,
                 }
             }),
-        (write(), stage(), at()).prop_map(|(key, stage, at)| Change::Intent { key, stage, at }),
+        (write(), stage(), option::of(0..9u8), at()).prop_map(|(key, stage, draft, at)| {
+            Change::Intent { key, stage, draft: draft.map(Value::from), at }
+        }),
         (write(), stage(), target(), fingerprint(), how, option::of(fingerprint()), at()).prop_map(
             |(key, stage, target, fingerprint, how, state, at)| Change::Done {
                 key,

@@ -96,7 +96,7 @@ async fn everything_is_there(ledger: &SqliteLedger) {
     };
     let own = PartState::Done(written("t1", "1", How::Created, 900));
     let known = Some(written("tag-7", "2", How::Unchanged, 1400));
-    let tag = PartState::Intended { at: at(1500), known };
+    let tag = PartState::Intended { at: at(1500), known, draft: None };
     let first = Entry {
         fate: Fate::Updated,
         fingerprint: Some(fingerprint("e")),
@@ -107,7 +107,7 @@ async fn everything_is_there(ledger: &SqliteLedger) {
         parts: vec![Part { key: key(1), state: own }, Part { key: key(1).part("tag"), state: tag }],
         ..Entry::pending(key(1), "contacts")
     };
-    let intended = PartState::Intended { at: at(1600), known: None };
+    let intended = PartState::Intended { at: at(1600), known: None, draft: None };
     let second = Entry {
         fate: Fate::Dead,
         reason: Some(reason()),
