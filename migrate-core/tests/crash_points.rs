@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migrate_core::testkit::{CrashLedger, CrashPoint, Fuse, MemoryTarget, Process, crash_points};
-use migrate_core::{Fate, Ledger, MemoryLedger, RunError, StopSignal};
+use migrate_core::{
+    Fate, Key, Ledger, MemoryLedger, Run, RunError, RunOptions, Selection, StopSignal,
+};
 use world::{Data, STAGES};
 
 struct World {
@@ -33,6 +35,49 @@ impl World {
         tokio::time::sleep(Duration::from_secs(600)).await;
         world.data.goes_on();
         (world, ledger)
+    }
+
+    /// All is migrated, and what the destination refused was mended there since.
+    async fn mended() -> (Self, CrashLedger<MemoryLedger>) {
+        let (world, ledger) = Self::fresh().await;
+        world.undisturbed(&ledger).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        world.target.answer(Key::new("lead", 7), None);
+        (world, ledger)
+    }
+
+    /// Tries again what is dead or queued. The leads can be looked up, the others are read whole.
+    async fn redrive(&self, process: Process) -> Result<(), RunError> {
+        self.redrive_on(process.ledger.clone(), &process.fuse, |run| process.follow(run)).await
+    }
+
+    async fn redrive_on(
+        &self,
+        ledger: Arc<dyn Ledger>,
+        fuse: &Fuse,
+        begun: impl FnOnce(&Run),
+    ) -> Result<(), RunError> {
+        let plan = world::fused_plan(&self.data, &self.target, fuse);
+        let run = Run::on(ledger).patience(world::patience()).begin().await?;
+        begun(&run);
+        plan.redrive(&run, &Selection::all(), &RunOptions::default()).await.map(drop)
+    }
+
+    /// What the destination holds when it was driven again without a kill.
+    async fn redriven() -> Vec<String> {
+        let (world, ledger) = Self::mended().await;
+        let (shared, fuse) = (Arc::new(ledger.clone()), Fuse::never());
+        let run = world.redrive_on(shared, &fuse, |run| ledger.follow(run));
+        run.await.expect("a run");
+        world.target.contents()
+    }
+
+    /// What the destination holds after a run without a kill.
+    async fn migrated(fresh: impl AsyncFn() -> (Self, CrashLedger<MemoryLedger>)) -> Vec<String> {
+        let (world, ledger) = fresh().await;
+        world.undisturbed(&ledger).await;
+        assert_eq!(world.data.not_as_it_should_be(&world.target), [""; 0]);
+        world.target.contents()
     }
 
     async fn process(&self, process: Process) -> Result<(), RunError> {
@@ -61,11 +106,11 @@ async fn is_whole(ledger: &dyn Ledger, at: &str) {
     }
 }
 
-async fn killed_anywhere(fresh: impl AsyncFn() -> (World, CrashLedger<MemoryLedger>)) -> u64 {
-    let (world, ledger) = fresh().await;
-    world.undisturbed(&ledger).await;
-    let expected = world.target.contents();
-    assert_eq!(world.data.not_as_it_should_be(&world.target), [""; 0]);
+async fn killed_anywhere(
+    fresh: impl AsyncFn() -> (World, CrashLedger<MemoryLedger>),
+    process: impl AsyncFn(&World, Process) -> Result<(), RunError>,
+    expected: Vec<String>,
+) -> u64 {
     let check =
         async |world: &World, ledger: &CrashLedger<MemoryLedger>, point: Option<CrashPoint>| {
             let at = point.map_or_else(|| "not killed".to_owned(), |point| point.to_string());
@@ -79,17 +124,26 @@ async fn killed_anywhere(fresh: impl AsyncFn() -> (World, CrashLedger<MemoryLedg
             world.undisturbed(ledger).await;
             assert_eq!(world.target.writes(), writes, "{at}: a further run wrote");
         };
-    crash_points(fresh, World::process, check).await
+    crash_points(fresh, process, check).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_at_any_call_changes_nothing_in_the_end() {
-    let calls = killed_anywhere(World::fresh).await;
+    let calls =
+        killed_anywhere(World::fresh, World::process, World::migrated(World::fresh).await).await;
     assert!(calls > 60, "the migration is too small to prove anything: {calls} calls");
 }
 
 #[tokio::test(start_paused = true)]
 async fn nor_does_one_while_changes_are_brought_over() {
-    let calls = killed_anywhere(World::gone_on).await;
+    let calls =
+        killed_anywhere(World::gone_on, World::process, World::migrated(World::gone_on).await)
+            .await;
     assert!(calls > 60, "the migration is too small to prove anything: {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_while_the_dead_are_driven_again() {
+    let calls = killed_anywhere(World::mended, World::redrive, World::redriven().await).await;
+    assert!(calls > 20, "the migration is too small to prove anything: {calls} calls");
 }

@@ -175,19 +175,24 @@ where
     }
 
     async fn redrive_selected(&self, run: &Run, selection: &Selection) -> Result<(), RunError> {
+        let state = run.ledger.stage(&self.name).await?;
+        let unfinished = state.pass > 0 && !state.finished;
         let mut selected = pin!(selected(&self.name, run, selection));
-        let Some(first) = selected.try_next().await? else { return Ok(()) };
-        let Some(lookup) = self.lookup.as_ref().filter(|_| self.grouping.is_none()) else {
-            // Records that share an identity must all be known, and those that cannot be looked
-            // up must be met: everything is read.
+        let first = selected.try_next().await?;
+        if first.is_none() && !unfinished {
+            return Ok(());
+        }
+        let lookup = self.lookup.as_ref().filter(|_| self.grouping.is_none() && !unfinished);
+        let Some(lookup) = lookup else {
+            // Records that share an identity must all be known, those that cannot be looked up must
+            // be met, and a pass that was begun is gone on with: everything is read.
             let state = self.begin(run, false).await?;
             return self.pass(run, &state, Some(selection)).await;
         };
         let (stage, estimate) = (self.name.as_str(), Estimate::Unknown);
         run.observer.observe(&Event::StageBegun { stage, estimate, done: 0 });
-        let pass = run.ledger.stage(stage).await?.pass;
-        let intake = Intake { only_forced: true, ..self.intake(run, pass, Some(selection)) };
-        let mut keys = Some(first);
+        let intake = Intake { only_forced: true, ..self.intake(run, state.pass, Some(selection)) };
+        let mut keys = first;
         while let Some(some) = keys {
             self.take(&intake, lookup.lookup(some)).await?;
             keys = selected.try_next().await?;
