@@ -126,8 +126,7 @@ impl Run {
         }
     }
 
-    /// Begins a run on a ledger.
-    pub async fn begin(
+    async fn begin(
         ledger: Arc<dyn Ledger>,
         observer: Arc<dyn Observer>,
         stop: StopSignal,

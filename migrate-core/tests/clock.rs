@@ -9,8 +9,7 @@ use migrate_core::testkit::{
     CrashLedger, Fuse, MemoryTarget, Moment, Piece, ScriptedSource, Uniqueness, Unsynced,
 };
 use migrate_core::{
-    Emit, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunOptions, Sink, StopSignal,
-    Unobserved, map_fn,
+    Emit, Key, MemoryLedger, Pipeline, Plan, Record, Run, RunOptions, Sink, StopSignal, map_fn,
 };
 
 async fn run<K: Sink<Piece> + 'static>(
@@ -25,7 +24,7 @@ async fn run<K: Sink<Piece> + 'static>(
     });
     let plan = Plan::new().stage(Pipeline::new("threads", source.clone(), mapper, sink), &[]);
     let (ledger, stop) = (Arc::new(ledger.clone()), StopSignal::new());
-    let run = Run::begin(ledger, Arc::new(Unobserved), stop, Patience::default()).await;
+    let run = Run::on(ledger).stopped_by(stop).begin().await;
     // The paused clock of the runs before is not carried on: each run begins at the wall's time,
     // which is earlier than what they have written into the ledger.
     plan.run(&run.expect("a run"), &RunOptions::default()).await.expect("it ends well");

@@ -17,7 +17,7 @@ use migrate_core::testkit::{
 use migrate_core::{
     Doubt, Emit, Failure, FailureKind, Fate, Found, Key, Ledger, Limits, MemoryLedger, Outcome,
     Patience, Pipeline, Plan, Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, StopSignal,
-    Unobserved, Unreadable, Write, async_trait, map_fn,
+    Unreadable, Write, async_trait, map_fn,
 };
 use tokio::time::Instant;
 
@@ -61,7 +61,7 @@ async fn run_until(
     stop: StopSignal,
 ) -> Result<RunEnd, RunError> {
     let patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
-    let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience).await?;
+    let run = Run::on(ledger).stopped_by(stop).patience(patience).begin().await?;
     plan.run(&run, &RunOptions::default()).await
 }
 
@@ -71,7 +71,7 @@ async fn run_carried_on(
     ledger: Arc<CrashLedger<MemoryLedger>>,
 ) -> Result<RunEnd, RunError> {
     let patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
-    let run = Run::begin(ledger.clone(), Arc::new(Unobserved), StopSignal::new(), patience).await?;
+    let run = Run::on(ledger.clone()).patience(patience).begin().await?;
     ledger.follow(&run);
     plan.run(&run, &RunOptions::default()).await
 }
@@ -420,12 +420,7 @@ async fn law_13_nothing_shown_holds_data() {
     let (write, _answer) = Sample::new(key(1), Private(vec![(true, secret.into())])).offer();
     let ledger = MemoryLedger::new();
     let error = RunError::Draft { key: key(1), message: "another form".into() };
-    let run = Run::begin(
-        Arc::new(MemoryLedger::new()),
-        Arc::new(Unobserved),
-        StopSignal::new(),
-        Patience::default(),
-    );
+    let run = Run::on(Arc::new(MemoryLedger::new())).begin();
     let run = run.await.expect("a run");
     let shown = format!("{write:?} {ledger:?} {error:?} {error} {run:?}");
     assert!(!shown.contains(secret) && !shown.contains("anna"), "{shown}");

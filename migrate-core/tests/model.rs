@@ -14,8 +14,7 @@ use migrate_core::testkit::{CrashLedger, Piece, ScriptedSource, Uniqueness, Unsy
 use migrate_core::{
     Doubt, Draft as _, Emit, Evidence, Failure, FailureKind, Fate, Found, Key, Ledger, Limits,
     MemoryLedger, Name, Patience, Pipeline, Plan, Reason, Record, Repeat, Run, RunError,
-    RunOptions, Sink, StopSignal, TargetId, Unobserved, WAITING_FOR_PARENT, Write, async_trait,
-    map_fn,
+    RunOptions, Sink, StopSignal, TargetId, WAITING_FOR_PARENT, Write, async_trait, map_fn,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -391,7 +390,7 @@ impl Case {
         let process = async move {
             let stop = StopSignal::new();
             let shared = Arc::new(ledger.clone());
-            let run = Run::begin(shared, Arc::new(Unobserved), stop, patience).await?;
+            let run = Run::on(shared).stopped_by(stop).patience(patience).begin().await?;
             ledger.follow(&run);
             plan.run(&run, &RunOptions::default()).await.map(drop)
         };

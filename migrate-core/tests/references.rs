@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use migrate_core::testkit::{CrashLedger, MemoryTarget, Piece, ScriptedSource, Uniqueness};
 use migrate_core::{
-    Alias, Emit, Fate, Key, Ledger, MemoryLedger, Patience, Pipeline, Plan, Record, Run,
-    RunOptions, StopSignal, Tally, Unobserved, map_fn,
+    Alias, Emit, Fate, Key, Ledger, MemoryLedger, Pipeline, Plan, Record, Run, RunOptions,
+    StopSignal, Tally, map_fn,
 };
 
 fn key(n: u64) -> Key {
@@ -48,7 +48,7 @@ impl Migration {
         let stage = Pipeline::new("records", self.source.clone(), mapper, self.target.clone());
         let plan = Plan::new().stage(stage, &[]);
         let (ledger, stop) = (Arc::new(self.ledger.clone()), StopSignal::new());
-        let run = Run::begin(ledger, Arc::new(Unobserved), stop, Patience::default()).await;
+        let run = Run::on(ledger).stopped_by(stop).begin().await;
         let run = run.expect("a run");
         self.ledger.follow(&run);
         let options = RunOptions::default();

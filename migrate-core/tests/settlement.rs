@@ -12,7 +12,7 @@ use migrate_core::testkit::{
 };
 use migrate_core::{
     Draft as _, Emit, Event, Fate, Key, Ledger, MemoryLedger, Patience, Pipeline, Plan, Record,
-    Repeat, Run, RunOptions, StopSignal, map_fn,
+    Repeat, Run, RunOptions, map_fn,
 };
 use tokio::time::Instant;
 
@@ -80,7 +80,7 @@ async fn moved(row: &Row, mishap: Option<Mishap>, lag: Duration) -> (MemoryTarge
     });
     let ledger = Arc::new(MemoryLedger::new());
     let patience = Patience::new(SETTLE_AFTER, LAG_HORIZON);
-    let run = Run::begin(ledger.clone(), observer, StopSignal::new(), patience).await;
+    let run = Run::on(ledger.clone()).observed_by(observer).patience(patience).begin().await;
     plan.run(&run.expect("a run"), &RunOptions::default()).await.expect("it ends");
     let tally = ledger.tally("records").await.expect("a tally");
     assert_eq!(tally.of(Fate::Created), OTHERS + 1, "{tally:?}");

@@ -162,5 +162,11 @@ async fn begin_run(
     observer: Arc<dyn Observer>,
 ) -> Result<Run, Unfinished> {
     let (stop, patience) = (runner.stop.clone(), runner.patience());
-    Run::begin(ledger, observer, stop, patience).await.map_err(Unfinished::ledger)
+    Run::on(ledger)
+        .observed_by(observer)
+        .stopped_by(stop)
+        .patience(patience)
+        .begin()
+        .await
+        .map_err(Unfinished::ledger)
 }

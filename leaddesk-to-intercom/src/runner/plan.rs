@@ -96,7 +96,11 @@ impl Session {
             .await
             .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
         let (stop, patience) = (runner.stop.clone(), runner.patience());
-        let run = Run::begin(ledger.clone(), runner.observer.clone(), stop, patience)
+        let run = Run::on(ledger.clone())
+            .observed_by(runner.observer.clone())
+            .stopped_by(stop)
+            .patience(patience)
+            .begin()
             .await
             .map_err(Unfinished::ledger)?;
         let end = plan

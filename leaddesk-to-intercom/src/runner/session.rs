@@ -146,7 +146,12 @@ impl Session {
             .await
             .map_err(|cause| RunError::Source { stage: crate::stage::AGENTS.to_owned(), cause })?;
         let (stop, patience) = (runner.stop.clone(), runner.patience());
-        let run = Run::begin(ledger.clone(), runner.observer.clone(), stop, patience).await?;
+        let run = Run::on(ledger.clone())
+            .observed_by(runner.observer.clone())
+            .stopped_by(stop)
+            .patience(patience)
+            .begin()
+            .await?;
         plan.run(&run, &RunOptions::default()).await
     }
 

@@ -155,9 +155,9 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::Alias;
     use crate::ledger::{Change, MemoryLedger};
     use crate::run::{Patience, StopSignal};
-    use crate::{Alias, Unobserved};
 
     fn names() -> Vec<Name> {
         vec![Name::Key(Key::new("contact", 42)), Name::Alias(Alias::new("phone", "+358401"))]
@@ -191,7 +191,7 @@ mod tests {
             ledger.commit(vec![named, settled]).await.expect("a commit");
         }
         let (stop, patience) = (StopSignal::new(), Patience::default());
-        let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience).await.expect("a run");
+        let run = Run::on(ledger).stopped_by(stop).patience(patience).begin().await.expect("a run");
         if active {
             run.takes_part("contacts");
         }

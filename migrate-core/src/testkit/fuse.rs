@@ -285,8 +285,7 @@ impl fmt::Display for CrashPoint {
 ///     let (people, sink) = (process.fuse.guard(people), process.fuse.guard(target.clone()));
 ///     let plan = Plan::new().stage(Pipeline::new("people", people, mapper, sink), &[]);
 ///
-///     let (ledger, stop) = (process.ledger.clone(), StopSignal::new());
-///     let run = Run::begin(ledger, Arc::new(Unobserved), stop, Patience::default()).await?;
+///     let run = Run::on(process.ledger.clone()).begin().await?;
 ///     process.follow(&run);
 ///     plan.run(&run, &RunOptions::default()).await.map(drop)
 /// }

@@ -10,7 +10,7 @@ use migrate_core::{
     Alias, Cursor, Draft, Emit, Estimate, Group, Grouping, Key, Member, Missing, Name, Page,
     Patience, Pipeline, Plan, Reason, Record, Reference, Repeat, Rollback, RollbackOptions,
     RollbackReport, Run, RunEnd, RunError, RunOptions, Sink, Source, SourceError, StopSignal,
-    Unobserved, map_fn,
+    map_fn,
 };
 use serde::{Deserialize, Serialize};
 
@@ -207,7 +207,7 @@ impl Grouping<Item> for ByEmail {
 
 pub(crate) async fn begin(ledger: &Arc<dyn Ledger>, stop: StopSignal) -> Result<Run, RunError> {
     let patience = Patience::new(Duration::from_secs(5), Duration::ZERO);
-    Ok(Run::begin(ledger.clone(), Arc::new(Unobserved), stop, patience).await?)
+    Ok(Run::on(ledger.clone()).stopped_by(stop).patience(patience).begin().await?)
 }
 
 pub(crate) async fn migrate(

@@ -10,8 +10,8 @@ use std::time::Duration;
 use migrate_core::testkit::{Fuse, MemoryTarget, Piece, Rng, ScriptedSource, Uniqueness};
 use migrate_core::{
     Alias, Emit, Group, Grouping, Item, Key, Ledger, Member, Outcome, Patience, Pipeline, Plan,
-    Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, Source, StopSignal, Unobserved,
-    Unreadable, map_fn,
+    Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, Source, StopSignal, Unreadable,
+    map_fn,
 };
 use serde::{Deserialize, Serialize};
 
@@ -292,7 +292,7 @@ pub async fn run(
     stop: StopSignal,
     begun: impl FnOnce(&Run),
 ) -> Result<RunEnd, RunError> {
-    let run = Run::begin(ledger, Arc::new(Unobserved), stop, patience()).await?;
+    let run = Run::on(ledger).stopped_by(stop).patience(patience()).begin().await?;
     begun(&run);
     plan.run(&run, &RunOptions::default()).await
 }

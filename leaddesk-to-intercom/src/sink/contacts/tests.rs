@@ -4,8 +4,7 @@ use std::time::Duration;
 use intercom_client::IntercomClient;
 use migrate_core::ledger::{Change, Ledger};
 use migrate_core::{
-    Emit, Event, Fate, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunOptions,
-    StopSignal, map_fn,
+    Emit, Event, Fate, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunOptions, map_fn,
 };
 use migrate_sandbox::{Account, AccountSpec, Sandbox};
 
@@ -62,7 +61,8 @@ async fn fate_of(client: &IntercomClient, ledger: Arc<dyn Ledger>) -> Fate {
     let plan = Plan::new().stage(Pipeline::new("contacts", source, mapper, sink), &[]);
     let patience = Patience::new(Duration::ZERO, Duration::ZERO);
     let observer = Arc::new(|_: &Event<'_>| {});
-    let run = Run::begin(ledger.clone(), observer, StopSignal::new(), patience).await.unwrap();
+    let run =
+        Run::on(ledger.clone()).observed_by(observer).patience(patience).begin().await.unwrap();
     plan.run(&run, &RunOptions::default()).await.unwrap();
     ledger.entries(&[key]).await.unwrap().remove(0).unwrap().fate
 }

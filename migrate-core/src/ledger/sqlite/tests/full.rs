@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, LedgerError, LedgerErrorKind};
 use crate::{
     Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, Fate, Found, Key, Limits, Page,
     Patience, Pipeline, Plan, Record, Repeat, Run, RunEnd, RunError, RunOptions, Sink, Source,
-    SourceError, SqliteLedger, StopSignal, TargetId, Unobserved, Write, async_trait, map_fn,
+    SourceError, SqliteLedger, TargetId, Write, async_trait, map_fn,
 };
 
 const RECORDS: u64 = 1500;
@@ -78,7 +78,7 @@ async fn migrate(ledger: Arc<dyn Ledger>, there: &There) -> Result<RunEnd, RunEr
     });
     let plan = Plan::new().stage(Pipeline::new("contacts", Numbers, mapper, there.clone()), &[]);
     let patience = Patience::new(Duration::ZERO, Duration::ZERO);
-    let run = Run::begin(ledger, Arc::new(Unobserved), StopSignal::new(), patience).await?;
+    let run = Run::on(ledger).patience(patience).begin().await?;
     plan.run(&run, &RunOptions::default()).await
 }
 
