@@ -297,7 +297,11 @@ impl Sink<Piece> for Model {
     async fn find(&self, doubt: &Doubt<Piece>) -> Result<Found, Failure> {
         tokio::time::sleep(Duration::from_millis(50)).await;
         if doubt.key.kind() == "parent" {
-            return Ok(Found::Yes(TargetId::new("p1")));
+            // One that is refused never came about, whenever its process died.
+            return Ok(match self.truth().parent {
+                Parent::Dies => Found::No(Evidence::Read),
+                _ => Found::Yes(TargetId::new("p1")),
+            });
         }
         let mut truth = self.truth();
         let look = truth.looks.pop_front().unwrap_or(Look::Read);
