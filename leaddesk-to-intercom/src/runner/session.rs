@@ -282,6 +282,14 @@ async fn write_report(
             .iter()
             .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
     );
+    // Attributes and tags are not LeadDesk's to keep.
+    let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
+    notes.extend(vanished.map(|(stage, count)| {
+        format!(
+            "{stage}: {count} that were migrated were not delivered by LeadDesk any more; they stay \
+             in Intercom"
+        )
+    }));
     let now = Utc::now();
     let unfinished = standing.stages.iter().any(|stage| stage.in_doubt + stage.pending > 0);
     let report = Report::new(

@@ -122,3 +122,20 @@ async fn a_changed_outcome_is_corrected() {
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
 }
+
+/// What LeadDesk has lost stays in Intercom, and the report says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_vanished_is_told_and_stays() {
+    let bench = Bench::new(Account::generate(&AccountSpec::plain(20, 8))).await;
+    let told = |report: &migrate_core::Report| -> Vec<String> {
+        let notes = report.notes.iter().filter(|note| note.contains("not delivered by LeadDesk"));
+        notes.map(|note| note.split(" that").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(told(&bench.run().await.report), Vec::<String>::new());
+    let (writes, there) = (bench.writes(), bench.sandbox.workspace());
+    bench.sandbox.edit_account(|account| drop(account.contacts.remove(3)));
+    let told = told(&bench.run().await.report);
+    assert_eq!(told[0], "contacts: 1", "{told:?}");
+    assert_eq!(bench.writes(), writes);
+    assert!(bench.sandbox.workspace() == there, "the workspace has changed");
+}
