@@ -266,3 +266,34 @@ async fn a_rate_is_kept_on_average_and_no_burst_gets_through() {
     }
     assert_eq!(times.len(), 9);
 }
+
+/// A source that fails its reader in the middle.
+struct Panics;
+
+impl Source for Panics {
+    type Record = u64;
+
+    fn read(&self, _: Option<Cursor>) -> BoxStream<'static, Result<Page<u64>, SourceError>> {
+        let pages = stream::iter(0..3).map(|page| match page {
+            0 => Ok(Page::new([Ok(Record::new(Key::new("number", 0), 0))], Some(Cursor::new("1")))),
+            _ => panic!("in the middle"),
+        });
+        pages.boxed()
+    }
+
+    fn estimate(&self) -> Estimate {
+        Estimate::Unknown
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_dies_is_no_end_of_the_source() {
+    let (store, ledger) = (Store::default(), Arc::<MemoryLedger>::default());
+    let books = ledger.clone();
+    let task = tokio::spawn(async move {
+        let ended = run(Panics.prefetch(2), lines(), store, &books).await;
+        ended.map(drop)
+    });
+    assert!(task.await.is_err_and(|error| error.is_panic()), "the panic goes on");
+    assert!(!ledger.stage("lines").await.unwrap().read, "nothing says that all was read");
+}

@@ -146,6 +146,9 @@ fn with_offset(text: &str) -> Option<DateTime<Utc>> {
 }
 
 fn naive(text: &str) -> Option<NaiveDateTime> {
+    if let Some(time) = as_the_api_sends_it(text) {
+        return Some(time);
+    }
     if !plausible(text) {
         return None;
     }
@@ -161,6 +164,22 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
             .find_map(|format| NaiveTime::parse_from_str(time, format).ok())?,
     };
     Some(date.and_time(time))
+}
+
+/// `YYYY-MM-DD HH:MM:SS`, which nearly all times are: read without looking for other forms.
+fn as_the_api_sends_it(text: &str) -> Option<NaiveDateTime> {
+    let bytes: &[u8; 19] = text.as_bytes().try_into().ok()?;
+    let form = b"dddd-dd-dd dd:dd:dd";
+    let fits =
+        |(byte, form): (&u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == form };
+    if !bytes.iter().zip(form).all(fits) {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        bytes[from..to].iter().fold(0, |number, digit| 10 * number + u32::from(digit - b'0'))
+    };
+    let date = NaiveDate::from_ymd_opt(number(0, 4).try_into().ok()?, number(5, 7), number(8, 10))?;
+    date.and_hms_opt(number(11, 13), number(14, 16), number(17, 19))
 }
 
 /// Years have four digits: chrono alone would take `24` for a year in antiquity, and signs as well.

@@ -48,11 +48,12 @@ impl<S: Lookup> Lookup for Prefetched<S> {
 }
 
 /// Reads a stream in a task of its own, which is begun by the first poll and is gone when what is
-/// returned is dropped. The task holds one page beyond those that wait to be taken.
+/// returned is dropped. The task holds one page beyond those that wait to be taken. A task that
+/// dies is no end of the source: its panic goes on here.
 fn ahead<T: Send + 'static>(
-    mut pages: BoxStream<'static, T>,
+    mut pages: BoxStream<'static, Result<T, SourceError>>,
     most: usize,
-) -> BoxStream<'static, T> {
+) -> BoxStream<'static, Result<T, SourceError>> {
     let begin = async move {
         let (send, receive) = mpsc::channel((most - 1).max(1));
         let task = tokio::spawn(async move {
@@ -62,10 +63,20 @@ fn ahead<T: Send + 'static>(
                 }
             }
         });
-        let state = (receive, AbortOnDropHandle::new(task));
-        stream::unfold(state, |(mut receive, task)| async move {
-            let page = receive.recv().await?;
-            Some((page, (receive, task)))
+        let state = Some((receive, AbortOnDropHandle::new(task)));
+        stream::unfold(state, |state| async move {
+            let (mut receive, task) = state?;
+            match receive.recv().await {
+                Some(page) => Some((page, Some((receive, task)))),
+                None => match task.await {
+                    Ok(()) => None,
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Err(error) => {
+                        let stopped = SourceError::unavailable("reading ahead was stopped");
+                        Some((Err(stopped.because(error)), None))
+                    }
+                },
+            }
         })
     };
     stream::once(begin).flatten().boxed()

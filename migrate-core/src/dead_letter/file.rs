@@ -16,6 +16,9 @@ use crate::sink::{Doubt, Evidence, Failure, FailureKind, Found, Limits, Sink, Ta
 /// A sink that writes drafts as lines of JSON. The file is there whole, after
 /// [`finish`](Self::finish), or as it was before; only its owner can read it.
 ///
+/// It begins anew in each process, so it is whole only if the run that fills it begins anew as well:
+/// on a [`MemoryLedger`](crate::MemoryLedger), or another that is made for it.
+///
 /// Clones write to the same file.
 #[derive(Clone)]
 pub struct JsonLines(Arc<Mutex<Lines>>);

@@ -121,8 +121,9 @@ impl<D: Draft> Saga<'_, D> {
         }
     }
 
-    /// Lets the record wait for somebody. It is looked at again in the next run, which costs no
-    /// call, so its fingerprint is not kept.
+    /// Lets the record wait for somebody. It is looked at again in the next run, so its fingerprint
+    /// is not kept: that costs no call where a reference lets it wait, and where the sink did, what
+    /// the sink needs to find out whether somebody has acted.
     pub(super) fn queue(&mut self, reason: Reason, now: DateTime<Utc>) -> Action<D> {
         self.end_as(Fate::Queued, reason, None, now)
     }
@@ -153,7 +154,8 @@ impl<D: Draft> Saga<'_, D> {
         fingerprint: Option<Fingerprint>,
         now: DateTime<Utc>,
     ) -> Action<D> {
-        let attempts = self.unit.waited.map_or(0, |waited| waited.looks) + 1;
+        let looks = self.unit.waited.map_or(0, |waited| waited.looks) + 1;
+        let attempts = looks.max(self.unit.tries);
         for key in std::iter::once(&self.unit.root).chain(&self.unit.merged) {
             self.pending.push(Change::Settle {
                 key: key.clone(),
@@ -166,7 +168,10 @@ impl<D: Draft> Saga<'_, D> {
                 attempts,
                 at: now,
             });
-            self.pending.push(Change::Unpark { key: key.clone() });
+            let keeps_its_place = fate == Fate::Queued && *key == self.unit.root;
+            if !keeps_its_place || self.unit.lane.is_none() || self.takes_a_new_row() {
+                self.pending.push(Change::Unpark { key: key.clone() });
+            }
         }
         let counts = vec![fate; 1 + self.unit.merged.len()];
         if fate != Fate::Queued {
@@ -176,6 +181,13 @@ impl<D: Draft> Saga<'_, D> {
         let (key, lane) = (&self.unit.root, self.unit.lane.as_deref());
         self.pending.extend(place_in_lane(key, self.stage, lane, now));
         self.end(counts, Ok(Ended::Queued))
+    }
+
+    /// Records of one lane are taken up in the order of their rows. One that comes in the order of
+    /// its lane takes a new row, since one that is there from before may be too early; one that was
+    /// parked, or is tried again by itself, has its place already.
+    fn takes_a_new_row(&self) -> bool {
+        self.in_order && self.unit.waited.is_none() && self.unit.lane.is_some()
     }
 
     /// Lets the record wait with its drafts, until `not_before` at least.
@@ -193,9 +205,7 @@ impl<D: Draft> Saga<'_, D> {
         };
         let key = &self.unit.root;
         tracing::debug!(%key, why = why.name(), %not_before, "parked");
-        if self.entry.fate == Fate::Queued && self.unit.lane.is_some() {
-            // What kept its place while it was queued has an early row, and those of one lane are
-            // taken up in the order of their rows.
+        if self.takes_a_new_row() {
             self.pending.push(Change::Unpark { key: key.clone() });
         }
         self.pending.push(Change::Park(Box::new(parked)));
@@ -218,7 +228,8 @@ impl<D: Draft> Saga<'_, D> {
     }
 }
 
-/// Keeps the place of a record that waits for somebody in its lane, also for a later process.
+/// Keeps the place of a record that waits for somebody in its lane, also for a later process. It is
+/// to be made when the record's turn in its lane has come, so that rows are in the lane's order.
 pub(super) fn place_in_lane(
     key: &Key,
     stage: &str,

@@ -1,7 +1,7 @@
 //! The moving part: many records under way at once, while pages are read and settled pages are
 //! committed. It does what [`Scheduler`] and [`Saga`] say, and decides nothing itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use crate::sink::{Failure, FailureKind, Outcome, Receipt, Sink, Write};
 
 use super::RunError;
 use super::batches::Batches;
-use super::ending::{End, Ended};
+use super::ending::{End, Ended, place_in_lane};
 use super::lanes::Hold;
 use super::parts::written;
 use super::resolve::{ToCome, resolve};
@@ -60,14 +60,14 @@ pub(super) enum Item<D> {
     Unit(Unit<D>, Option<Entry>),
     /// One that waits for somebody and is not tried now. It stands for its place in this lane,
     /// which others must not overtake.
-    Queued(String),
+    Queued(Key, String),
 }
 
 impl<D> Item<D> {
     fn lane(&self) -> Option<String> {
         match self {
             Self::Unit(unit, _) => unit.lane.clone(),
-            Self::Queued(lane) => Some(lane.clone()),
+            Self::Queued(_, lane) => Some(lane.clone()),
         }
     }
 }
@@ -111,10 +111,12 @@ impl<'a, D: Draft> Flow<'a, D> {
         self.held_lanes.lock().unwrap_or_else(PoisonError::into_inner).push((lane, hold));
     }
 
-    /// Holds the lanes of records that wait for somebody, as far as they are `wanted`.
+    /// Holds the lanes of records that wait for somebody, as far as they are `wanted` and do not
+    /// come after what is to go in their lane: `first` says at which row that is.
     pub(super) async fn hold_queued_lanes(
         &self,
         wanted: impl Fn(&Entry) -> bool + Send,
+        first: &BTreeMap<String, u64>,
     ) -> Result<(), RunError> {
         let (ledger, mut after) = (&self.run.ledger, 0);
         loop {
@@ -123,14 +125,44 @@ impl<'a, D: Draft> Flow<'a, D> {
             after = *last;
             let keys: Vec<Key> = rows.iter().map(|(_, parked)| parked.key.clone()).collect();
             let entries = ledger.entries(&keys).await?;
-            for ((_, parked), entry) in rows.into_iter().zip(entries) {
+            for ((row, parked), entry) in rows.into_iter().zip(entries) {
                 if let (Some(lane), Some(entry)) = (parked.lane, entry)
+                    && first.get(&lane).is_none_or(|first| row < *first)
                     && wanted(&entry)
                 {
                     self.hold_lane(lane, Hold::Queued);
                 }
             }
         }
+    }
+
+    /// The row of the first record in each lane that is parked for one of these reasons and
+    /// `wanted`.
+    pub(super) async fn first_rows(
+        &self,
+        reasons: &[Parking],
+        wanted: impl Fn(&Entry) -> bool + Send,
+    ) -> Result<BTreeMap<String, u64>, RunError> {
+        let (ledger, mut first) = (&self.run.ledger, BTreeMap::new());
+        for why in reasons {
+            let mut after = 0;
+            loop {
+                let rows = ledger.parked(self.stage, *why, after, 200).await?;
+                let Some((last, _)) = rows.last() else { break };
+                after = *last;
+                let keys: Vec<Key> = rows.iter().map(|(_, parked)| parked.key.clone()).collect();
+                let entries = ledger.entries(&keys).await?;
+                for ((row, parked), entry) in rows.into_iter().zip(entries) {
+                    if let Some(lane) = parked.lane
+                        && entry.is_some_and(|entry| wanted(&entry))
+                    {
+                        let first = first.entry(lane).or_insert(row);
+                        *first = row.min(*first);
+                    }
+                }
+            }
+        }
+        Ok(first)
     }
 
     /// Those of these keys that are in pages not committed whole. To be asked before the ledger is:
@@ -231,9 +263,9 @@ impl<'a, D: Draft> Flow<'a, D> {
         outbox: Option<mpsc::UnboundedSender<Write<D>>>,
     ) -> BoxFuture<'_, Job> {
         match action {
-            scheduler::Action::Begin(ticket, Item::Queued(_))
-            | scheduler::Action::Behind(_, ticket, Item::Queued(_)) => {
-                std::future::ready(Job::Ended(ticket, Ok(Ended::Queued))).boxed()
+            scheduler::Action::Begin(ticket, Item::Queued(key, lane))
+            | scheduler::Action::Behind(_, ticket, Item::Queued(key, lane)) => {
+                async move { Job::Ended(ticket, self.keep_place(&key, &lane).await) }.boxed()
             }
             scheduler::Action::Begin(ticket, Item::Unit(unit, entry)) => {
                 let span = tracing::debug_span!("migrate.record", key = %unit.root);
@@ -286,6 +318,18 @@ impl<'a, D: Draft> Flow<'a, D> {
         }
     }
 
+    /// Keeps the place of a record that the mapper lets wait, now that its turn has come.
+    async fn keep_place(&self, key: &Key, lane: &str) -> Result<Ended, RunError> {
+        let place = place_in_lane(key, self.stage, Some(lane), self.run.clock.now());
+        let mut changes = Vec::new();
+        if self.to_come.is_some() {
+            changes.push(Change::Unpark { key: key.clone() });
+        }
+        changes.extend(place);
+        self.commit(changes).await?;
+        Ok(Ended::Queued)
+    }
+
     /// Lets a record wait as another does that comes before it in its lane.
     async fn behind(
         &self,
@@ -310,7 +354,8 @@ impl<'a, D: Draft> Flow<'a, D> {
             (Some(selection), Some(entry)) => selection.wants(entry),
             _ => false,
         };
-        Saga::new(self.stage, self.run.times(), unit, entry, forced)
+        let saga = Saga::new(self.stage, self.run.times(), unit, entry, forced);
+        saga.in_order(self.to_come.is_some())
     }
 
     /// Sends one write. A receipt that is dropped counts as in doubt.

@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::{Alias, Key};
 
 use super::RunError;
-use super::ending::{counted_again, place_in_lane};
+use super::ending::counted_again;
 use super::flow::{Item, Load, OpenedPage};
 use super::resolve::ToCome;
 use super::unit::Unit;
@@ -84,8 +84,13 @@ impl<M> Intake<'_, M> {
             if let Some(fate) = self.decide(&record, entry.as_ref(), &mut changes).await? {
                 counts.push(fate);
                 if let Some(lane) = record.lane {
-                    changes.extend(self.place(&record.key, &lane, fate, entry.as_ref()));
-                    units.extend((fate == Fate::Queued).then_some(Item::Queued(lane)));
+                    let was_queued = entry.as_ref().is_some_and(|it| it.fate == Fate::Queued);
+                    if was_queued && fate != Fate::Queued {
+                        // It keeps no place in its lane any more.
+                        changes.push(Change::Unpark { key: record.key.clone() });
+                    }
+                    let waits = fate == Fate::Queued;
+                    units.extend(waits.then(|| Item::Queued(record.key.clone(), lane)));
                 }
                 // What a record that waits has led to is read all the same.
                 changes.extend(discovered);
@@ -121,7 +126,7 @@ impl<M> Intake<'_, M> {
         let waiting = self.waiting(&units).await?;
         units.retain(|item| match item {
             Item::Unit(unit, _) => !waiting.contains(&unit.root),
-            Item::Queued(_) => true,
+            Item::Queued(..) => true,
         });
         if !changes.is_empty() {
             self.run.ledger.commit(changes).await?;
@@ -135,15 +140,6 @@ impl<M> Intake<'_, M> {
         match (self.forced, entry) {
             (Some(selection), Some(entry)) => selection.wants(entry),
             _ => false,
-        }
-    }
-
-    /// Keeps the place in its lane of a record that the mapper lets wait, or gives it up.
-    fn place(&self, key: &Key, lane: &str, fate: Fate, entry: Option<&Entry>) -> Option<Change> {
-        let was_queued = entry.is_some_and(|entry| entry.fate == Fate::Queued);
-        match fate {
-            Fate::Queued => place_in_lane(key, self.stage, Some(lane), self.run.clock.now()),
-            _ => was_queued.then(|| Change::Unpark { key: key.clone() }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`Pipeline`]: a source, a mapper and a sink, as one stage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::pin;
 
@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::Key;
 use crate::draft::{Draft, Grouping};
 use crate::fate::Fate;
-use crate::ledger::{Change, Entry, Scan, StageState};
+use crate::ledger::{Change, Entry, Parking, Scan, StageState};
 use crate::mapper::Mapper;
 use crate::observe::Event;
 use crate::record::Page;
@@ -72,7 +72,8 @@ where
         self
     }
 
-    /// Brings records that share an identity together, once all of them are read.
+    /// Brings records that share an identity together, once all of them are read. Lanes do not
+    /// apply to these: what several records become has no single place in the source's order.
     #[must_use]
     pub fn grouped_by(mut self, grouping: impl Grouping<D> + 'static) -> Self {
         self.grouping = Some(Box::new(grouping));
@@ -157,13 +158,19 @@ where
             flow = flow.reading(intake.to_come.clone());
         }
         self.hold_waiting_lanes(run, &flow).await?;
-        let is_behind = |entry: &Entry| match intake.forced.filter(|_| intake.only_forced) {
-            // It is not tried again, and what comes after it must not overtake it.
-            Some(selection) => !selection.wants(entry),
-            // Its page is behind: one that is still to be read again comes in its place.
-            None => entry.seen == intake.pass,
-        };
-        flow.hold_queued_lanes(is_behind).await?;
+        match intake.forced.filter(|_| intake.only_forced) {
+            // What is not tried again holds those that come after it.
+            Some(selection) => {
+                let wanted = |entry: &Entry| selection.wants(entry);
+                let first = flow.first_rows(&[Parking::Queued], wanted).await?;
+                flow.hold_queued_lanes(|entry| !selection.wants(entry), &first).await?;
+            }
+            // One whose page is behind; one that is still to be read again comes in its place.
+            None => {
+                let nothing = BTreeMap::new();
+                flow.hold_queued_lanes(|entry| entry.seen == intake.pass, &nothing).await?;
+            }
+        }
         let pages = pages.map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
         let flow = &flow;
         let open_among = |keys: &[Key]| flow.open_among(keys);
@@ -246,7 +253,9 @@ where
     async fn settle(&self, run: &Run) -> Result<Waiting, RunError> {
         let flow = Flow::new(&self.name, run, &self.sink);
         let due = Due { run, flow: &flow };
-        flow.hold_queued_lanes(|_| true).await?;
+        let pass = run.ledger.stage(&self.name).await?.pass;
+        let first = flow.first_rows(&ORDER, |_| true).await?;
+        flow.hold_queued_lanes(|entry| entry.seen == pass, &first).await?;
         flow.pump(due.stream().boxed()).await?;
         due.still_waiting().await
     }

@@ -244,9 +244,10 @@ impl Plan {
         self.go(run, options, What::Run).await
     }
 
-    /// Tries again what is dead or queued and selected, and nothing else. A stage whose source can
-    /// [look records up](crate::Lookup) and that does not group them reads only those; others are
-    /// read whole. What depends on the selected records is not tried again by itself: it is
+    /// Tries again what is dead or queued and selected. A stage whose source can
+    /// [look records up](crate::Lookup) and that does not group them reads only those, and touches
+    /// nothing else. Others have to be read whole: that is a pass like any other, which brings what
+    /// is new or has changed as well. What depends on the selected records is not tried again by itself: it is
     /// selected too, or follows in the next run.
     pub async fn redrive(
         &self,
@@ -264,6 +265,11 @@ impl Plan {
         what: What<'_>,
     ) -> Result<RunEnd, RunError> {
         let order = self.order()?;
+        if let What::Redrive(Selection { stage: Some(stage), .. }) = what
+            && !order.iter().any(|planned| planned.stage.name() == stage)
+        {
+            return Err(RunError::NoStage(stage.clone()));
+        }
         if Rollback::is_under_way(&*run.ledger).await? {
             return Err(RunError::RollbackUnderWay);
         }

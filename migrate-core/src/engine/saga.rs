@@ -40,6 +40,9 @@ pub(super) struct Saga<'a, D> {
     pub(super) entry: Entry,
     /// Did the ledger know the record before?
     pub(super) known: bool,
+    /// Do records of a lane come in its order, as when the source is read? Then what is parked of
+    /// them gets rows in that order; elsewhere it keeps the rows it has.
+    pub(super) in_order: bool,
     /// Was it in place whole once, before it had to wait?
     pub(super) was_in_place: bool,
     /// What has become known and is not durable yet.
@@ -127,6 +130,7 @@ impl<'a, D: Draft> Saga<'a, D> {
             unit,
             entry,
             known,
+            in_order: false,
             was_in_place,
             pending: Vec::new(),
             wrote: false,
@@ -136,6 +140,12 @@ impl<'a, D: Draft> Saga<'a, D> {
             halted: false,
             awaiting: Awaiting::Turn,
         }
+    }
+
+    /// The same saga of a record that comes in the order of its lane.
+    pub(super) fn in_order(mut self, in_order: bool) -> Self {
+        self.in_order = in_order;
+        self
     }
 
     /// Lets the saga end before it begins anything more.
@@ -370,7 +380,16 @@ impl<'a, D: Draft> Saga<'a, D> {
             }
             Judgement::NotThere => {
                 self.unit.doubted(&key);
+                self.unit.tries += 1;
                 void(&mut self.entry, &mut self.pending, &key);
+                if self.unit.tries >= self.times.patience.max_looks {
+                    let message = "it was sent again and again, and never came about";
+                    let reason = Reason::new("in_doubt_for_good", message).remedy(
+                        "operator",
+                        "see why the destination does not answer, then run again",
+                    );
+                    return self.give_up(reason, now);
+                }
                 self.step(now)
             }
             Judgement::Later { not_before, looks } => {

@@ -26,6 +26,8 @@ pub(super) struct Unit<D> {
     pub(super) waited: Option<Waited>,
     /// Writes that were in doubt on the way, and were settled by looking.
     pub(super) doubted: Vec<Key>,
+    /// How often a write that was in doubt turned out not to have been made.
+    pub(super) tries: u32,
 }
 
 /// How long a unit has waited, and for what.
@@ -70,14 +72,11 @@ impl<D: Draft> Unit<D> {
         let mut steps = Vec::with_capacity(drafts.len());
         for (part, draft) in drafts {
             let key = part_key(&root, part.as_deref());
-            let fingerprint = fingerprint(&draft).map_err(|error| RunError::Draft {
-                key: key.clone(),
-                message: error.to_string(),
-            })?;
+            let fingerprint = fingerprint(&draft).map_err(|error| not_json(&key, &error))?;
             steps.push(Step { key, draft, fingerprint });
         }
         let (merged, doubted) = (Vec::new(), Vec::new());
-        Ok(Self { root, lane, steps, merged, notes, aliases, waited: None, doubted })
+        Ok(Self { root, lane, steps, merged, notes, aliases, waited: None, doubted, tries: 0 })
     }
 
     /// The fingerprint of the whole record: of its writes and its other names.
@@ -221,6 +220,12 @@ fn later_than(entry: &Entry, key: &Key, at: DateTime<Utc>) -> bool {
     })
 }
 
+/// A draft that cannot be written as JSON. The error's own words can quote a value.
+fn not_json(key: &Key, error: &serde_json::Error) -> RunError {
+    let message = format!("it cannot be written ({:?})", error.classify());
+    RunError::Draft { key: key.clone(), message }
+}
+
 /// The drafts of a unit as they are parked.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Stored<D> {
@@ -231,6 +236,8 @@ struct Stored<D> {
     aliases: Vec<Alias>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     doubted: Vec<Key>,
+    #[serde(default)]
+    tries: u32,
 }
 
 impl<D: Draft> Unit<D> {
@@ -253,11 +260,9 @@ impl<D: Draft> Unit<D> {
             merged: self.merged.clone(),
             aliases: self.aliases.clone(),
             doubted: self.doubted.clone(),
+            tries: self.tries,
         };
-        let drafts = serde_json::to_value(&stored).map_err(|error| RunError::Draft {
-            key: self.root.clone(),
-            message: error.to_string(),
-        })?;
+        let drafts = serde_json::to_value(&stored).map_err(|error| not_json(&self.root, &error))?;
         Ok(Parked {
             key: self.root.clone(),
             stage: stage.to_owned(),
@@ -282,6 +287,7 @@ impl<D: Draft> Unit<D> {
             })?;
         let mut unit = Self::new(key, lane, stored.drafts, stored.aliases, notes)?;
         (unit.merged, unit.doubted) = (stored.merged, stored.doubted);
+        unit.tries = stored.tries;
         unit.waited = Some(Waited { why, since, looks });
         Ok(unit)
     }

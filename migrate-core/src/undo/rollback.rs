@@ -103,6 +103,17 @@ pub enum Scope {
     Keys(BTreeSet<Key>),
 }
 
+impl Scope {
+    /// What the ledger keeps while it is being undone.
+    fn mark(&self) -> Value {
+        match self {
+            Self::Everything => Value::Bool(true),
+            Self::Stages(names) => serde_json::json!({ "stages": names }),
+            Self::Keys(keys) => serde_json::json!({ "keys": keys }),
+        }
+    }
+}
+
 /// How a record of a rollback ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -190,6 +201,8 @@ impl Rollback {
     /// # Errors
     ///
     /// [`RunError::NoStage`] for a selected stage that it does not have;
+    /// [`RollbackUnderWay`](RunError::RollbackUnderWay) while one of another scope has not come to
+    /// its end;
     /// [`Interrupted`](RunError::Interrupted) by the run's stop signal, when what was in flight is
     /// done; [`Gone`](RunError::Gone) and [`Refused`](RunError::Refused) when the destination does
     /// not let it go on; [`Ledger`](RunError::Ledger). In each case it can be started again and
@@ -203,7 +216,8 @@ impl Rollback {
             let unknown = names.iter().find(|name| !self.stages.iter().any(|(it, _)| it == *name));
             unknown.map_or(Ok(()), |name| Err(RunError::NoStage(name.clone())))?;
         }
-        self.mark(run, options, Some(Value::Bool(true))).await?;
+        self.check_scope(run, options).await?;
+        self.mark(run, options, Some(options.scope.mark())).await?;
         let mut report = RollbackReport { dry_run: options.dry_run, ..RollbackReport::default() };
         let left = Left::default();
         for (name, undo) in self.stages.iter().rev() {
@@ -232,6 +246,17 @@ impl Rollback {
         }
         self.mark(run, options, None).await?;
         Ok(report)
+    }
+
+    /// A rollback that did not come to its end is ended by the same, or by one of everything:
+    /// another would take the mark away under which it stands.
+    async fn check_scope(&self, run: &Run, options: &RollbackOptions) -> Result<(), RunError> {
+        let under_way = run.ledger.meta(UNDER_WAY).await?;
+        let same = under_way.is_none_or(|scope| scope == options.scope.mark());
+        if same || options.dry_run || options.scope == Scope::Everything {
+            return Ok(());
+        }
+        Err(RunError::RollbackUnderWay)
     }
 
     /// Says in the ledger whether a rollback is under way.

@@ -99,3 +99,38 @@ async fn a_record_that_has_vanished_stays_dead() {
     assert_eq!(with_fate(&ledger, Fate::Dead).await, 1);
     assert_eq!(with_fate(&ledger, Fate::Created).await, 9);
 }
+
+/// The one in front is tried again although others wait behind it, and keeps its own reason while it
+/// is not mended.
+#[tokio::test(start_paused = true)]
+async fn one_with_others_behind_it_in_its_lane() {
+    let (shelf, library) = (Shelf::of(6), Library::default());
+    let ledger = Arc::<MemoryLedger>::default();
+    shelf.lock().one_lane = true;
+    library.lock().queued.insert(2);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 5);
+    let selection = Selection::all().in_queue("no_shelf");
+    for mended in [false, true] {
+        if mended {
+            mend(&library);
+        }
+        redrive(looked_up_books(&shelf, &library), &ledger, &selection).await;
+        let created = if mended { 2 } else { 1 };
+        assert_eq!(with_fate(&ledger, Fate::Created).await, created);
+    }
+    let behind = Selection::all().in_queue(migrate_core::WAITING_FOR_PARENT);
+    redrive(looked_up_books(&shelf, &library), &ledger, &behind).await;
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 6);
+    assert_eq!(library.lock().books.len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_there_is_not() {
+    let (shelf, library) = (Shelf::of(1), Library::default());
+    let run = migrate_core::Run::on(Arc::new(MemoryLedger::new())).begin().await.unwrap();
+    let plan = migrate_core::Plan::new().stage(books(&shelf, &library), &[]);
+    let typo = Selection::all().of_stage("boks");
+    let ended = plan.redrive(&run, &typo, &RunOptions::default()).await;
+    assert!(matches!(ended, Err(migrate_core::RunError::NoStage(name)) if name == "boks"));
+}

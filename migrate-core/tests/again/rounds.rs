@@ -99,3 +99,50 @@ async fn what_waits_for_somebody_is_not_overtaken_by_a_run_that_goes_on() {
     run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
     assert_eq!(held.lock().books.keys().collect::<Vec<_>>(), ["book:1"]);
 }
+
+/// A destination that takes every request and does nothing must not keep the run for ever.
+#[tokio::test(start_paused = true)]
+async fn what_never_comes_about_is_given_up() {
+    use migrate_core::testkit::{MemoryTarget, Piece, ScriptedSource, Uniqueness};
+    use migrate_core::{
+        Doubt, Emit, Evidence, Failure, FailureKind, Found, Pipeline, Plan, Record, Run, Sink,
+        Write, async_trait, map_fn,
+    };
+
+    struct Swallows(MemoryTarget);
+
+    #[async_trait]
+    impl Sink<Piece> for Swallows {
+        async fn write(&self, batch: Vec<Write<Piece>>) {
+            for write in batch {
+                match write.key.id() {
+                    "1" => write.failed(Failure::new(FailureKind::InDoubt, "timed out")),
+                    _ => self.0.write(vec![write]).await,
+                }
+            }
+        }
+
+        async fn find(&self, _: &Doubt<Piece>) -> Result<Found, Failure> {
+            Ok(Found::No(Evidence::Read))
+        }
+
+        fn limits(&self) -> Limits {
+            Limits::one_by_one(2)
+        }
+    }
+
+    let source = ScriptedSource::new([("thread:1", "swallowed"), ("thread:2", "taken")]);
+    let mapper = map_fn(|record: Record<&str>, out: &mut Emit<Piece>| {
+        out.push(Piece::object(Uniqueness::Listed, record.body));
+    });
+    let ledger = Arc::<MemoryLedger>::default();
+    let run = Run::on(ledger.clone()).begin().await.unwrap();
+    let stage = Pipeline::new("threads", source, mapper, Swallows(MemoryTarget::new()));
+    Plan::new().stage(stage, &[]).run(&run, &RunOptions::default()).await.unwrap();
+    let tally = ledger.tally("threads").await.unwrap();
+    assert_eq!((tally.of(Fate::Dead), tally.of(Fate::Created)), (1, 1));
+    let entry = ledger.entries(&[migrate_core::Key::new("thread", 1)]).await.unwrap().remove(0);
+    let entry = entry.unwrap();
+    assert_eq!(entry.reason.unwrap().code, "in_doubt_for_good");
+    assert_eq!(entry.attempts, 8, "all its tries are counted");
+}

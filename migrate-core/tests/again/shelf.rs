@@ -128,7 +128,11 @@ impl Lookup for Shelf {
         let mut shelf = self.lock();
         let numbers: Vec<u64> = keys.iter().map(|key| key.id().parse().unwrap()).collect();
         shelf.looked_up.extend(&numbers);
-        let found = numbers.iter().filter_map(|n| Some(Ok(record(*n, &shelf.books.get(n)?.1))));
+        let one_lane = shelf.one_lane;
+        let found = numbers.iter().filter_map(|n| {
+            let record = record(*n, &shelf.books.get(n)?.1);
+            Some(Ok(if one_lane { record.in_lane("all") } else { record }))
+        });
         let page = Page::new(found, None);
         stream::iter([Ok(page)]).boxed()
     }

@@ -5,16 +5,20 @@ use std::mem;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::chain::Chain;
+use super::code::parking_code;
 use super::names::{self, Name};
 use super::row::{Result, Table, run, verify};
 use super::tables::{Record, Stage, StageNames, State, read_meta, write_meta};
+use crate::ledger::Parking;
 use crate::{Fate, Reason};
 
 /// Records that may not be purged: pending, in doubt, or parked.
 pub(super) fn open_records(db: &Connection) -> Result<u64> {
     let open = |stage: &Stage| stage.tally().of(Fate::Pending) + stage.tally().of(Fate::InDoubt);
     let unsettled: u64 = Stage::all(db)?.iter().map(open).sum();
-    let parked: i64 = db.query_row("SELECT count(*) FROM parked", [], |row| row.get(0))?;
+    // One that is queued only keeps its place in its lane there.
+    let waiting = "SELECT count(*) FROM parked WHERE why <> ?1";
+    let parked: i64 = db.query_row(waiting, [parking_code(Parking::Queued)], |row| row.get(0))?;
     Ok(unsettled.max(parked.unsigned_abs()))
 }
 
