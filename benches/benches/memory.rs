@@ -5,7 +5,8 @@
 //!
 //! `cargo bench -p migration-benches --bench memory`
 //!
-//! `STATE=DIR` names the folder of the ledger, and so the disk; `SIZES=10000,1000000` the sizes.
+//! `STATE=DIR` names the folder of the ledger, and so the disk; by default it is the one that the
+//! bench is run in. `SIZES=10000,1000000` are the sizes.
 
 #![allow(missing_docs, reason = "a program, not a library")]
 #![allow(clippy::expect_used, reason = "a bench has nobody to report an error to")]
@@ -33,7 +34,8 @@ async fn migrate(records: u64, path: &Path) {
 fn measure(records: u64) {
     let folder = match std::env::var_os("STATE") {
         Some(folder) => tempfile::tempdir_in(folder),
-        None => tempfile::tempdir(),
+        // The system's own folder for such things may be in memory.
+        None => tempfile::tempdir_in("."),
     };
     let folder = folder.expect("a folder");
     let path = folder.path().join("ledger.sqlite");
@@ -63,7 +65,11 @@ fn main() {
     if let Some(records) = std::env::var("MEASURE").ok().and_then(|text| text.parse().ok()) {
         return measure(records);
     }
-    println!("{IN_FLIGHT} writes under way at most, pages of {PAGE}, synchronous = FULL");
+    let state = std::env::var("STATE").unwrap_or_else(|_| {
+        std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default()
+    });
+    println!("{IN_FLIGHT} writes under way at most, pages of {PAGE}; ledger in {state}, WAL with");
+    println!("synchronous = FULL, commits grouped while the one before is made durable");
     let sizes = std::env::var("SIZES").unwrap_or_else(|_| "10000,1000000".to_owned());
     for size in sizes.split(',') {
         let program = std::env::current_exe().expect("this program");

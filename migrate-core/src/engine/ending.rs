@@ -60,6 +60,9 @@ impl<D: Draft> Saga<'_, D> {
     ) -> Action<D> {
         let target = root_target(&self.entry);
         let root = written(&self.entry, &self.entry.key);
+        if let (None, Some((fate, reason))) = (&root, self.unit.verdict.clone()) {
+            return self.end_as(fate, reason, None, now);
+        }
         let (fate, counted) = self.final_fate(root.as_ref());
         let mut counts = vec![counted];
         let stage = self.stage;

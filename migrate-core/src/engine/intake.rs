@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, Parking, UNREADABLE};
+use crate::ledger::{Change, Entry, Parking, Part, PartState, UNREADABLE};
 use crate::mapper::{Emit, Mapper, Verdict};
 use crate::observe::Event;
 use crate::record::Page;
@@ -77,6 +77,10 @@ impl<M> Intake<'_, M> {
             if !self.only_forced {
                 new_keys.push(record.key.clone());
             }
+            if let Some(unit) = self.doubt_only(&mut record, entry.as_ref())? {
+                units.push(Item::Unit(unit, entry));
+                continue;
+            }
             let discoveries = std::mem::take(&mut record.emit.discoveries);
             let discovered = discoveries
                 .into_iter()
@@ -125,7 +129,7 @@ impl<M> Intake<'_, M> {
         }
         let waiting = self.waiting(&units).await?;
         units.retain(|item| match item {
-            Item::Unit(unit, _) => !waiting.contains(&unit.root),
+            Item::Unit(unit, _) => unit.verdict.is_some() || !waiting.contains(&unit.root),
             Item::Queued(..) => true,
         });
         if !changes.is_empty() {
@@ -172,6 +176,23 @@ impl<M> Intake<'_, M> {
             .collect()
     }
 
+    /// A record of which the mapper makes nothing any more, while it is not known whether an
+    /// earlier state of it was written: that is found out first.
+    fn doubt_only<D: Draft>(
+        &self,
+        record: &mut Incoming<D>,
+        entry: Option<&Entry>,
+    ) -> Result<Option<Unit<D>>, RunError> {
+        let is_kept =
+            |part: &Part| matches!(part.state, PartState::Intended { draft: Some(_), .. });
+        let in_doubt = entry.is_some_and(|entry| entry.parts.iter().any(is_kept));
+        let Some(verdict) = verdict_of(record).filter(|_| in_doubt) else { return Ok(None) };
+        let (lane, notes) = (record.lane.take(), std::mem::take(&mut record.emit.notes));
+        let mut unit = Unit::new(record.key.clone(), lane, Vec::new(), Vec::new(), notes)?;
+        unit.verdict = Some(verdict);
+        Ok(Some(unit))
+    }
+
     /// The fate of a record that needs no write, with the changes that settle it.
     async fn decide<D>(
         &self,
@@ -179,28 +200,17 @@ impl<M> Intake<'_, M> {
         entry: Option<&Entry>,
         changes: &mut Vec<Change>,
     ) -> Result<Option<Fate>, RunError> {
-        let (fate, reason) = if let Some(reason) = &record.unreadable {
-            (Fate::Dead, Some(reason.clone()))
-        } else {
-            match &record.emit.verdict {
-                Some(Verdict::Queued(reason)) => (Fate::Queued, Some(reason.clone())),
-                Some(Verdict::Skipped(reason)) => (Fate::Skipped, Some(reason.clone())),
-                Some(Verdict::Inventoried(reason)) => (Fate::Inventoried, Some(reason.clone())),
-                Some(Verdict::Dead(reason)) => (Fate::Dead, Some(reason.clone())),
-                None if record.emit.drafts.is_empty() => (
-                    Fate::Skipped,
-                    Some(Reason::new("nothing_to_write", "the mapper made nothing of it")),
-                ),
-                None => match self.same_as(record).await? {
-                    Some(other) => {
-                        changes.push(self.merged(record, &other));
-                        let was = entry.is_some_and(|entry| entry.fate == Fate::Merged);
-                        return Ok(Some(if was { Fate::Unchanged } else { Fate::Merged }));
-                    }
-                    None => return Ok(None),
-                },
-            }
+        let Some((fate, reason)) = verdict_of(record) else {
+            return match self.same_as(record).await? {
+                Some(other) => {
+                    changes.push(self.merged(record, &other));
+                    let was = entry.is_some_and(|entry| entry.fate == Fate::Merged);
+                    Ok(Some(if was { Fate::Unchanged } else { Fate::Merged }))
+                }
+                None => Ok(None),
+            };
         };
+        let reason = Some(reason);
         if let Some(entry) = entry {
             if entry.fate.is_in_place() {
                 // It is in the destination, as it was before the source took it back.
@@ -272,6 +282,23 @@ impl<M> Intake<'_, M> {
             .map(|parked| parked.key)
             .collect())
     }
+}
+
+/// The fate of a record that needs no write, and why.
+fn verdict_of<D>(record: &Incoming<D>) -> Option<(Fate, Reason)> {
+    if let Some(reason) = &record.unreadable {
+        return Some((Fate::Dead, reason.clone()));
+    }
+    Some(match &record.emit.verdict {
+        Some(Verdict::Queued(reason)) => (Fate::Queued, reason.clone()),
+        Some(Verdict::Skipped(reason)) => (Fate::Skipped, reason.clone()),
+        Some(Verdict::Inventoried(reason)) => (Fate::Inventoried, reason.clone()),
+        Some(Verdict::Dead(reason)) => (Fate::Dead, reason.clone()),
+        None if record.emit.drafts.is_empty() => {
+            (Fate::Skipped, Reason::new("nothing_to_write", "the mapper made nothing of it"))
+        }
+        None => return None,
+    })
 }
 
 fn names_of(identities: &[Alias], aliases: &[Alias]) -> Vec<Alias> {

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::draft::{Draft, Repeat, fingerprint};
+use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Parked, Parking, PartState, Written};
 use crate::mapper::{Note, part_key};
 use crate::{Alias, Fingerprint, Key};
@@ -26,6 +27,9 @@ pub(super) struct Unit<D> {
     pub(super) waited: Option<Waited>,
     /// Writes that were in doubt on the way, and were settled by looking.
     pub(super) doubted: Vec<Key>,
+    /// What becomes of the record if none of its writes was made: the mapper lets it write nothing
+    /// any more, and the unit only settles doubt.
+    pub(super) verdict: Option<(Fate, Reason)>,
     /// How often a write that was in doubt turned out not to have been made.
     pub(super) tries: u32,
 }
@@ -76,7 +80,8 @@ impl<D: Draft> Unit<D> {
             steps.push(Step { key, draft, fingerprint });
         }
         let (merged, doubted) = (Vec::new(), Vec::new());
-        Ok(Self { root, lane, steps, merged, notes, aliases, waited: None, doubted, tries: 0 })
+        let (waited, verdict, tries) = (None, None, 0);
+        Ok(Self { root, lane, steps, merged, notes, aliases, waited, doubted, verdict, tries })
     }
 
     /// The fingerprint of the whole record: of its writes and its other names.
@@ -236,6 +241,8 @@ struct Stored<D> {
     aliases: Vec<Alias>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     doubted: Vec<Key>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verdict: Option<(Fate, Reason)>,
     #[serde(default)]
     tries: u32,
 }
@@ -260,6 +267,7 @@ impl<D: Draft> Unit<D> {
             merged: self.merged.clone(),
             aliases: self.aliases.clone(),
             doubted: self.doubted.clone(),
+            verdict: self.verdict.clone(),
             tries: self.tries,
         };
         let drafts = serde_json::to_value(&stored).map_err(|error| not_json(&self.root, &error))?;
@@ -287,7 +295,7 @@ impl<D: Draft> Unit<D> {
             })?;
         let mut unit = Self::new(key, lane, stored.drafts, stored.aliases, notes)?;
         (unit.merged, unit.doubted) = (stored.merged, stored.doubted);
-        unit.tries = stored.tries;
+        (unit.verdict, unit.tries) = (stored.verdict, stored.tries);
         unit.waited = Some(Waited { why, since, looks });
         Ok(unit)
     }

@@ -441,3 +441,23 @@ async fn stages_that_nothing_undoes_are_named_and_nobody_is() {
     let known: RollbackReport = serde_json::from_str(&whole).expect("a report");
     assert_eq!(known, report);
 }
+
+/// The mark under which a rollback stands is not taken away by one of another scope.
+#[tokio::test(start_paused = true)]
+async fn one_that_did_not_end_is_ended_by_the_same_or_by_one_of_everything() {
+    use migrate_core::ledger::Change;
+    use migrate_core::{Rollback, RollbackOptions, Run, RunError, Scope};
+
+    let keys = |n: u32| Scope::Keys([Key::new("person", n)].into());
+    let ledger = std::sync::Arc::new(migrate_core::MemoryLedger::new());
+    let mark = serde_json::json!({ "keys": ["person:1"] });
+    let change = Change::Meta { name: "rollback".into(), value: Some(mark) };
+    ledger.commit(vec![change]).await.expect("a commit");
+    let run = Run::on(ledger.clone()).begin().await.expect("a run");
+    let rollback = Rollback::new();
+    let other = rollback.run(&run, &RollbackOptions::only(keys(2))).await;
+    assert!(matches!(other, Err(RunError::RollbackUnderWay)), "{other:?}");
+    assert!(Rollback::is_under_way(&*ledger).await.expect("a ledger"));
+    rollback.run(&run, &RollbackOptions::only(keys(1))).await.expect("the same");
+    assert!(!Rollback::is_under_way(&*ledger).await.expect("a ledger"));
+}

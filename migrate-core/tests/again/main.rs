@@ -10,3 +10,4 @@ mod changes;
 mod redrive;
 mod rounds;
 mod shelf;
+mod taken_back;
