@@ -76,6 +76,24 @@ pub trait Lookup: Source {
     -> BoxStream<'static, Result<Page<Self::Record>, SourceError>>;
 }
 
+impl<S: Lookup + ?Sized> Lookup for Arc<S> {
+    fn lookup(
+        &self,
+        keys: Vec<Key>,
+    ) -> BoxStream<'static, Result<Page<Self::Record>, SourceError>> {
+        (**self).lookup(keys)
+    }
+}
+
+impl<S: Lookup + ?Sized> Lookup for Box<S> {
+    fn lookup(
+        &self,
+        keys: Vec<Key>,
+    ) -> BoxStream<'static, Result<Page<Self::Record>, SourceError>> {
+        (**self).lookup(keys)
+    }
+}
+
 /// How many records a source will deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use migrate_core::testkit::{Fuse, MemoryTarget, Piece, Rng, ScriptedSource, Uniqueness};
 use migrate_core::{
-    Alias, Emit, Group, Grouping, Item, Key, Ledger, Member, Outcome, Patience, Pipeline, Plan,
-    Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, Source, StopSignal, Unreadable,
+    Alias, Emit, Group, Grouping, Item, Key, Ledger, Lookup, Member, Outcome, Patience, Pipeline,
+    Plan, Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, Source, StopSignal, Unreadable,
     map_fn,
 };
 use serde::{Deserialize, Serialize};
@@ -245,7 +245,7 @@ pub fn patience() -> Patience {
 pub fn plan<P, L, T, K>(people: P, leads: L, threads: T, sink: K) -> Plan
 where
     P: Source<Record = Person> + 'static,
-    L: Source<Record = String> + 'static,
+    L: Lookup<Record = String> + 'static,
     T: Source<Record = Thread> + 'static,
     K: Sink<Piece> + Clone + 'static,
 {
@@ -279,9 +279,13 @@ where
             out.part("close", Piece::Close);
         }
     });
+    let leads = Arc::new(leads);
     Plan::new()
         .stage(Pipeline::new("people", people, map_person, sink.clone()).grouped_by(ByEmail), &[])
-        .stage(Pipeline::new("leads", leads, map_lead, sink.clone()), &[])
+        .stage(
+            Pipeline::new("leads", leads.clone(), map_lead, sink.clone()).looked_up_in(leads),
+            &[],
+        )
         .stage(Pipeline::new("threads", threads, map_thread, sink), &["people"])
 }
 
