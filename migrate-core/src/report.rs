@@ -106,8 +106,9 @@ pub struct Verified {
     pub classes: BTreeMap<String, u64>,
     /// Mismatches that are counted in `classes` and not listed, since there are too many.
     pub unlisted: u64,
-    /// Records of the sample that were not read back: they are no longer in the source, or the
-    /// destination failed for them. Known for a sample only.
+    /// Records of the sample, or of all in the stages that were met, that were not read back: they
+    /// are no longer in the source, the mapper leaves them out now, or the destination failed for
+    /// them.
     pub unread: u64,
 }
 

@@ -1,9 +1,9 @@
 //! [`Verification`]: the migration mapped again, with verifiers in the place of its sinks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -64,6 +64,8 @@ pub struct Verification {
     rules: Arc<BTreeMap<String, Normal>>,
     skew: TimeDelta,
     read: Arc<AtomicU64>,
+    /// The stages whose records were met.
+    stages: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl fmt::Debug for Verification {
@@ -113,7 +115,8 @@ impl Verification {
         }
         let chosen = Arc::new(sampling.choose(&*ledger).await?);
         let (rules, skew) = (Arc::default(), TimeDelta::seconds(60));
-        Ok(Self { ledger, scratch, chosen, rules, skew, read: Arc::default() })
+        let (read, stages) = Default::default();
+        Ok(Self { ledger, scratch, chosen, rules, skew, read, stages })
     }
 
     /// Compares a field of that name so, whatever the verifier says.
@@ -157,9 +160,11 @@ impl Verification {
         let mut verified = Verified::default();
         let scratch = &*self.scratch;
         each(scratch, CHECKED, |_| verified.checked += 1).await?;
-        if let Some(chosen) = &*self.chosen {
-            verified.unread = chosen.len().saturating_sub(verified.checked);
-        }
+        let to_read = match &*self.chosen {
+            Some(chosen) => chosen.len(),
+            None => self.in_place().await?,
+        };
+        verified.unread = to_read.saturating_sub(verified.checked);
         let mut wrong = 0;
         each(scratch, WRONG, |_| wrong += 1).await?;
         verified.matched = verified.checked.saturating_sub(wrong);
@@ -178,6 +183,25 @@ impl Verification {
         Ok(verified)
     }
 
+    fn meet(&self, stage: &str) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        if !stages.contains(stage) {
+            stages.insert(stage.to_owned());
+        }
+    }
+
+    /// Records with an object of their own, in the stages that were met.
+    async fn in_place(&self) -> Result<u64, LedgerError> {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut records = 0;
+        for stage in stages {
+            let tally = self.ledger.tally(&stage).await?;
+            let own = [Fate::Created, Fate::Updated, Fate::Unchanged];
+            records += own.into_iter().map(|fate| tally.of(fate)).sum::<u64>();
+        }
+        Ok(records)
+    }
+
     /// Reads back one draft and keeps what is wrong with it. Gives the object that the write
     /// became.
     async fn check<D: Draft>(
@@ -188,6 +212,7 @@ impl Verification {
     ) -> Result<TargetId, Failure> {
         let known = self.known(key).await.map_err(|error| ledger_failed(&error))?;
         let Some((entry, object)) = known else { return Ok(TargetId::new(key.as_str())) };
+        self.meet(&entry.stage);
         let written = written(&entry, key);
         let target = written.as_ref().map_or(&object, |written| &written.target).clone();
         if (*self.chosen).as_ref().is_some_and(|chosen| !chosen.contains(&entry)) {

@@ -346,3 +346,20 @@ async fn stages_that_are_passed_over_lead_to_the_real_objects() {
     };
     assert_eq!(target(&known), target(&passed));
 }
+
+/// What the source has lost since cannot be mapped again, and is told instead of passed over.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_mapped_any_more_counts_as_unread() {
+    let (desk, ledger) = (Account::desk(), self::ledger());
+    let mut account = Account::sample();
+    migrate(&account, &desk, &ledger).await.expect("a run");
+    account.threads.remove(0);
+    let scratch = self::ledger();
+    let verification =
+        Verification::begin(ledger, scratch.clone(), Sampling::All).await.expect("a beginning");
+    let run = begin(&scratch, StopSignal::new()).await.expect("a run");
+    let plan = account.plan(verification.sink(desk.clone()));
+    plan.run(&run, &RunOptions::default()).await.expect("an end");
+    let verified = verification.verified().await.expect("a result");
+    assert_eq!((verified.unread, verified.mismatches.len()), (1, 0));
+}
