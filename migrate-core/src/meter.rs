@@ -127,10 +127,11 @@ impl Meter {
 
     /// How far the run is, so long after its start.
     pub fn progress(&self, at: Duration) -> Progress {
-        let since = at.saturating_sub(WINDOW);
-        let recent = self.recent.iter().filter(|(second, _)| *second >= since.as_secs());
+        // What is counted by the second is measured over whole seconds and the one under way.
+        let since = at.saturating_sub(WINDOW).as_secs();
+        let recent = self.recent.iter().filter(|(second, _)| *second >= since);
         let settled: u64 = recent.map(|(_, count)| count).sum();
-        let span = at.min(WINDOW).as_secs_f64();
+        let span = at.saturating_sub(Duration::from_secs(since)).as_secs_f64();
         let pace = if span > 0.0 { settled as f64 / span } else { 0.0 };
         let under_way = self.stages.iter().filter(|stage| !stage.ended && stage.held_by.is_none());
         let left: Option<u64> = under_way.map(StageProgress::left).sum();
@@ -293,6 +294,17 @@ mod tests {
     }
 
     proptest! {
+        /// A pace that is kept is told as it is, at any moment and not only at whole seconds.
+        #[test]
+        fn a_steady_pace_is_told(gap in 5..100_u64, lasts in 35_000..200_000_u64) {
+            let mut meter = Meter::new();
+            (0..=lasts).step_by(gap as usize).for_each(|now| meter.on(&SETTLED, at(now)));
+            let pace = meter.progress(at(lasts)).records_per_second;
+            let kept = 1_000.0 / gap as f64;
+            // One record more or less at either end of the window.
+            prop_assert!((pace - kept).abs() <= 2.0 / 30.0, "{} told, {} kept", pace, kept);
+        }
+
         /// Memory is bounded, and no number is ever absurd.
         #[test]
         fn it_stays_sane(times in proptest::collection::vec(0..200_000_u64, 1..400), all in 0..500_u64) {

@@ -57,8 +57,9 @@ pub trait SourceExt: Source + Sized {
         InspectedSource { inner: self, look: Arc::new(look) }
     }
 
-    /// The same records, read up to `pages` ahead while those before are being written. A task of
-    /// the tokio runtime reads; it begins with the first poll and ends when the stream is dropped.
+    /// The same records, read up to `pages` ahead (at least one) while those before are being
+    /// written. A task of the tokio runtime reads; it begins with the first poll and ends when the
+    /// stream is dropped.
     fn prefetch(self, pages: usize) -> Prefetched<Self> {
         Prefetched::new(self, pages)
     }

@@ -104,6 +104,8 @@ async fn bodies_are_there_only_where_they_were_asked_for() {
     };
     assert_eq!(body(2), Some(Value::from("body of a:2")));
     assert_eq!(body(1), None, "it has vanished from the source");
+    let debug = format!("{with_bodies:?}");
+    assert!(debug.contains("a:2") && !debug.contains("body of"), "people's data: {debug}");
     assert!(letters(&source).await.iter().all(|letter| letter.body.is_none()));
 }
 
