@@ -79,6 +79,24 @@ pub struct StageProgress {
     pub held_by: Option<String>,
 }
 
+impl Progress {
+    /// Records of all stages that were dealt with before this run, or read in it.
+    pub fn read(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.read).sum()
+    }
+
+    /// Records of all stages settled in this run, by fate.
+    pub fn settled(&self) -> Tally {
+        let mut all = Tally::default();
+        let counts = self
+            .stages
+            .iter()
+            .flat_map(|stage| Fate::ALL.into_iter().map(|fate| (fate, stage.settled.of(fate))));
+        counts.for_each(|(fate, count)| all.add(fate, count));
+        all
+    }
+}
+
 impl StageProgress {
     /// Records that are dealt with, in this run or before.
     pub fn done(&self) -> u64 {
@@ -283,6 +301,13 @@ mod tests {
         let contacts = &progress.stages[0];
         assert_eq!((contacts.read, contacts.done(), contacts.left()), (100, 70, Some(30)));
         assert_eq!(progress.stages[1].held_by.as_deref(), Some("agents"));
+        let other = Event::Settled { stage: "calls", fate: Fate::Dead };
+        let mut both = meter.clone();
+        both.on(&Event::Read { stage: "calls", records: 2 }, at(1_000));
+        both.on(&other, at(1_000));
+        let whole = both.progress(at(1_000));
+        assert_eq!((whole.read(), whole.settled().total()), (102, 11));
+        assert_eq!((whole.settled().of(Fate::Created), whole.settled().of(Fate::Dead)), (10, 1));
         assert_eq!(progress.left, Some(Duration::from_secs(3)), "what is held is not counted");
         meter.on(&Event::StageEnded { stage: "contacts" }, at(2_000));
         let until = chrono::DateTime::UNIX_EPOCH;
