@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use migrate_core::testkit::{ScriptedSource, source};
 use migrate_core::{
-    Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, FailureKind, FanOut, Fate, Found, Key,
-    Ledger, Limits, Lookup, Mapper, MapperExt, MemoryLedger, Page, Pipeline, Plan, Reason, Record,
-    Repeat, Run, RunError, RunOptions, Sink, SinkExt, Source, SourceError, SourceExt, TargetId,
-    Tee, Unreadable, Write, async_trait, map_fn,
+    Chain, Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, FailureKind, FanOut, Fate,
+    Found, Key, Ledger, Limits, Lookup, Mapper, MapperExt, MemoryLedger, Page, Pipeline, Plan,
+    Reason, Record, Repeat, Run, RunError, RunOptions, Sink, SinkExt, Source, SourceError,
+    SourceExt, TargetId, Tee, Unreadable, Write, async_trait, map_fn,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -174,6 +175,16 @@ async fn wrapped_sources_keep_cursors_marks_and_what_cannot_be_read() {
     assert_eq!(looked_up[0].as_ref().unwrap().items[0].as_ref().unwrap().body, 30);
     let records: Vec<_> = source.boxed().records().collect().await;
     assert_eq!(records.len(), 2 * PAGES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrapped_sources_keep_the_contract_of_those_they_wrap() {
+    let rows = (0..7).map(|n| (Key::new("number", n), n));
+    let scripted = ScriptedSource::new(rows).pages_of(2);
+    let calls = scripted.clone();
+    let wrapped = scripted.map_body(|n| n * 10).inspect(|_| {}).prefetch(2);
+    let chain = Chain::new().and("numbers", wrapped.clone()).and("none", wrapped);
+    source::check(&chain, &source::Rules::new().repeating().counting(move || calls.polls())).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,13 @@
 //! Several sources as one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::Key;
-use crate::record::{Cursor, Page};
+use crate::record::{Cursor, Item, Page};
 use crate::source::{Estimate, Lookup, Source, SourceError};
 
 /// Several sources of one kind of record, by name, read one after the other as one source.
@@ -15,6 +16,9 @@ use crate::source::{Estimate, Lookup, Source, SourceError};
 /// names are therefore to stay. A cursor of a source that is not there any more begins anew: what
 /// was read before is known to the ledger, so that costs time and nothing else. Two sources of one
 /// name are refused when the chain is read.
+///
+/// A key that several of the sources know counts where it is met first, in reading and in looking
+/// up.
 ///
 /// [Marks](Page::mark) are those of the first source. A later reading from one brings what has
 /// changed in the first, and the others whole.
@@ -174,12 +178,41 @@ impl<S: Source + 'static> Source for Chain<S> {
     }
 }
 
+/// Where the sources of a chain are being asked for records.
+struct Finding<S: Source> {
+    routes: Vec<(String, Arc<S>)>,
+    at: usize,
+    /// What has not been found yet.
+    keys: Vec<Key>,
+    pages: Option<Pages<S::Record>>,
+}
+
+impl<S: Lookup> Finding<S> {
+    /// The next page. A source is asked only for what those before it do not know: when a chain is
+    /// read, the first sight of a key counts as well.
+    async fn next(mut self) -> Result<Option<(Page<S::Record>, Self)>, SourceError> {
+        while let Some((_, source)) = self.routes.get(self.at).filter(|_| !self.keys.is_empty()) {
+            let pages = self.pages.get_or_insert_with(|| source.lookup(self.keys.clone()));
+            if let Some(page) = pages.try_next().await? {
+                let key = |item: &Item<_>| match item {
+                    Ok(record) => record.key.clone(),
+                    Err(unreadable) => unreadable.key.clone(),
+                };
+                let found: BTreeSet<Key> = page.items.iter().map(key).collect();
+                self.keys.retain(|key| !found.contains(key));
+                return Ok(Some((page, self)));
+            }
+            (self.at, self.pages) = (self.at + 1, None);
+        }
+        Ok(None)
+    }
+}
+
 #[deny(clippy::missing_trait_methods)]
 impl<S: Lookup + 'static> Lookup for Chain<S> {
     fn lookup(&self, keys: Vec<Key>) -> Pages<S::Record> {
-        let sources = self.routes.clone().into_iter();
-        let found = sources.map(move |(_, source)| Ok(source.lookup(keys.clone())));
-        stream::iter(found).try_flatten().boxed()
+        let finding = Finding { routes: self.routes.clone(), at: 0, keys, pages: None };
+        stream::try_unfold(finding, Finding::next).boxed()
     }
 }
 
@@ -263,6 +296,24 @@ mod tests {
         // Where the first cannot tell, nobody can.
         let mute = Chain::new().and("first", numbers(0..3).without_marks()).and("second", second);
         assert!(read(&mute, None).await.iter().all(|page| page.mark.is_none()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_that_two_sources_know_is_found_once_and_in_the_first() {
+        let known = |body| ScriptedSource::new([("n:1", body), ("n:2", body)]);
+        let (first, second) =
+            (known("first"), ScriptedSource::new([("n:1", "2nd"), ("n:3", "2nd")]));
+        let chain = Chain::new().and("first", first).and("second", second.clone());
+        let find = async |ids: &[u32]| -> Vec<_> {
+            let keys = ids.iter().map(|id| Key::new("n", id)).collect();
+            let pages: Vec<_> = chain.lookup(keys).try_collect().await.unwrap();
+            let items = pages.into_iter().flat_map(|page| page.items);
+            items.map(|item| item.unwrap()).map(|it| (it.key.id().to_owned(), it.body)).collect()
+        };
+        let polls = second.polls();
+        assert_eq!(find(&[1]).await, [("1".to_owned(), "first")]);
+        assert_eq!(second.polls(), polls, "there is nothing left to ask it for");
+        assert_eq!(find(&[1, 3]).await, [("1".to_owned(), "first"), ("3".to_owned(), "2nd")]);
     }
 
     #[tokio::test(start_paused = true)]

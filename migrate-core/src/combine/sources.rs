@@ -81,6 +81,13 @@ pub struct MappedRecords<S, F> {
     change: Arc<F>,
 }
 
+// By hand, since a closure behind a pointer need not be `Clone` itself.
+impl<S: Clone, F> Clone for MappedRecords<S, F> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), change: self.change.clone() }
+    }
+}
+
 impl<S, F> fmt::Debug for MappedRecords<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MappedRecords").finish_non_exhaustive()
@@ -139,6 +146,12 @@ where
 pub struct InspectedSource<S, F> {
     inner: S,
     look: Arc<F>,
+}
+
+impl<S: Clone, F> Clone for InspectedSource<S, F> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), look: self.look.clone() }
+    }
 }
 
 impl<S, F> fmt::Debug for InspectedSource<S, F> {

@@ -59,6 +59,12 @@ async fn letters_say_what_is_wrong_and_resume_at_any_page() {
     assert!(odd.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn they_are_a_source_like_any_other() {
+    let source = DeadLetters::of(ledger(1_600).await, Selection::all());
+    crate::testkit::source::check(&source, &crate::testkit::source::Rules::new()).await;
+}
+
 #[tokio::test]
 async fn a_selection_of_them() {
     let ledger = ledger(30).await;
