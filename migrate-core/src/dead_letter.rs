@@ -24,7 +24,9 @@ pub use file::{ChannelSink, JsonLines, channel};
 
 /// A record that was refused, or that waits for somebody: what is known of it, and nothing of what
 /// is in it, unless its body was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Its `Debug` says whether the body is there, and not what is in it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
     /// The record, by which it can be found in the source.
@@ -55,6 +57,27 @@ pub struct DeadLetter {
     /// The record itself: people's data, and only there if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, kind, stage, fate, code, reason, .. } = self;
+        let Self { field, owner, remedy, attempts, at, body, .. } = self;
+        f.debug_struct("DeadLetter")
+            .field("key", key)
+            .field("kind", kind)
+            .field("stage", stage)
+            .field("fate", fate)
+            .field("code", code)
+            .field("reason", reason)
+            .field("field", field)
+            .field("owner", owner)
+            .field("remedy", remedy)
+            .field("attempts", attempts)
+            .field("at", at)
+            .field("body", &body.as_ref().map(|_| format_args!("[personal]")))
+            .finish()
+    }
 }
 
 impl From<Entry> for DeadLetter {

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(test)]
+#[cfg(any(test, doctest))]
 mod asserts;
 mod combine;
 mod dead_letter;
@@ -26,8 +26,8 @@ mod verify;
 pub use async_trait::async_trait;
 
 pub use combine::{
-    FanOut, Filtered, InspectedMapper, InspectedSink, InspectedSource, MappedDrafts, MappedRecords,
-    MapperExt, Prefetched, RateLimited, SinkExt, SourceExt, Tee, Then,
+    Chain, FanOut, Filtered, InspectedMapper, InspectedSink, InspectedSource, MappedDrafts,
+    MappedRecords, MapperExt, Prefetched, RateLimited, SinkExt, SourceExt, Tee, Then,
 };
 pub use dead_letter::{ChannelSink, DeadLetter, DeadLetters, JsonLines, channel};
 pub use draft::{Draft, Group, Grouping, Member, Missing, Name, Reference, Repeat};

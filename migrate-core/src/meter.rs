@@ -79,6 +79,24 @@ pub struct StageProgress {
     pub held_by: Option<String>,
 }
 
+impl Progress {
+    /// Records of all stages that were dealt with before this run, or read in it.
+    pub fn read(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.read).sum()
+    }
+
+    /// Records of all stages settled in this run, by fate.
+    pub fn settled(&self) -> Tally {
+        let mut all = Tally::default();
+        let counts = self
+            .stages
+            .iter()
+            .flat_map(|stage| Fate::ALL.into_iter().map(|fate| (fate, stage.settled.of(fate))));
+        counts.for_each(|(fate, count)| all.add(fate, count));
+        all
+    }
+}
+
 impl StageProgress {
     /// Records that are dealt with, in this run or before.
     pub fn done(&self) -> u64 {
@@ -127,10 +145,11 @@ impl Meter {
 
     /// How far the run is, so long after its start.
     pub fn progress(&self, at: Duration) -> Progress {
-        let since = at.saturating_sub(WINDOW);
-        let recent = self.recent.iter().filter(|(second, _)| *second >= since.as_secs());
+        // What is counted by the second is measured over whole seconds and the one under way.
+        let since = at.saturating_sub(WINDOW).as_secs();
+        let recent = self.recent.iter().filter(|(second, _)| *second >= since);
         let settled: u64 = recent.map(|(_, count)| count).sum();
-        let span = at.min(WINDOW).as_secs_f64();
+        let span = at.saturating_sub(Duration::from_secs(since)).as_secs_f64();
         let pace = if span > 0.0 { settled as f64 / span } else { 0.0 };
         let under_way = self.stages.iter().filter(|stage| !stage.ended && stage.held_by.is_none());
         let left: Option<u64> = under_way.map(StageProgress::left).sum();
@@ -282,6 +301,13 @@ mod tests {
         let contacts = &progress.stages[0];
         assert_eq!((contacts.read, contacts.done(), contacts.left()), (100, 70, Some(30)));
         assert_eq!(progress.stages[1].held_by.as_deref(), Some("agents"));
+        let other = Event::Settled { stage: "calls", fate: Fate::Dead };
+        let mut both = meter.clone();
+        both.on(&Event::Read { stage: "calls", records: 2 }, at(1_000));
+        both.on(&other, at(1_000));
+        let whole = both.progress(at(1_000));
+        assert_eq!((whole.read(), whole.settled().total()), (102, 11));
+        assert_eq!((whole.settled().of(Fate::Created), whole.settled().of(Fate::Dead)), (10, 1));
         assert_eq!(progress.left, Some(Duration::from_secs(3)), "what is held is not counted");
         meter.on(&Event::StageEnded { stage: "contacts" }, at(2_000));
         let until = chrono::DateTime::UNIX_EPOCH;
@@ -293,6 +319,17 @@ mod tests {
     }
 
     proptest! {
+        /// A pace that is kept is told as it is, at any moment and not only at whole seconds.
+        #[test]
+        fn a_steady_pace_is_told(gap in 5..100_u64, lasts in 35_000..200_000_u64) {
+            let mut meter = Meter::new();
+            (0..=lasts).step_by(gap as usize).for_each(|now| meter.on(&SETTLED, at(now)));
+            let pace = meter.progress(at(lasts)).records_per_second;
+            let kept = 1_000.0 / gap as f64;
+            // One record more or less at either end of the window.
+            prop_assert!((pace - kept).abs() <= 2.0 / 30.0, "{} told, {} kept", pace, kept);
+        }
+
         /// Memory is bounded, and no number is ever absurd.
         #[test]
         fn it_stays_sane(times in proptest::collection::vec(0..200_000_u64, 1..400), all in 0..500_u64) {

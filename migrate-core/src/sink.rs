@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::draft::Name;
 use crate::fate::Reason;
-use crate::ledger::{Change, How, Ledger, LedgerError, Written};
+use crate::ledger::{Change, How, Ledger, LedgerError, MemoryLedger, Written};
 use crate::{Alias, Fingerprint, Key};
 
 /// The destination of one kind of draft.
@@ -238,7 +238,11 @@ impl<D> Write<D> {
     /// A receipt that is dropped counts as in doubt.
     ///
     /// It is for wrappers such as [`Tee`](crate::Tee); the copy's outcome means nothing to the
-    /// engine.
+    /// engine. What is known of the destination stays with the original: the copy is
+    /// [known as](Self::known_as) nothing, since the id would be that of an object elsewhere, and
+    /// what it [remembers](Self::remember) is not kept, or undo would put back what never stood in
+    /// the destination. What it refers to is [resolved](Self::resolved) to objects of the
+    /// destination.
     pub fn copy(&self) -> (Self, BoxFuture<'static, Outcome>)
     where
         D: Clone,
@@ -248,12 +252,12 @@ impl<D> Write<D> {
             key: self.key.clone(),
             draft: self.draft.clone(),
             resolved: self.resolved.clone(),
-            known_as: self.known_as.clone(),
+            known_as: None,
             since: self.since,
             waited_for: self.waited_for.clone(),
             state: None,
             receipt: Some(spend),
-            ledger: Arc::clone(&self.ledger),
+            ledger: Arc::new(MemoryLedger::new()),
         };
         let outcome = async { receipt.await.unwrap_or_else(|_| Receipt::dropped()).outcome };
         (copy, Box::pin(outcome))

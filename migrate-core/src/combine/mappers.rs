@@ -85,6 +85,7 @@ pub struct Then<A, B> {
     second: B,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<In, A, B> Mapper<In> for Then<A, B>
 where
     A: Mapper<In>,
@@ -108,16 +109,19 @@ where
         }
         for (part, draft) in drafts {
             let key = part_key(&key, part.as_deref());
-            let before = out.drafts.len();
-            self.second.map(Record { key, lane: lane.clone(), body: draft }, out);
+            // Each draft is a record of its own to the second mapper, which must not see, and
+            // decide by, what it made of the one before.
+            let mut second = Emit::default();
+            self.second.map(Record { key, lane: lane.clone(), body: draft }, &mut second);
             if let Some(part) = &part {
-                for (name, _) in &mut out.drafts[before..] {
+                for (name, _) in &mut second.drafts {
                     *name = Some(match name.take() {
                         Some(name) => format!("{part}.{name}"),
                         None => part.clone(),
                     });
                 }
             }
+            out.take(second);
             if out.verdict.is_some() {
                 return;
             }
@@ -139,6 +143,7 @@ impl<M, P> fmt::Debug for Filtered<M, P> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<In, M, P> Mapper<In> for Filtered<M, P>
 where
     M: Mapper<In>,
@@ -168,6 +173,7 @@ impl<M, L> fmt::Debug for InspectedMapper<M, L> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<In, M, L> Mapper<In> for InspectedMapper<M, L>
 where
     M: Mapper<In>,
@@ -194,6 +200,7 @@ impl<M, C> fmt::Debug for MappedDrafts<M, C> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<In, M, C, Out> Mapper<In> for MappedDrafts<M, C>
 where
     M: Mapper<In>,
@@ -262,6 +269,15 @@ mod tests {
         let short = lines().filter("short", |record: &Record<String>| record.body.len() > 9);
         let out = map(short.then(never), "good bad");
         assert!(matches!(out.verdict(), Some(Verdict::Skipped(reason)) if reason.code == "short"));
+    }
+
+    #[test]
+    fn the_second_mapper_sees_nothing_of_the_drafts_before() {
+        let seen = std::sync::Mutex::new(Vec::new());
+        let words = map_fn(|word: Record<String>, out: &mut Emit<String>| out.push(word.body));
+        let look = |out: &Emit<String>| seen.lock().unwrap().push(out.drafts().len());
+        assert_eq!(map(lines().then(words.inspect(look)), "a b c").drafts().len(), 3);
+        assert_eq!(*seen.lock().unwrap(), [1, 1, 1]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The traits themselves stay small; what is convenient is here, for every implementation of them.
 
+mod chain;
 mod fan_out;
 mod mappers;
 mod prefetch;
@@ -9,6 +10,7 @@ mod sinks;
 mod sources;
 mod tee;
 
+pub use chain::Chain;
 pub use fan_out::FanOut;
 pub use mappers::{Filtered, InspectedMapper, MappedDrafts, MapperExt, Then};
 pub use prefetch::Prefetched;

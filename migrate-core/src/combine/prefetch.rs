@@ -48,18 +48,20 @@ impl<S: Lookup> Lookup for Prefetched<S> {
 }
 
 /// Reads a stream in a task of its own, which is begun by the first poll and is gone when what is
-/// returned is dropped. The task holds one page beyond those that wait to be taken. A task that
-/// dies is no end of the source: its panic goes on here.
+/// returned is dropped. At most `most` pages have been read, or asked for, and not been taken. A
+/// task that dies is no end of the source: its panic goes on here.
 fn ahead<T: Send + 'static>(
     mut pages: BoxStream<'static, Result<T, SourceError>>,
     most: usize,
 ) -> BoxStream<'static, Result<T, SourceError>> {
     let begin = async move {
-        let (send, receive) = mpsc::channel((most - 1).max(1));
+        let (send, receive) = mpsc::channel(most);
         let task = tokio::spawn(async move {
-            while let Some(page) = pages.next().await {
-                if send.send(page).await.is_err() {
-                    break;
+            // Room first: a page that has no place to wait in is not asked for.
+            while let Ok(place) = send.reserve().await {
+                match pages.next().await {
+                    Some(page) => place.send(page),
+                    None => break,
                 }
             }
         });

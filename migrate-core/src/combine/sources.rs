@@ -57,8 +57,9 @@ pub trait SourceExt: Source + Sized {
         InspectedSource { inner: self, look: Arc::new(look) }
     }
 
-    /// The same records, read up to `pages` ahead while those before are being written. A task of
-    /// the tokio runtime reads; it begins with the first poll and ends when the stream is dropped.
+    /// The same records, read up to `pages` ahead (at least one) while those before are being
+    /// written. A task of the tokio runtime reads; it begins with the first poll and ends when the
+    /// stream is dropped.
     fn prefetch(self, pages: usize) -> Prefetched<Self> {
         Prefetched::new(self, pages)
     }
@@ -78,6 +79,13 @@ impl<S: Source> SourceExt for S {}
 pub struct MappedRecords<S, F> {
     inner: S,
     change: Arc<F>,
+}
+
+// By hand, since a closure behind a pointer need not be `Clone` itself.
+impl<S: Clone, F> Clone for MappedRecords<S, F> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), change: self.change.clone() }
+    }
 }
 
 impl<S, F> fmt::Debug for MappedRecords<S, F> {
@@ -138,6 +146,12 @@ where
 pub struct InspectedSource<S, F> {
     inner: S,
     look: Arc<F>,
+}
+
+impl<S: Clone, F> Clone for InspectedSource<S, F> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), look: self.look.clone() }
+    }
 }
 
 impl<S, F> fmt::Debug for InspectedSource<S, F> {

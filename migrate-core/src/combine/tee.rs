@@ -7,11 +7,13 @@ use crate::sink::{Doubt, Failure, FailureKind, Found, Limits, Outcome, Sink, Wri
 /// Copies every draft to an archive, then writes it.
 ///
 /// The copy comes first: a draft whose copy fails is not written and is tried again, copy and all.
-/// So nothing is in the destination that is not in the archive; the archive may hold a draft that
-/// the destination then refused, and it may be given the same draft again, so it must take a
-/// second copy for the first, as a store of objects by key does.
+/// So whatever this migration wrote to the destination is in the archive; the archive may hold a
+/// draft that the destination then refused, and it may be given the same draft again, so it must
+/// take a second copy for the first, as a store of objects by key does. It is told of no object
+/// that an earlier run made, neither there nor in the destination: see [`Write::copy`].
 ///
-/// Whether a write took effect is asked of the destination alone.
+/// Whether a write took effect is asked of the destination alone, and undo leaves the archive as
+/// it is.
 #[derive(Clone, Debug)]
 pub struct Tee<S, A> {
     sink: S,

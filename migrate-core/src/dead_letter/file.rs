@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 use crate::sink::{Doubt, Evidence, Failure, FailureKind, Found, Limits, Sink, TargetId, Write};
 
 /// A sink that writes drafts as lines of JSON. The file is there whole, after
-/// [`finish`](Self::finish), or as it was before; only its owner can read it.
+/// [`finish`](Self::finish), or as it was before; only its owner can read it. One that has lost a
+/// line cannot be finished, and one that is dropped before leaves nothing behind.
 ///
 /// It begins anew in each process, so it is whole only if the run that fills it begins anew as well:
 /// on a [`MemoryLedger`](crate::MemoryLedger), or another that is made for it.
@@ -64,12 +65,16 @@ impl JsonLines {
     ///
     /// # Errors
     ///
-    /// When the file cannot be written or moved, or was finished before.
+    /// When the file cannot be written or moved, was finished before, or has lost a line because
+    /// an earlier write failed. The path is then as it was.
     pub fn finish(&self) -> io::Result<u64> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = lines.file.take().ok_or_else(finished)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&lines.beside, &lines.path)?;
+        let file = lines.file.take().ok_or_else(closed)?;
+        let whole = || {
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            std::fs::rename(&lines.beside, &lines.path)
+        };
+        whole().inspect_err(|_| lines.discard())?;
         Ok(lines.count)
     }
 
@@ -77,14 +82,34 @@ impl JsonLines {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut line = serde_json::to_vec(draft)?;
         line.push(b'\n');
-        lines.file.as_mut().ok_or_else(finished)?.write_all(&line)?;
+        let written = lines.file.as_mut().ok_or_else(closed)?.write_all(&line);
+        // Nobody knows how much of the line is there, or of those before that were still on
+        // their way: such a file never becomes whole again.
+        written.inspect_err(|_| lines.discard())?;
         lines.count += 1;
         Ok(TargetId::new(lines.count.to_string()))
     }
 }
 
-fn finished() -> io::Error {
-    io::Error::other("the file was finished before")
+impl Lines {
+    /// Gives the unfinished file up. What was written to it may be people's data.
+    fn discard(&mut self) {
+        self.file = None;
+        // If it cannot be removed now, the next file of this name removes it.
+        let _ = std::fs::remove_file(&self.beside);
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            self.discard();
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("the file was finished before, or has lost a line")
 }
 
 #[async_trait]
@@ -160,5 +185,44 @@ impl<D: Clone + Send + Sync + 'static> Sink<D> for ChannelSink<D> {
 
     fn limits(&self) -> Limits {
         Limits::one_by_one(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = JsonLines::create(folder.path().join("dead.jsonl")).unwrap();
+        file.add(&"Anna Example").unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(file);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// A disk that is full, so that what is written gets lost.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_lost_a_line_is_never_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dead.jsonl");
+        let file = JsonLines::create(&path).unwrap();
+        {
+            let mut lines = file.0.lock().unwrap();
+            let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            lines.file = Some(BufWriter::with_capacity(8, full));
+        }
+        assert!(file.add(&"longer than the buffer").is_err());
+        {
+            // There is room again.
+            let mut lines = file.0.lock().unwrap();
+            if let Some(file) = &mut lines.file {
+                *file = BufWriter::new(File::create(folder.path().join("room")).unwrap());
+            }
+        }
+        assert!(file.finish().is_err());
+        assert!(!path.exists());
     }
 }

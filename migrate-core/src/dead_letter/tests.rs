@@ -59,6 +59,12 @@ async fn letters_say_what_is_wrong_and_resume_at_any_page() {
     assert!(odd.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn they_are_a_source_like_any_other() {
+    let source = DeadLetters::of(ledger(1_600).await, Selection::all());
+    crate::testkit::source::check(&source, &crate::testkit::source::Rules::new()).await;
+}
+
 #[tokio::test]
 async fn a_selection_of_them() {
     let ledger = ledger(30).await;
@@ -104,6 +110,8 @@ async fn bodies_are_there_only_where_they_were_asked_for() {
     };
     assert_eq!(body(2), Some(Value::from("body of a:2")));
     assert_eq!(body(1), None, "it has vanished from the source");
+    let debug = format!("{with_bodies:?}");
+    assert!(debug.contains("a:2") && !debug.contains("body of"), "people's data: {debug}");
     assert!(letters(&source).await.iter().all(|letter| letter.body.is_none()));
 }
 
