@@ -1,0 +1,94 @@
+//! Leads, which Intercom never refuses as duplicates: doubt about one is settled by search alone.
+//! No stage brings any yet, so the sink is driven by a stage of its own.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use leaddesk_to_intercom::connect::Destination;
+use leaddesk_to_intercom::draft::{ContactDraft, ContactFields};
+use leaddesk_to_intercom::sink::ContactSink;
+use leaddesk_to_intercom::source::Fixed;
+use migrate_core::{
+    Emit, Key, Ledger, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunEnd, RunOptions,
+    map_fn,
+};
+
+use migrate_sandbox::Workspace;
+use migrate_sandbox::workspace::Contact;
+
+use crate::bench::Bench;
+use crate::settlement::{CASES, Case, OPEN, STRUCK};
+
+const LEADS: usize = 12;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_about_a_lead_is_settled_without_a_twin_or_a_loss() {
+    join_all(CASES.map(row)).await;
+}
+
+async fn row(case: Case) {
+    let named = format!("leads with {case:?}");
+    let (bench, end) = run(case, &RunOptions::default()).await;
+    assert_eq!(end.waiting, 0, "{named}");
+    case.over(&bench, &named).await;
+    let found = bench.sandbox.workspace();
+    assert_eq!((1..=LEADS).map(|n| count(&found, n)).collect::<Vec<_>>(), [1; LEADS], "{named}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_leads_are_written_meanwhile() {
+    let (bench, end) = run(OPEN, &RunOptions::default().no_wait()).await;
+    OPEN.assert_struck(&bench, "leads");
+    assert_eq!(end.waiting, STRUCK as u64);
+    let found = bench.sandbox.workspace();
+    let there = (1..=LEADS).map(|n| count(&found, n)).filter(|count| *count == 1);
+    assert_eq!(there.count(), LEADS - STRUCK);
+}
+
+/// How often a lead is there, each time as it should be.
+fn count(found: &Workspace, n: usize) -> usize {
+    let is_it = |lead: &&Contact| lead.external_id.as_deref() == Some(&*external_id(n));
+    let leads = found.contacts.iter().filter(is_it).inspect(|lead| {
+        assert_eq!((&*lead.role, &lead.name), ("lead", &Some(name(n))));
+        let notes: Vec<&str> = lead.notes.iter().map(|note| &*note.body).collect();
+        assert_eq!(notes, [marker(n)]);
+    });
+    leads.count()
+}
+
+/// Brings leads about, each with a note, and says how that ended.
+async fn run(case: Case, options: &RunOptions) -> (Bench, RunEnd) {
+    let bench = case.bench("POST /contacts").await;
+    let config = bench.config();
+    let destination = Destination::connect(&config, &bench.secrets()).await.unwrap();
+    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+    let sink = ContactSink::new(destination.workspace(&config, &ledger));
+    let leads = (1..=LEADS).map(|n| Record::new(Key::new("lead", n), n)).collect();
+    let mapper = map_fn(|record: Record<usize>, out: &mut Emit<ContactDraft>| {
+        let mut fields = ContactFields::default();
+        fields.external_id = external_id(record.body);
+        fields.role = "lead".to_owned();
+        fields.name = Some(name(record.body));
+        out.push(ContactDraft::Contact(fields));
+        let marker = marker(record.body);
+        out.part("note", ContactDraft::Note { body: marker.clone(), marker });
+    });
+    let stage = Pipeline::new("leads", Fixed::new(leads, 5), mapper, sink);
+    let patience = &config.destination;
+    let patience = Patience::new(patience.settle_after, patience.search_lag_horizon);
+    let run = Run::on(ledger.clone()).patience(patience).begin().await.unwrap();
+    let end = Plan::new().stage(stage, &[]).run(&run, options).await.unwrap();
+    (bench, end)
+}
+
+fn external_id(n: usize) -> String {
+    format!("leaddesk:lead:{n}")
+}
+
+fn name(n: usize) -> String {
+    format!("Lead {n}")
+}
+
+fn marker(n: usize) -> String {
+    format!("LeadDesk lead {n}")
+}
