@@ -70,10 +70,10 @@ pub(crate) struct Case {
 const LATE: Duration = Duration::from_millis(500);
 
 const fn case(fault: FaultKind, search_lag: Duration) -> Case {
-    Case { fault, late_by: LATE, search_lag, patience: ("2s", "2s") }
+    Case { fault, late_by: LATE, search_lag, patience: ("2s", "5s") }
 }
 
-const LAG: Duration = Duration::from_millis(1500);
+const LAG: Duration = Duration::from_secs(4);
 
 pub(crate) const CASES: [Case; 4] = [
     case(FaultKind::LostReply, Duration::ZERO),
