@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use leaddesk_to_intercom::config::Config;
-use leaddesk_to_intercom::connect::Secrets;
 use leaddesk_to_intercom::runner::{Exit, Finished, Runner, VerifyOptions};
 use leaddesk_to_intercom::state::StateDir;
 use migrate_core::{RunOptions, SqliteLedger};
@@ -80,12 +79,8 @@ impl Bench {
 
     pub(crate) fn runner(&self) -> Runner {
         let state = StateDir::create(self.path("state")).unwrap();
-        Runner::new(self.config(), state).secrets(self.secrets())
-    }
-
-    pub(crate) fn secrets(&self) -> Secrets {
         let endpoints = self.endpoints.clone();
-        Arc::new(move |name| secret(&endpoints, name))
+        Runner::new(self.config(), state).secrets(Arc::new(move |name| secret(&endpoints, name)))
     }
 
     /// Runs to the end and hands out the report.

@@ -1,22 +1,14 @@
 //! Leads, which Intercom never refuses as duplicates: doubt about one is settled by search alone.
-//! No stage brings any yet, so the sink is driven by a stage of its own.
-
-use std::sync::Arc;
+//! No stage brings any yet, so the sink is driven by itself.
 
 use futures::future::join_all;
-use leaddesk_to_intercom::connect::Destination;
-use leaddesk_to_intercom::draft::{ContactDraft, ContactFields};
-use leaddesk_to_intercom::sink::ContactSink;
-use leaddesk_to_intercom::source::Fixed;
-use migrate_core::{
-    Emit, Key, Ledger, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunEnd, RunOptions,
-    map_fn,
-};
-
+use leaddesk_to_intercom::draft::ContactDraft;
+use migrate_core::{RunEnd, RunOptions};
 use migrate_sandbox::Workspace;
 use migrate_sandbox::workspace::Contact;
 
 use crate::bench::Bench;
+use crate::driven::{self, fields};
 use crate::settlement::{CASES, Case, OPEN, STRUCK};
 
 const LEADS: usize = 12;
@@ -59,25 +51,13 @@ fn count(found: &Workspace, n: usize) -> usize {
 /// Brings leads about, each with a note, and says how that ended.
 async fn run(case: Case, options: &RunOptions) -> (Bench, RunEnd) {
     let bench = case.bench("POST /contacts").await;
-    let config = bench.config();
-    let destination = Destination::connect(&config, &bench.secrets()).await.unwrap();
-    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
-    let sink = ContactSink::new(destination.workspace(&config, &ledger));
-    let leads = (1..=LEADS).map(|n| Record::new(Key::new("lead", n), n)).collect();
-    let mapper = map_fn(|record: Record<usize>, out: &mut Emit<ContactDraft>| {
-        let mut fields = ContactFields::default();
-        fields.external_id = external_id(record.body);
-        fields.role = "lead".to_owned();
-        fields.name = Some(name(record.body));
-        out.push(ContactDraft::Contact(fields));
-        let marker = marker(record.body);
-        out.part("note", ContactDraft::Note { body: marker.clone(), marker });
+    let leads = (1..=LEADS).map(|n| {
+        let mut lead = fields(&external_id(n), "lead");
+        lead.name = Some(name(n));
+        let note = ContactDraft::Note { body: marker(n), marker: marker(n) };
+        (lead, vec![("note".to_owned(), note)])
     });
-    let stage = Pipeline::new("leads", Fixed::new(leads, 5), mapper, sink);
-    let patience = &config.destination;
-    let patience = Patience::new(patience.settle_after, patience.search_lag_horizon);
-    let run = Run::on(ledger.clone()).patience(patience).begin().await.unwrap();
-    let end = Plan::new().stage(stage, &[]).run(&run, options).await.unwrap();
+    let (_, end) = driven::bring(&bench, leads.collect(), options).await;
     (bench, end)
 }
 

@@ -1,11 +1,13 @@
 //! Whose a tag on somebody or an attribute is: this migration's own, or the customer's.
 
-use migrate_core::Key;
+use leaddesk_to_intercom::draft::ContactDraft;
 use migrate_core::ledger::{How, Ledger, PartState, Scan, Written};
-use migrate_sandbox::workspace::{AppliedTag, DataAttribute, Tag};
+use migrate_core::{Key, RunOptions};
+use migrate_sandbox::workspace::{AppliedTag, Contact, CreatedBy, DataAttribute, Tag};
 use migrate_sandbox::{Account, AccountSpec, FaultKind, Faults, Sandbox, ServiceFaults, Strike};
 
 use crate::bench::Bench;
+use crate::driven;
 
 /// Most contacts are in Intercom already, so their tags have to be looked at first.
 fn account() -> Account {
@@ -22,6 +24,7 @@ async fn losing(call: &str) -> Bench {
 
 const LOST: u64 = 3;
 
+/// The client sends tags again by itself; the test at the end shows what the sink makes of them.
 const CALLS: [&str; 2] = ["POST /contacts/{id}/tags", "POST /data_attributes"];
 
 /// What became of each tag on a contact and of each attribute and tag, by key.
@@ -65,10 +68,8 @@ async fn what_was_there_before_is_the_customers() {
     let calm = Bench::new(account()).await;
     calm.run().await;
     let calm = calm.sandbox.workspace();
-    let known = |contact: &&migrate_sandbox::workspace::Contact| {
-        contact.created_by == migrate_sandbox::workspace::CreatedBy::Customer
-            && !contact.tags.is_empty()
-    };
+    let known =
+        |contact: &&Contact| contact.created_by == CreatedBy::Customer && !contact.tags.is_empty();
     let person = calm.contacts.iter().find(known).unwrap();
     let name = calm.tag_names(&person.tags)[0].to_owned();
 
@@ -95,5 +96,48 @@ async fn what_was_there_before_is_the_customers() {
         assert_eq!(attribute.as_str(), "attribute:contact.ld_city", "{call}");
         assert_eq!(itself.as_str(), tag, "{call}");
         assert_eq!(put_on.part_name().map(str::to_lowercase), Some(tag), "{call}");
+    }
+}
+
+/// Tags on people who were there before, by a client that does not send again itself: the sink finds
+/// on its second try what the first one put there, and knows it from what was there before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_that_is_found_on_somebody_is_whose_it_was() {
+    const PEOPLE: usize = 6;
+    let before = "vip".to_owned();
+    let id = |n: usize| format!("crm:{n}");
+    let bench = losing("POST /contacts/{id}/tags").await;
+    bench.sandbox.edit(|workspace| {
+        let tag = Tag { id: "7001".to_owned(), name: before.clone(), ..Tag::default() };
+        for n in 1..=PEOPLE {
+            let applied = AppliedTag { id: tag.id.clone(), ..AppliedTag::default() };
+            workspace.contacts.push(Contact {
+                role: "user".into(),
+                external_id: Some(id(n)),
+                email: Some(format!("person{n}@example.com")),
+                tags: vec![applied],
+                ..Contact::default()
+            });
+        }
+        workspace.tags.push(tag);
+    });
+    let people = (1..=PEOPLE).map(|n| {
+        let mut person = driven::fields(&format!("leaddesk:contact:{n}"), "user");
+        person.email = Some(format!("person{n}@example.com"));
+        let tags = [&*before, "new"].map(|tag| (tag.to_owned(), ContactDraft::Tag(tag.into())));
+        (person, tags.to_vec())
+    });
+    let (ledger, _) = driven::bring(&bench, people.collect(), &RunOptions::default()).await;
+    assert_eq!(bench.sandbox.counters().faults[&FaultKind::LostReply], LOST);
+    // Each was put there once, and those of which the reply was lost were found there.
+    assert_eq!(bench.sandbox.counters().intercom["POST /contacts/{id}/tags"], PEOPLE as u64);
+    let keys: Vec<Key> = (1..=PEOPLE).map(|n| Key::new("contact", n)).collect();
+    for entry in ledger.entries(&keys).await.unwrap() {
+        let entry = entry.unwrap();
+        let how = |name: &str| match &entry.part(&entry.key.part(name)).unwrap().state {
+            PartState::Done(written) => written.how,
+            other => panic!("{:?}: {other:?}", entry.key),
+        };
+        assert_eq!((how(&before), how("new")), (How::Unchanged, How::Created), "{:?}", entry.key);
     }
 }
