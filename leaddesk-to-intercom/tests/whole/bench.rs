@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leaddesk_to_intercom::config::Config;
 use leaddesk_to_intercom::runner::{Exit, Finished, Runner, VerifyOptions};
 use leaddesk_to_intercom::state::StateDir;
-use migrate_core::RunOptions;
+use migrate_core::{RunOptions, SqliteLedger};
 use migrate_sandbox::{Account, AccountSpec, Endpoints, Sandbox};
 use tempfile::TempDir;
 
@@ -23,6 +23,8 @@ pub(crate) struct Bench {
 pub(crate) struct Settings {
     /// `[source]` and its tables; by API, with all calls by their ids, if it is empty.
     pub(crate) source: String,
+    /// How long doubt lasts, `settle_after` and `search_lag_horizon`; a second each by default.
+    pub(crate) patience: Option<(&'static str, &'static str)>,
     /// Further lines of `[destination]`, and tables after it.
     pub(crate) further: String,
 }
@@ -83,7 +85,12 @@ impl Bench {
 
     /// Runs to the end and hands out the report.
     pub(crate) async fn run(&self) -> Finished {
-        let finished = self.runner().run(&RunOptions::default()).await;
+        self.run_with(self.runner()).await
+    }
+
+    /// The same with a runner that was prepared.
+    pub(crate) async fn run_with(&self, runner: Runner) -> Finished {
+        let finished = runner.run(&RunOptions::default()).await;
         let finished = finished.unwrap_or_else(|error| panic!("the run failed: {error}"));
         assert!(matches!(finished.exit, Exit::Done | Exit::Attention), "{:?}", finished.error);
         let dead =
@@ -111,14 +118,20 @@ impl Bench {
         self.sandbox.counters().writes()
     }
 
-    fn config(&self) -> Config {
+    /// The ledger as the last run left it.
+    pub(crate) fn ledger(&self) -> SqliteLedger {
+        SqliteLedger::open_read_only(self.path("state/ledger.sqlite")).unwrap()
+    }
+
+    pub(crate) fn config(&self) -> Config {
         let source = match &self.settings.source {
             source if source.is_empty() => by_api(&self.endpoints, &all_calls(&self.endpoints)),
             source => source.clone(),
         };
+        let (settle_after, lag_horizon) = self.settings.patience.unwrap_or(("1s", "1s"));
         let text = format!(
             "{source}\n[destination]\nbase_url = '{}'\nfallback_admin = '{}'\n\
-             workspace_limit = 600000\nsearch_lag_horizon = '1s'\nsettle_after = '1s'\n{}\n",
+             workspace_limit = 600000\nsearch_lag_horizon = '{lag_horizon}'\nsettle_after = '{settle_after}'\n{}\n",
             self.endpoints.intercom, self.endpoints.fallback_admin, self.settings.further
         );
         Config::parse(&text, "test.toml").unwrap_or_else(|error| panic!("{error}\n{text}"))
