@@ -36,6 +36,12 @@ impl MemoryLedger {
         Self { state: Mutex::new(self.state().clone()) }
     }
 
+    /// Is all that it holds the same, shown or not?
+    #[cfg(test)]
+    pub(crate) fn holds_the_same(&self, other: &Self) -> bool {
+        *self.state() == *other.state()
+    }
+
     // A poisoned lock is taken all the same: no change is made in steps that could panic halfway.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -162,7 +168,7 @@ impl Ledger for MemoryLedger {
 
 /// Entries stand in the order of their first sight and are never removed, so that an entry's row
 /// is its index and one.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct State {
     entries: Vec<Entry>,
     rows: HashMap<Key, usize>,
@@ -180,7 +186,7 @@ struct State {
     stage_names: Vec<String>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct List {
     items: Vec<String>,
     known: HashSet<String>,

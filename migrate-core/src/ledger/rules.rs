@@ -64,7 +64,7 @@ pub(super) fn undone(entry: &mut Entry, key: &Key) -> Option<Written> {
 }
 
 /// A stage with the mark of a pass that is not finished.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Progress {
     pub(super) state: StageState,
     pub(super) next_mark: Option<Cursor>,
