@@ -49,7 +49,8 @@ pub struct ContactFields {
     /// When it was last changed in the source, UNIX seconds. Not sent: it decides which of
     /// several merged records wins.
     pub updated_at: Option<i64>,
-    /// Custom attributes.
+    /// Custom attributes. One of a lead's holds its external id, by which it is found again:
+    /// Intercom finds no leads by their external ids.
     pub attributes: Attributes,
 }
 

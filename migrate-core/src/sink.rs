@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -173,6 +174,8 @@ pub struct Write<D> {
     /// What the record waited for when it was last tried, if it was queued.
     pub waited_for: Option<Reason>,
     pub(crate) state: Option<Fingerprint>,
+    /// Was an image kept for this write, where none stood before?
+    pub(crate) kept: AtomicBool,
     pub(crate) receipt: Option<oneshot::Sender<Receipt>>,
     pub(crate) ledger: Arc<dyn Ledger>,
 }
@@ -182,6 +185,8 @@ pub struct Write<D> {
 pub(crate) struct Receipt {
     pub(crate) outcome: Outcome,
     pub(crate) state: Option<Fingerprint>,
+    /// Was an image kept for this write, where none stood before?
+    pub(crate) kept: bool,
 }
 
 impl Receipt {
@@ -189,7 +194,8 @@ impl Receipt {
     pub(crate) fn dropped() -> Self {
         let message = "the sink dropped the receipt";
         let outcome = Outcome::Failed(Failure::new(FailureKind::InDoubt, message));
-        Self { outcome, state: None }
+        // An image that is kept in doubt stays, whoever kept it.
+        Self { outcome, state: None, kept: false }
     }
 }
 
@@ -256,6 +262,7 @@ impl<D> Write<D> {
             since: self.since,
             waited_for: self.waited_for.clone(),
             state: None,
+            kept: AtomicBool::new(false),
             receipt: Some(spend),
             ledger: Arc::new(MemoryLedger::new()),
         };
@@ -275,15 +282,29 @@ impl<D> Write<D> {
         if let Some(receipt) = self.receipt.take() {
             // The engine waits for every receipt; when it is gone the run is over, and the
             // durable intent keeps the doubt.
-            let _ = receipt.send(Receipt { outcome, state: self.state });
+            let (state, kept) = (self.state, self.kept.into_inner());
+            let _ = receipt.send(Receipt { outcome, state, kept });
         }
     }
 
     /// Keeps what stood in the destination before it is changed, durably, so that it can be put
-    /// back. The first image of a key is kept; later ones are ignored.
-    pub async fn remember(&self, before: Value) -> Result<(), LedgerError> {
+    /// back. The first image of a key is kept; later ones are ignored. Says whether this is the
+    /// first.
+    ///
+    /// An image that stood already when this write began means that an earlier try may have taken
+    /// effect, or that an earlier run changed the object. One kept by this write is dropped again
+    /// when its receipt says that it surely changed nothing.
+    ///
+    /// # Errors
+    /// When the ledger fails: then nothing may be changed.
+    pub async fn remember(&self, before: Value) -> Result<bool, LedgerError> {
+        if self.ledger.before(&self.key).await?.is_some() {
+            return Ok(self.kept.load(Ordering::Relaxed));
+        }
         let change = Change::Before { key: self.key.clone(), image: before };
-        self.ledger.commit(vec![change]).await
+        self.ledger.commit(vec![change]).await?;
+        self.kept.store(true, Ordering::Relaxed);
+        Ok(true)
     }
 }
 
@@ -323,9 +344,10 @@ pub enum FailureKind {
     NotDone,
     /// It may have been executed, now or in a moment.
     InDoubt,
-    /// The destination cannot be reached at all: the run stops and can be resumed.
+    /// Surely not executed, since the destination cannot be reached at all: the run stops and can be
+    /// resumed.
     Gone,
-    /// The run must stop: access, plan or region is wrong.
+    /// Surely not executed, and the run must stop: access, plan or region is wrong.
     Stop,
 }
 

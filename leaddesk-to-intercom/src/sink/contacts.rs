@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use intercom_client::{
-    Attributes, Contact, ContactId, Error, NewContact, Role, UpdateContact, text,
+    Attributes, Contact, ContactId, Error, NewContact, Query, Role, UpdateContact, text,
 };
 use migrate_core::ledger::{How, Written};
 use migrate_core::{Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
-use super::failure::{deleted_since, failure_of, is_tag_gone, outcome_of};
+use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
 use super::{Workspace, not_kept};
 
@@ -199,7 +199,7 @@ impl ContactSink {
             Ok(_) => Outcome::Created(target),
             Err(error) if is_tag_gone(&error) => {
                 self.workspace.tags.forget(name).await;
-                Outcome::Failed(failure_of(&error))
+                not_yet(&error)
             }
             Err(error) => outcome_of(&error),
         }
@@ -215,10 +215,15 @@ impl ContactSink {
         }
     }
 
-    /// Looks for a lead by its source key, through search, which lags.
+    /// Looks for a lead by the attribute that holds its key, through search, which lags. Intercom
+    /// finds users by their external id, and no leads.
     async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
         let key = fields.external_id.as_str();
-        let query = intercom_client::Query::eq("external_id", key);
+        let mut attributes = fields.attributes.iter();
+        let Some((name, _)) = attributes.find(|(_, value)| value.as_str() == Some(key)) else {
+            return Ok(Found::CannotTell);
+        };
+        let query = Query::eq(format!("custom_attributes.{name}"), key);
         let mut found = self.workspace.client.contacts().search(query).items();
         let mut ids = Vec::new();
         while let Some(contact) = found.next().await {

@@ -15,7 +15,7 @@ use crate::draft::{self, ConversationDraft};
 
 use super::Workspace;
 use super::contacts::{answer, no_root};
-use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, outcome_of};
+use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
 
 /// Writes conversations.
@@ -61,9 +61,9 @@ impl ConversationSink {
             Err(WriteError::Intercom(error)) => match &write.draft {
                 ConversationDraft::Tag(name) if is_tag_gone(&error) => {
                     self.workspace.tags.forget(name).await;
-                    Outcome::Failed(failure_of(&error))
+                    not_yet(&error)
                 }
-                _ if is_helper_gone(&error) => Outcome::Failed(failure_of(&error)),
+                _ if is_helper_gone(&error) => not_yet(&error),
                 _ if error.is_not_found() => Outcome::Refused(deleted_since()),
                 _ => outcome_of(&error),
             },

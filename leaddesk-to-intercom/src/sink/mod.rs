@@ -54,8 +54,9 @@ impl Workspace {
 
 impl Workspace {
     /// Keeps, right before something is added, that nothing of the kind was there: by that a later
-    /// try, after a lost reply, knows it for this migration's own.
-    pub(crate) async fn note_absence<D>(&self, write: &Write<D>) -> Result<(), Outcome> {
+    /// try, after a lost reply, knows it for this migration's own. Says whether this is the first
+    /// try that may have added it.
+    pub(crate) async fn note_absence<D>(&self, write: &Write<D>) -> Result<bool, Outcome> {
         write.remember(Value::Null).await.map_err(|error| not_kept(&error))
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use intercom_client::{
-    ConversationDataType, DataType, Error, IntercomClient, Model, NewConversationAttribute,
-    NewDataAttribute,
+    ConversationDataType, DataType, Error, Executed, IntercomClient, Model,
+    NewConversationAttribute, NewDataAttribute,
 };
 use migrate_core::ledger::How;
 use migrate_core::{
@@ -62,9 +62,10 @@ impl SchemaSink {
         {
             return self.existing(write, found, wanted).await;
         }
-        if let Err(outcome) = self.workspace.note_absence(write).await {
-            return outcome;
-        }
+        let first = match self.workspace.note_absence(write).await {
+            Ok(first) => first,
+            Err(outcome) => return outcome,
+        };
         let data_type = DataType::from(wanted.data_type.as_str());
         let new =
             NewDataAttribute::contact(&wanted.name, data_type).description(&wanted.description);
@@ -74,10 +75,16 @@ impl SchemaSink {
                 None => Outcome::Created(TargetId::new(&wanted.name)),
             },
             Err(error) => {
-                // An earlier try whose reply was lost may have made it in the meantime.
+                // An earlier try whose reply was lost may have made it in the meantime, or somebody
+                // else, if this was the first and surely made nothing.
                 *known = contact_attributes(&self.workspace.client).await.ok();
                 let made = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()));
+                let not_ours = first && error.executed() == Executed::No;
                 match made {
+                    Some(made) if not_ours => match conflict(made, wanted, CONTACTS) {
+                        Some(reason) => Outcome::Refused(reason),
+                        None => Outcome::Unchanged(made.id.clone()),
+                    },
                     Some(made) => self.existing(write, made, wanted).await,
                     None => outcome_of(&error),
                 }

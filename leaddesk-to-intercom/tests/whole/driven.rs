@@ -20,22 +20,13 @@ pub(crate) type Drafts = (ContactFields, Vec<(String, ContactDraft)>);
 /// The stage to which they belong.
 pub(crate) const STAGE: &str = "contacts";
 
-/// Brings contacts about, with the keys `contact:1` and so on; says what became of them, and how
-/// that ended.
+/// Brings contacts about, with the keys `contact:1` and so on; says how that ended.
 pub(crate) async fn bring(
     bench: &Bench,
+    ledger: &Arc<dyn Ledger>,
     contacts: Vec<Drafts>,
     options: &RunOptions,
-) -> (Arc<dyn Ledger>, RunEnd) {
-    let client = IntercomClient::builder(bench.endpoints.intercom_token.clone().into())
-        .base_url(bench.endpoints.intercom.parse().unwrap())
-        .retry(RetryPolicy::none())
-        .build()
-        .unwrap();
-    let admin = AdminId::new(bench.sandbox.workspace().admins[0].id.to_string());
-    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
-    let mut workspace = Workspace::new(client, admin, ledger.clone());
-    workspace.in_flight = 4;
+) -> RunEnd {
     let records =
         (1..).zip(contacts).map(|(n, drafts)| Record::new(Key::new("contact", n), drafts));
     let mapper = map_fn(|record: Record<Drafts>, out: &mut Emit<ContactDraft>| {
@@ -44,12 +35,39 @@ pub(crate) async fn bring(
         parts.into_iter().for_each(|(name, draft)| out.part(name, draft));
     });
     let source = Fixed::new(records.collect(), 5);
-    let stage = Pipeline::new(STAGE, source, mapper, ContactSink::new(workspace));
+    let stage = Pipeline::new(STAGE, source, mapper, ContactSink::new(workspace(bench, ledger)));
+    run(bench, ledger, Plan::new().stage(stage, &[]), options).await
+}
+
+/// Runs a plan that is to end well.
+pub(crate) async fn run(
+    bench: &Bench,
+    ledger: &Arc<dyn Ledger>,
+    plan: Plan,
+    options: &RunOptions,
+) -> RunEnd {
     let destination = bench.config().destination;
     let patience = Patience::new(destination.settle_after, destination.search_lag_horizon);
     let run = Run::on(ledger.clone()).patience(patience).begin().await.unwrap();
-    let end = Plan::new().stage(stage, &[]).run(&run, options).await.unwrap();
-    (ledger, end)
+    plan.run(&run, options).await.unwrap()
+}
+
+/// The workspace of a bench, by a client that sends nothing again by itself.
+pub(crate) fn workspace(bench: &Bench, ledger: &Arc<dyn Ledger>) -> Workspace {
+    let client = IntercomClient::builder(bench.endpoints.intercom_token.clone().into())
+        .base_url(bench.endpoints.intercom.parse().unwrap())
+        .retry(RetryPolicy::none())
+        .build()
+        .unwrap();
+    let admin = AdminId::new(bench.sandbox.workspace().admins[0].id.to_string());
+    let mut workspace = Workspace::new(client, admin, ledger.clone());
+    workspace.in_flight = 4;
+    workspace
+}
+
+/// A ledger that knows nothing yet.
+pub(crate) fn ledger() -> Arc<dyn Ledger> {
+    Arc::new(MemoryLedger::new())
 }
 
 /// Fields that are the same for all but for these.

@@ -5,13 +5,16 @@ use futures::future::join_all;
 use leaddesk_to_intercom::draft::ContactDraft;
 use migrate_core::{RunEnd, RunOptions};
 use migrate_sandbox::Workspace;
-use migrate_sandbox::workspace::Contact;
+use migrate_sandbox::workspace::{Contact, DataAttribute};
 
 use crate::bench::Bench;
 use crate::driven::{self, fields};
 use crate::settlement::{CASES, Case, OPEN, STRUCK};
 
 const LEADS: usize = 12;
+
+/// The attribute that holds the key of a lead.
+const KEY: &str = "ld_source_key";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doubt_about_a_lead_is_settled_without_a_twin_or_a_loss() {
@@ -51,13 +54,22 @@ fn count(found: &Workspace, n: usize) -> usize {
 /// Brings leads about, each with a note, and says how that ended.
 async fn run(case: Case, options: &RunOptions) -> (Bench, RunEnd) {
     let bench = case.bench("POST /contacts").await;
+    bench.sandbox.edit(|workspace| {
+        workspace.data_attributes.push(DataAttribute {
+            model: "contact".into(),
+            name: KEY.into(),
+            data_type: "string".into(),
+            ..DataAttribute::default()
+        });
+    });
     let leads = (1..=LEADS).map(|n| {
         let mut lead = fields(&external_id(n), "lead");
         lead.name = Some(name(n));
+        lead.attributes.insert(KEY.to_owned(), external_id(n).into());
         let note = ContactDraft::Note { body: marker(n), marker: marker(n) };
         (lead, vec![("note".to_owned(), note)])
     });
-    let (_, end) = driven::bring(&bench, leads.collect(), options).await;
+    let end = driven::bring(&bench, &driven::ledger(), leads.collect(), options).await;
     (bench, end)
 }
 

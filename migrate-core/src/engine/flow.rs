@@ -368,7 +368,7 @@ impl<'a, D: Draft> Flow<'a, D> {
         let Sending { key, draft, resolved, known_as, since, waited_for } = sending;
         let span = tracing::debug_span!("migrate.write", %key);
         let ledger = Arc::clone(&self.run.ledger);
-        let (state, spend) = (None, Some(spend));
+        let (state, kept, spend) = (None, AtomicBool::new(false), Some(spend));
         let write = Write {
             key,
             draft,
@@ -377,6 +377,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             since,
             waited_for,
             state,
+            kept,
             receipt: spend,
             ledger,
         };

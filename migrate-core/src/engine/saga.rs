@@ -285,7 +285,10 @@ impl<'a, D: Draft> Saga<'a, D> {
         gone: bool,
         now: DateTime<Utc>,
     ) -> Action<D> {
-        let Receipt { outcome, state } = receipt;
+        let Receipt { outcome, state, kept } = receipt;
+        if kept && changed_nothing(&outcome) {
+            self.pending.push(Change::VoidBefore { key: key.clone() });
+        }
         let (target, how) = match outcome {
             Outcome::Created(target) => (target, How::Created),
             Outcome::Updated(target) => (target, How::Updated),
@@ -451,6 +454,15 @@ impl<'a, D: Draft> Saga<'a, D> {
     pub(super) fn await_others(&mut self) -> Action<D> {
         self.awaiting = Awaiting::Others;
         Action::Others(self.unit.merged.clone())
+    }
+}
+
+/// Does an outcome say that the write surely left everything as it was?
+fn changed_nothing(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Created(_) | Outcome::Updated(_) => false,
+        Outcome::Unchanged(_) | Outcome::Refused(_) | Outcome::Queued(_) => true,
+        Outcome::Failed(failure) => failure.kind != FailureKind::InDoubt,
     }
 }
 

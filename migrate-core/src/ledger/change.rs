@@ -107,6 +107,12 @@ pub enum Change {
         /// What stood there.
         image: Value,
     },
+    /// The write for which an image was kept surely changed nothing: the image is dropped, since
+    /// others may change what it shows before the next try.
+    VoidBefore {
+        /// The key of the write.
+        key: Key,
+    },
     /// A page of a stage is settled or parked whole: its keys are seen in `pass`, and reading
     /// goes on at `next`. Keys without an entry are ignored but counted.
     Page {

@@ -246,6 +246,9 @@ impl State {
             Change::Before { key, image } => {
                 self.before.entry(key).or_insert(image);
             }
+            Change::VoidBefore { key } => {
+                self.before.remove(&key);
+            }
             Change::Page { stage, pass, keys, next, mark } => {
                 for key in &keys {
                     if let Some(row) = self.rows.get(key) {

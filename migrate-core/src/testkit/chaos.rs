@@ -305,7 +305,7 @@ impl<S: Lookup + 'static> Lookup for Chaos<S> {
 fn answer(receipt: Option<tokio::sync::oneshot::Sender<Receipt>>, failure: Failure) {
     if let Some(receipt) = receipt {
         // Whoever no longer listens has been told that the run is over.
-        let _ = receipt.send(Receipt { outcome: Outcome::Failed(failure), state: None });
+        let _ = receipt.send(Receipt { outcome: Outcome::Failed(failure), ..Receipt::dropped() });
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Sample`]: a draft as the engine would offer it to a sink, and [`Answer`]: what comes back.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -76,6 +77,7 @@ impl<D: Draft> Sample<D> {
             since: Utc::now(),
             waited_for: None,
             state: None,
+            kept: AtomicBool::new(false),
             receipt: Some(receipt),
             ledger: Arc::new(MemoryLedger::new()),
         };

@@ -173,7 +173,8 @@ fn contact_values(contact: &Contact, field: &str) -> Vec<Value> {
             domain.map(|(_, domain)| json!(domain)).into_iter().collect()
         }
         "phone" | "formatted_phone" => text(&contact.phone),
-        "external_id" => text(&contact.external_id),
+        // Leads are not found by it.
+        "external_id" if contact.role == "user" => text(&contact.external_id),
         "tag_id" => tags(&contact.tags),
         "created_at" => vec![json!(contact.created_at)],
         "updated_at" => vec![json!(contact.updated_at)],

@@ -146,6 +146,13 @@ pub(super) async fn before_images(ledger: &dyn Ledger) {
     ledger.commit(vec![before(&root, json!({})), before(&part, json!(1))]).await.unwrap();
     assert_eq!(ledger.before(&root).await.unwrap(), Some(image), "the first stays");
     assert_eq!(ledger.before(&part).await.unwrap(), Some(Value::Null));
+
+    let void = |key: &Key| Change::VoidBefore { key: key.clone() };
+    ledger.commit(vec![void(&root), void(&contact(2))]).await.unwrap();
+    assert_eq!(ledger.before(&root).await.unwrap(), None, "what was void is gone");
+    assert_eq!(ledger.before(&part).await.unwrap(), Some(Value::Null), "and nothing else");
+    ledger.commit(vec![before(&root, json!(2))]).await.unwrap();
+    assert_eq!(ledger.before(&root).await.unwrap(), Some(json!(2)), "another may follow");
 }
 
 pub(super) async fn meta(ledger: &dyn Ledger) {

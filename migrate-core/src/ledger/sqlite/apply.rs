@@ -64,6 +64,7 @@ impl Tx<'_> {
                     write_image(self.db, row, key, image)?;
                 }
             }
+            Change::VoidBefore { key } => self.drop_image(key)?,
             Change::Page { stage, pass, keys, next, mark } => {
                 for key in keys {
                     if self.record(key)?.is_some_and(|record| record.entry.seen != *pass)
@@ -135,6 +136,10 @@ impl Tx<'_> {
         let (stage, name) = (record.stage, record.entry.stage.clone());
         let past = Past { key: key.clone(), stage: name, written, undone_at: at };
         write_past(self.db, self.new_row(), stage, &past)?;
+        self.drop_image(key)
+    }
+
+    fn drop_image(&mut self, key: &Key) -> Result<()> {
         let image = Name::before(key);
         if let Some(row) = self.store.chain.find(self.db, &image)? {
             self.store.chain.remove(self.db, &image, row)?;

@@ -195,6 +195,7 @@ fn change() -> impl Strategy<Value = Change> {
         ),
         whole().prop_map(|key| Change::Unpark { key }),
         (write(), 0..9u8).prop_map(|(key, n)| Change::Before { key, image: Value::from(n) }),
+        write().prop_map(|key| Change::VoidBefore { key }),
         (stage(), 0..3u32, vec(whole(), 0..3), option::of(stage()), option::of(stage())).prop_map(
             |(stage, pass, keys, next, mark)| {
                 let (next, mark) = (next.map(Cursor::new), mark.map(Cursor::new));
