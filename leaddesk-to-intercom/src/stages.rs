@@ -9,7 +9,7 @@ use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
 use crate::map::{AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
-use crate::source::{self, Agent, Chain, Findings, Fixed, ListedContact, api, export};
+use crate::source::{self, Agent, Findings, Fixed, ListedContact, Routes, api, export};
 use crate::stage;
 
 /// The LeadDesk side: an account by API, or a folder of exports.
@@ -134,7 +134,7 @@ impl Stages<'_> {
         })
     }
 
-    fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Chain<Call>, SourceError> {
+    fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Routes<Call>, SourceError> {
         let (folder, client) = match self.leaddesk {
             LeadDesk::Api(account) => (None, Some(&account.original)),
             LeadDesk::Export(folder) => (Some(folder), None),

@@ -11,7 +11,6 @@
 
 mod agent;
 pub mod api;
-mod chain;
 mod error;
 pub mod export;
 mod findings;
@@ -21,14 +20,13 @@ mod lists;
 mod stamp;
 
 pub use agent::Agent;
-pub use chain::Chain;
 pub use findings::Findings;
 pub use fixed::Fixed;
 
 use std::sync::Arc;
 
 use leaddesk_client::{Call, Contact, OriginalClient};
-use migrate_core::{Ledger, SourceError};
+use migrate_core::{Chain, Ledger, Source, SourceError, SourceExt as _};
 
 use crate::config::Config;
 
@@ -49,6 +47,9 @@ impl ListedContact {
     }
 }
 
+/// Sources of one kind of record, by the names of the routes.
+pub type Routes<T> = Chain<Arc<dyn Source<Record = T>>>;
+
 /// All routes to calls that the configuration names, as one source: the folder's `calls.csv`, then
 /// `csv`, then by the API the last calls of the contacts, `ids_file` and `id_range`. The API's routes
 /// need a client and are left out without one.
@@ -61,18 +62,19 @@ pub fn calls(
     client: Option<&OriginalClient>,
     ledger: Arc<dyn Ledger>,
     findings: &Findings,
-) -> Result<Chain<Call>, SourceError> {
+) -> Result<Routes<Call>, SourceError> {
     let routes = &config.source.calls;
-    let mut chain = Chain::default();
+    let mut chain = Routes::new();
     if let Some(calls) = folder.and_then(export::Folder::calls) {
-        chain = chain.and("folder", calls);
+        chain = chain.and("folder", calls.boxed());
     }
     if let Some(csv) = &routes.csv {
-        chain = chain.and("csv", export::calls(config, csv)?);
+        chain = chain.and("csv", export::calls(config, csv)?.boxed());
     }
     let Some(client) = client else { return Ok(chain) };
-    let by_id =
-        |ids| api::Calls::new(client.clone(), config.source.concurrency, ids, findings.clone());
+    let by_id = |ids| {
+        api::Calls::new(client.clone(), config.source.concurrency, ids, findings.clone()).boxed()
+    };
     if routes.last_call {
         chain = chain.and("last_call", by_id(api::Ids::Discovered(ledger, crate::map::CALLS)));
     }

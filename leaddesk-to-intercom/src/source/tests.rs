@@ -3,11 +3,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use migrate_core::ledger::Change;
-use migrate_core::{Cursor, Ledger as _, MemoryLedger, Source, SourceError, SourceErrorKind};
+use migrate_core::{
+    Chain, Cursor, Ledger as _, MemoryLedger, Source, SourceError, SourceErrorKind,
+};
 use serde_json::json;
 
 use super::testing::{LeadDesk, Query, client_of, keys, read_all};
-use super::{Chain, Findings, ListedContact, api, export};
+use super::{Findings, ListedContact, api, export};
 use crate::config::{Config, IdRange};
 use crate::map::testing::config;
 
@@ -146,7 +148,7 @@ async fn calls_by_every_route_with_holes_counted() {
     fs::write(&file, "\u{feff}10\r\n# a comment\n\n6\nabc\n11").unwrap();
 
     let calls = |ids| api::Calls::new(leaddesk.client(), 4, ids, findings.clone());
-    let source = Chain::default()
+    let source = Chain::new()
         .and("last_call", calls(api::Ids::Discovered(ledger, "call")))
         .and("ids_file", calls(api::Ids::Listed(file)))
         .and("id_range", calls(api::Ids::Range(IdRange::new(1_000, 1_250))));
@@ -183,11 +185,11 @@ async fn the_routes_of_a_configuration_are_read_in_order() {
     let client = leaddesk.client();
     let chain =
         super::calls(&config, None, Some(&client), ledger.clone(), &Findings::default()).unwrap();
-    assert_eq!(chain.routes().collect::<Vec<_>>(), ["csv", "last_call", "id_range"]);
+    assert_eq!(chain.names().collect::<Vec<_>>(), ["csv", "last_call", "id_range"]);
     assert_eq!(keys(&read_all(&chain, None).await), ["call:77", "call:1", "call:2"]);
 
     let files = super::calls(&config, None, None, ledger, &Findings::default()).unwrap();
-    assert_eq!(files.routes().collect::<Vec<_>>(), ["csv"]);
+    assert_eq!(files.names().collect::<Vec<_>>(), ["csv"]);
 }
 
 #[tokio::test]
