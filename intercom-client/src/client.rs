@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use desk_client_core::{
     Bearer, Call, Clock, Executed, Http, Limiter, LimiterSettings, ReqwestTransport, RetryPolicy,
     SystemClock, Transport, TransportSettings,
@@ -136,6 +137,7 @@ impl IntercomClient {
             throttled: stats.throttled,
             limit_per_window: stats.limit_per_window,
             utilisation: stats.utilisation(),
+            clock_ahead: stats.clock_ahead.and_then(seconds),
         }
     }
 
@@ -177,6 +179,14 @@ pub struct RateStats {
     pub limit_per_window: Option<u32>,
     /// Calls over the sum of limits, in the windows touched after the first; between 0 and 1.
     pub utilisation: Option<f64>,
+    /// How far this machine's clock is ahead of Intercom's (behind, where it is negative), as the
+    /// `Date` of the replies shows: to about a second. `None` before the first reply.
+    pub clock_ahead: Option<TimeDelta>,
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a cast from a float stays within bounds")]
+fn seconds(seconds: f64) -> Option<TimeDelta> {
+    TimeDelta::try_milliseconds((seconds * 1e3) as i64)
 }
 
 /// Settings of an [`IntercomClient`].

@@ -6,6 +6,7 @@ pub mod config;
 pub mod connect;
 pub mod draft;
 pub mod map;
+pub mod preflight;
 pub mod queue;
 pub mod runner;
 pub mod sink;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -73,6 +74,7 @@ pub struct Builder {
     listen: SocketAddr,
     quota: u64,
     search_lag: Duration,
+    clock_ahead: TimeDelta,
     token_lifetime: Duration,
     faults: Faults,
 }
@@ -96,6 +98,13 @@ impl Builder {
     #[must_use]
     pub fn search_lag(mut self, lag: Duration) -> Self {
         self.search_lag = lag;
+        self
+    }
+
+    /// How far Intercom's clock is ahead of this machine's, as its replies are dated; not at all by default.
+    #[must_use]
+    pub fn clock_ahead(mut self, ahead: TimeDelta) -> Self {
+        self.clock_ahead = ahead;
         self
     }
 
@@ -156,7 +165,7 @@ impl Builder {
             tokens: Tokens::new(self.token_lifetime),
             intercom_token: endpoints.intercom_token.clone(),
             store,
-            limit: RateLimit::new(self.quota),
+            limit: RateLimit::new(self.quota, self.clock_ahead),
             rng: Rng::new(self.faults.seed),
             faults: self.faults,
             counters: Counters::default(),
@@ -187,6 +196,7 @@ impl Sandbox {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             quota: QUOTA,
             search_lag: Duration::ZERO,
+            clock_ahead: TimeDelta::zero(),
             token_lifetime: TOKEN_LIFETIME,
             faults: Faults::default(),
         }

@@ -87,6 +87,9 @@ pub struct LimiterStats {
     pub calls_after_first: u64,
     /// The limits of the windows after the first, added up.
     pub capacity_after_first: u64,
+    /// Seconds by which the caller's wall clock is ahead of the service's, as the `Date` of its replies shows: to about a
+    /// second after one reply, and closer after more. `None` before the first dated reply.
+    pub clock_ahead: Option<f64>,
 }
 
 impl LimiterStats {

@@ -260,6 +260,7 @@ impl Pacer {
         let remaining = f64::from(rate.remaining).min(limit);
         if let Some(date) = rate.date {
             self.clock.dated(end.sent, end.now, date as f64);
+            self.stats.clock_ahead = Some(end.wall - self.clock.time(end.now));
         }
         let server_now = match rate.date {
             Some(_) => self.clock.time(end.now),

@@ -199,6 +199,14 @@ fn plan_summary(plan: &PlanFile) -> String {
             text.push_str(&format!("  {count:>8}  {queue}\n"));
         }
     }
+    for (heading, stopping) in [("A run is refused until then", true), ("To be known", false)] {
+        let found = plan.preflight.findings().iter();
+        let found: Vec<_> = found.filter(|it| it.is_stopping() == stopping).collect();
+        if !found.is_empty() {
+            text.push_str(&format!("\n{heading}:\n"));
+            found.iter().for_each(|finding| text.push_str(&format!("  - {finding}\n")));
+        }
+    }
     if !plan.notes.is_empty() {
         text.push_str("\nNotes:\n");
         plan.notes.iter().for_each(|note| text.push_str(&format!("  - {note}\n")));

@@ -95,13 +95,17 @@ impl Runner {
 
     /// Migrates, or goes on where the last run stopped.
     pub async fn run(&self, options: &RunOptions) -> Result<Finished, Unfinished> {
-        let session = Session::open(self).await?;
-        checks::live_automation(&self.config)?;
-        session.check_schema(&self.config).await?;
+        let mut session = Session::open(self).await?;
+        // What needs no plan comes first: a plan of a large account takes its time.
+        let before = session.preflight(&self.config).await?;
+        checks::allow(&before)?;
         let plan = match session.saved_plan(self).await? {
             Some(plan) => plan,
             None => session.make_plan(self).await?,
         };
+        let preflight = before.and(session.preflight_of_plan(self, &plan));
+        checks::allow(&preflight)?;
+        session.preflight = preflight;
         let run = session.begin(self, self.observer.clone()).await?;
         let stages = session.stages(self);
         let sinks = session.sinks(&self.config);

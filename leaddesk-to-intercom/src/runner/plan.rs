@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::connect::StartError;
+use crate::preflight::Preflight;
 use crate::sink::{AgentSink, CallCount, DrySink};
 use crate::stages::{Sinks, Stages};
 use crate::value::TagName;
@@ -46,6 +47,9 @@ pub struct PlanFile {
     pub queues: BTreeMap<String, u64>,
     /// The tags that will be put on something.
     pub tags: Vec<String>,
+    /// What the checks before a run found.
+    #[serde(default)]
+    pub preflight: Preflight,
     /// What a person should know.
     pub notes: Vec<String>,
     /// The configuration in effect; it holds no secrets.
@@ -131,8 +135,6 @@ impl Session {
                 "the plan counts the whole account as if nothing had been migrated yet; a run writes only what is new or changed since".to_owned(),
             );
         }
-        let conflicts = self.schema_conflicts(&runner.config).await?;
-        notes.extend(conflicts.into_iter().map(|conflict| format!("a run is refused: {conflict}")));
         notes.extend(self.findings.notes());
         notes.extend(end.held.iter().map(|(stage, by)| {
             format!("stage {stage} will be held back until the queues of stage {by} are empty; its calls are not counted")
@@ -144,7 +146,7 @@ impl Session {
                 .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
         );
         let configuration = bound_configuration(runner);
-        let file = PlanFile {
+        let mut file = PlanFile {
             schema: 1,
             made_at: Utc::now(),
             hash: hash_of(&configuration, &attributes),
@@ -154,10 +156,13 @@ impl Session {
             calls_per_minute: per_minute,
             queues: standing.queues,
             tags,
+            preflight: Preflight::default(),
             notes,
             configuration,
             attributes,
         };
+        let of_plan = self.preflight_of_plan(runner, &file);
+        file.preflight = self.preflight(&runner.config).await?.and(of_plan);
         let unsaved = |error| Unfinished::state("the plan cannot be saved", &error);
         runner.state.write_json(FILE, &file).map_err(unsaved)?;
         Ok(file)

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::connect::Destination;
+use crate::preflight::{Finding, Preflight};
 use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink};
 use crate::source::Findings;
 use crate::stages::{LeadDesk, Sinks, Stages};
@@ -31,6 +32,8 @@ pub(super) struct Session {
     pub(super) leaddesk: LeadDesk,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) findings: Findings,
+    /// What the checks before a run found and did not refuse.
+    pub(super) preflight: Preflight,
     started_at: DateTime<Utc>,
     calls: Arc<CallMeter>,
 }
@@ -75,7 +78,8 @@ impl Session {
         Scratch::sweep(&state)?;
         let calls = Arc::new(CallMeter::new(destination.client.clone()));
         let (ledger, started_at) = (Arc::new(ledger), Utc::now());
-        Ok(Self { destination, leaddesk, ledger, findings, started_at, calls })
+        let preflight = Preflight::default();
+        Ok(Self { destination, leaddesk, ledger, findings, preflight, started_at, calls })
     }
 
     pub(super) fn stages<'a>(&'a self, runner: &'a Runner) -> Stages<'a> {
@@ -211,6 +215,7 @@ impl Session {
 
     fn notes(&self, runner: &Runner, result: &Result<RunEnd, RunError>) -> Vec<String> {
         let mut notes = self.stages(runner).absent();
+        notes.extend(self.preflight.findings().iter().map(Finding::to_string));
         notes.extend(self.findings.notes());
         if let Ok(end) = result {
             notes.extend(end.held.iter().map(|(stage, by)| {

@@ -19,7 +19,7 @@ use super::{Workspace, not_kept};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
-const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// Writes contacts with their tags and notes.
 #[derive(Clone, Debug)]

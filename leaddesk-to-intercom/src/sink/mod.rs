@@ -15,6 +15,7 @@ pub use dry::{CallCost, CallCount, DrySink};
 pub use schema::{SchemaSink, schema_conflicts};
 pub use tags::TagBook;
 
+pub(crate) use contacts::CLOCK_SKEW;
 pub(crate) use failure::failure_of as read_failure;
 
 use std::fmt;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail at any step")]
 
+mod preflight;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use leaddesk_to_intercom::config::Config;
 use leaddesk_to_intercom::runner::{Exit, Runner, Unfinished};
 use leaddesk_to_intercom::state::StateDir;
 use migrate_core::RunOptions;
-use migrate_sandbox::{Account, AccountSpec, Sandbox};
+use migrate_sandbox::{Account, AccountSpec, Builder, Sandbox};
 
 /// A small account between two stand-ins.
 struct Stage {
@@ -20,8 +22,12 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with(|sandbox| sandbox).await
+    }
+
+    async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
         let account = Account::generate(&AccountSpec::new(12, 3));
-        let sandbox = Sandbox::builder(account).start().await.unwrap();
+        let sandbox = settings(Sandbox::builder(account)).start().await.unwrap();
         Self { sandbox, dir: tempfile::tempdir().unwrap() }
     }
 
@@ -83,7 +89,8 @@ async fn an_attribute_of_another_type_stops_the_run_before_its_first_write() {
     assert!(!is_there(&stage.state(), "report.json"));
 
     let plan = stage.runner("").plan().await.unwrap();
-    assert!(plan.notes.iter().any(|note| note.contains("names.created_at")), "{:?}", plan.notes);
+    let found = plan.preflight.findings();
+    assert!(found.iter().any(|it| it.found.contains("names.created_at")), "{found:?}");
 
     let renamed = stage.runner("[names]\ncreated_at = 'ld_made_at'\n");
     std::fs::remove_file(stage.state().join("plan.json")).unwrap();

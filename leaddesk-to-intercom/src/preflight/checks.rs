@@ -1,0 +1,221 @@
+//! The checks, as functions of what was read. None of them writes.
+
+use chrono::TimeDelta;
+use intercom_client::{Error, IntercomClient, Model};
+use migrate_core::Reason;
+use url::{Host, Url};
+
+use crate::config::{Config, Names};
+use crate::queue;
+use crate::sink::{CLOCK_SKEW, schema_conflicts};
+
+use super::Finding;
+
+/// Creating conversations may start what the live workspace has set up; no document says that it
+/// does not. A server on this machine has no such thing.
+pub fn live_automation(config: &Config) -> Option<Finding> {
+    let destination = &config.destination;
+    let live = !destination.base_url.as_ref().is_some_and(is_loopback);
+    (live && !destination.acknowledge_live_automation).then(|| {
+        Finding::stops(
+            "live_automation",
+            "Creating conversations may start workflows, Fin (which is billed), assignment rules and notifications in the live workspace; nothing in Intercom's documents says that it does not.",
+            "Pause them or exclude imported conversations, try a workspace with a single contact first, then set destination.acknowledge_live_automation = true.",
+        )
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Attributes that are there and cannot be used, each with its key under `[names]`: whatever has a
+/// value for one would be refused.
+///
+/// # Errors
+/// When the workspace's attributes cannot be read.
+pub async fn attributes(client: &IntercomClient, config: &Config) -> Result<Vec<Finding>, Error> {
+    let wanted = crate::map::schema(&config.names, []);
+    let wanted: Vec<_> = wanted.into_iter().map(|record| record.body).collect();
+    let conflicts = schema_conflicts(client, &wanted).await?;
+    Ok(conflicts.iter().map(|reason| conflict(&config.names, reason)).collect())
+}
+
+fn conflict(names: &Names, reason: &Reason) -> Finding {
+    let name = reason.field.as_deref().unwrap_or_default();
+    let remedy = reason.remedy.as_deref().unwrap_or_default();
+    // Further phone numbers have names of their own, built on one setting.
+    let key = names.key_of(name).unwrap_or("phone_prefix");
+    let check = match reason.code.as_str() {
+        "attribute_twins" => "conversation_attributes",
+        _ => "attribute_types",
+    };
+    let found = format!("{} (names.{key}).", upper(&reason.message));
+    Finding::stops(check, found, format!("{}.", upper(remedy)))
+}
+
+/// Custom attributes that a workspace can have, as Intercom documents it. Archived ones do not count,
+/// and whether those of conversations do is not documented: they are not counted here.
+const MOST_ATTRIBUTES: usize = 250;
+
+/// Is there room for the attributes of contacts that are missing?
+///
+/// # Errors
+/// When the workspace's attributes cannot be read.
+pub async fn attribute_limit(
+    client: &IntercomClient,
+    config: &Config,
+) -> Result<Option<Finding>, Error> {
+    let mut active: Vec<String> = Vec::new();
+    for model in [Model::Contact, Model::Company] {
+        let listed = client.data_attributes().list(model, false).await?.into_iter();
+        let custom = listed.filter(|it| it.custom != Some(false) && it.archived != Some(true));
+        active.extend(custom.map(|attribute| attribute.name.to_lowercase()));
+    }
+    let wanted = crate::map::contact_attributes(&config.names).into_iter();
+    let missing = wanted.filter(|it| !active.contains(&it.name.to_lowercase())).count();
+    Ok(over_limit(active.len(), missing))
+}
+
+fn over_limit(active: usize, missing: usize) -> Option<Finding> {
+    let over = (active + missing).checked_sub(MOST_ATTRIBUTES).filter(|over| *over > 0)?;
+    Some(Finding::stops(
+        "attribute_limit",
+        format!(
+            "The workspace has {active} custom attributes of people and companies, {missing} more are to be made, and Intercom allows {MOST_ATTRIBUTES}."
+        ),
+        format!(
+            "Archive {over} that nobody needs in Intercom's settings: that frees their places."
+        ),
+    ))
+}
+
+/// Does this machine's clock agree with Intercom's? `ahead` is how far it is ahead. Which contacts were
+/// there before, and when a negative answer of a search counts, is decided by both.
+pub fn clock_skew(ahead: Option<TimeDelta>) -> Option<Finding> {
+    let ahead = ahead.filter(|ahead| ahead.abs() > CLOCK_SKEW)?;
+    let way = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
+    Some(Finding::stops(
+        "clock_skew",
+        format!("This machine's clock is {} seconds {way} Intercom's.", ahead.num_seconds().abs()),
+        "Set it, best by a time service, then run again.",
+    ))
+}
+
+/// What the ledger of a migration and the dry run's beside it take at most for each record, in bytes,
+/// parked drafts and queues included.
+const BYTES_PER_RECORD: u64 = 4 * 1024;
+/// What they take beside the records, in bytes.
+const BYTES_AT_LEAST: u64 = 64 * 1024 * 1024;
+
+/// Is there room for the ledger? `free` is what the disk has left, in bytes; `None` where the system
+/// does not tell.
+pub fn disk_space(free: Option<u64>, records: u64) -> Option<Finding> {
+    let needed = records.saturating_mul(BYTES_PER_RECORD).saturating_add(BYTES_AT_LEAST);
+    let free = free.filter(|free| *free < needed)?;
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    Some(Finding::stops(
+        "disk_space",
+        format!(
+            "The disk of the state directory has {} MiB left, and {records} records can take {} MiB.",
+            mib(free),
+            mib(needed)
+        ),
+        "Make room, or name a state directory on another disk with --state DIR.",
+    ))
+}
+
+/// Agents whom no teammate matches hold back the calls while nobody stands in for them. `unmatched` is
+/// how many there are.
+pub fn agents(unmatched: u64, has_fallback: bool) -> Option<Finding> {
+    (unmatched > 0 && !has_fallback).then(|| {
+        Finding::warns(
+            "agents",
+            format!("{unmatched} agents are no teammates in Intercom: stage {} is held back until they are.", crate::stage::CALLS),
+            format!(
+                "Invite them as teammates, name others in [map.agents], or set destination.fallback_admin; queues/{}.jsonl names them after a run.",
+                queue::agent_without_teammate().code
+            ),
+        )
+    })
+}
+
+/// A sentence begins with a capital letter, except where a name in code comes first.
+fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_on_this_machine_needs_no_acknowledgement() {
+        for (url, free) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:1", true),
+            ("http://[::1]:1", true),
+            ("https://api.intercom.io", false),
+            ("https://localhost.example.com", false),
+            ("https://10.0.0.1", false),
+        ] {
+            let text = format!(
+                "[source]\nkind = 'api'\ntime_zone = 'UTC'\n[destination]\nbase_url = '{url}'\n"
+            );
+            let mut config = Config::parse(&text, "test.toml").unwrap();
+            assert_eq!(live_automation(&config).is_none(), free, "{url}");
+            config.destination.acknowledge_live_automation = true;
+            assert_eq!(live_automation(&config), None);
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_attribute_setting_and_remedy() {
+        let names = Names::default();
+        for (name, key) in [("ld_created_at", "created_at"), ("ld_phone_2", "phone_prefix")] {
+            let reason = Reason::new("attribute_type", format!("the attribute `{name}` is odd"))
+                .field(name)
+                .remedy("Intercom admin", "rename it, then run again");
+            let found = conflict(&names, &reason);
+            assert_eq!(found.found, format!("The attribute `{name}` is odd (names.{key})."));
+            assert_eq!(found.remedy, "Rename it, then run again.");
+            assert_eq!(found.check, "attribute_types");
+        }
+    }
+
+    #[test]
+    fn there_is_room_up_to_the_limit() {
+        assert_eq!(over_limit(200, 50), None);
+        let found = over_limit(230, 22).unwrap();
+        assert!(found.found.contains("has 230") && found.found.contains("22 more"), "{found:?}");
+        assert!(found.remedy.contains("Archive 2 "), "{found:?}");
+    }
+
+    #[test]
+    fn a_clock_may_be_a_minute_off() {
+        assert_eq!(clock_skew(None), None);
+        for seconds in [-60, -1, 0, 60] {
+            assert_eq!(clock_skew(Some(TimeDelta::seconds(seconds))), None, "{seconds}");
+        }
+        let ahead = clock_skew(Some(TimeDelta::seconds(61))).unwrap();
+        assert!(ahead.found.contains("61 seconds ahead of"), "{ahead:?}");
+        let behind = clock_skew(Some(TimeDelta::seconds(-3600))).unwrap();
+        assert!(behind.found.contains("3600 seconds behind"), "{behind:?}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_what_is_needed() {
+        const MIB: u64 = 1024 * 1024;
+        assert_eq!(disk_space(None, u64::MAX), None);
+        assert_eq!(disk_space(Some(64 * MIB), 0), None);
+        let found = disk_space(Some(64 * MIB), 1_000_000).unwrap();
+        assert!(found.found.contains("64 MiB left"), "{found:?}");
+        assert!(found.found.contains("1000000 records can take 3970 MiB"), "{found:?}");
+    }
+}
