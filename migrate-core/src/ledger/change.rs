@@ -11,11 +11,15 @@ use crate::sink::TargetId;
 use crate::{Alias, Fingerprint, Key};
 
 /// One change to a ledger.
+///
+/// A change that names a key and a stage moves the record's entry to that stage, if another stage
+/// had it: its writes, its other names and its fate go along, since its object stays what it was.
+/// What was parked of it for the other stage is dropped, and it counts as seen in no pass of its
+/// new stage yet.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Sets what became of a source key. An entry that is new gets its stage; one that exists
-    /// keeps it.
+    /// Sets what became of a source key.
     Settle {
         /// The key of the record.
         key: Key,

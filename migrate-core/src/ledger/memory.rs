@@ -251,8 +251,9 @@ impl State {
             }
             Change::Page { stage, pass, keys, next, mark } => {
                 for key in &keys {
-                    if let Some(row) = self.rows.get(key) {
-                        self.entries[*row].seen = pass;
+                    if let Some(row) = self.rows.get(key).copied() {
+                        self.adopt(row, &stage);
+                        self.entries[row].seen = pass;
                     }
                 }
                 self.stage_mut(&stage).page(&keys, next, mark);
@@ -273,16 +274,29 @@ impl State {
         }
     }
 
-    /// The row of a record's entry, which is made, as pending, if there is none.
+    /// The row of a record's entry, which is made, as pending, if there is none, and moved to this
+    /// stage, if another had it.
     fn row(&mut self, key: &Key, stage: &str, at: DateTime<Utc>) -> usize {
-        if let Some(row) = self.rows.get(key) {
-            return *row;
+        if let Some(row) = self.rows.get(key).copied() {
+            self.adopt(row, stage);
+            return row;
         }
         self.stage_mut(stage);
         let row = self.entries.len();
         self.entries.push(Entry { at, ..Entry::pending(key.clone(), stage) });
         self.rows.insert(key.clone(), row);
         row
+    }
+
+    fn adopt(&mut self, row: usize, stage: &str) {
+        if self.entries[row].stage != stage {
+            let key = self.entries[row].key.clone();
+            self.apply(Change::Unpark { key });
+            self.stage_mut(stage);
+            stage.clone_into(&mut self.entries[row].stage);
+            // Passes are those of a stage.
+            self.entries[row].seen = 0;
+        }
     }
 
     fn stage_mut(&mut self, name: &str) -> &mut Progress {

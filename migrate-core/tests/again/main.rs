@@ -7,6 +7,7 @@
 )]
 
 mod changes;
+mod moved;
 mod redrive;
 mod rounds;
 mod shelf;

@@ -39,7 +39,7 @@ use crate::{Alias, Fate, Fingerprint, Key, TargetId};
 /// When the ledger breaks the contract.
 pub async fn check(fresh: impl Fn() -> Arc<dyn Ledger>) {
     records::settling(&*fresh()).await;
-    records::the_first_stage_stays(&*fresh()).await;
+    records::moving(&*fresh()).await;
     records::writes(&*fresh()).await;
     records::doing_again(&*fresh()).await;
     records::voiding(&*fresh()).await;

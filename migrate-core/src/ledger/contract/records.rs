@@ -7,7 +7,7 @@ use super::{
     contact, done, email, entry, fingerprint, intent, is_done, is_intended, park, parked, settle,
     time, written,
 };
-use crate::ledger::{Change, Entry, How, Ledger, Parked, Parking};
+use crate::ledger::{Change, Entry, How, Ledger, Parked, Parking, Scan};
 use crate::{Fate, Key, Note, Reason, TargetId};
 
 pub(super) async fn settling(ledger: &dyn Ledger) {
@@ -60,26 +60,44 @@ pub(super) async fn settling(ledger: &dyn Ledger) {
     assert_eq!(found, [Some(contact("dead")), None, Some(contact(1)), Some(contact("dead"))]);
 }
 
-pub(super) async fn the_first_stage_stays(ledger: &dyn Ledger) {
-    ledger.commit(vec![settle(contact(1), Fate::Created)]).await.unwrap();
-    let other = || "leads".to_owned();
-    let again = vec![
-        Change::Intent { key: contact(1), stage: other(), draft: None, at: time(1) },
-        Change::Aliases { key: contact(1), stage: other(), aliases: vec![email(1)] },
-        Change::Settle {
-            key: contact(1),
-            stage: other(),
-            fate: Fate::Updated,
-            fingerprint: None,
-            target: None,
-            reason: None,
-            notes: Vec::new(),
-            attempts: 0,
-            at: time(1),
-        },
-    ];
-    ledger.commit(again).await.unwrap();
-    assert_eq!(entry(ledger, &contact(1)).await.unwrap().stage, "contacts");
+/// A record that another stage brings now: it moves there with all that is known of it.
+pub(super) async fn moving(ledger: &dyn Ledger) {
+    let (key, other) = (contact(1), || "leads".to_owned());
+    let page = |stage: &str, pass| Change::Page {
+        stage: stage.into(),
+        pass,
+        keys: vec![contact(1)],
+        next: None,
+        mark: None,
+    };
+    let aliases =
+        Change::Aliases { key: key.clone(), stage: "contacts".into(), aliases: vec![email(1)] };
+    ledger.commit(vec![done(key.clone(), written("t1", How::Created, 1)), aliases]).await.unwrap();
+    ledger.commit(vec![settle(key.clone(), Fate::Created), page("contacts", 1)]).await.unwrap();
+    ledger.commit(vec![settle(contact(2), Fate::Created), park(1, Parking::Retry)]).await.unwrap();
+
+    let again = Change::Intent { key: key.part("note"), stage: other(), draft: None, at: time(2) };
+    ledger.commit(vec![again]).await.unwrap();
+    let moved = entry(ledger, &key).await.unwrap();
+    assert_eq!((&*moved.stage, moved.fate, moved.seen), ("leads", Fate::Created, 0));
+    assert_eq!(moved.target, Some(TargetId::new("t1")));
+    assert_eq!(moved.parts.len(), 2);
+    assert_eq!(ledger.known_as(&[email(1)]).await.unwrap()[0][0].key, key);
+    assert_eq!(ledger.parked_among(&[key.clone()]).await.unwrap(), [], "drafted for another stage");
+    for (stage, count) in [("contacts", 1), ("leads", 1)] {
+        assert_eq!(ledger.tally(stage).await.unwrap().of(Fate::Created), count, "{stage}");
+        assert_eq!(ledger.scan(&Scan::of(stage)).await.unwrap().len(), count as usize, "{stage}");
+    }
+    assert_eq!(ledger.stages().await.unwrap(), ["contacts", "leads"]);
+
+    // Its pass is that of the stage it is in.
+    assert_eq!(ledger.proof("leads", 1).await.unwrap().keys, 0);
+    ledger.commit(vec![page("leads", 1)]).await.unwrap();
+    assert_eq!(ledger.proof("leads", 1).await.unwrap().keys, 1);
+    assert_eq!(ledger.proof("contacts", 1).await.unwrap().keys, 0);
+    ledger.commit(vec![settle(key.clone(), Fate::Updated)]).await.unwrap();
+    assert_eq!(entry(ledger, &key).await.unwrap().stage, "contacts", "and back");
+    assert_eq!(ledger.tally("leads").await.unwrap(), crate::Tally::default());
 }
 
 pub(super) async fn writes(ledger: &dyn Ledger) {

@@ -259,15 +259,15 @@ pub(super) async fn stages_heard_of(ledger: &dyn Ledger) {
     assert_eq!(heard().await, Vec::<String>::new(), "to ask is not to tell");
     ledger.commit(vec![Change::Read { stage: "z".into() }, settled(1, "a")]).await.unwrap();
     assert_eq!(heard().await, ["z", "a"], "in that order");
-    // An entry keeps its stage, and another that is named for it is not heard of by that.
+    // An entry that moves makes its stage heard of, and the one it leaves stays so.
     let other = Change::Aliases { key: contact(1), stage: "other".into(), aliases: vec![email(1)] };
     ledger.commit(vec![settled(1, "other"), other]).await.unwrap();
-    assert_eq!(heard().await, ["z", "a"]);
+    assert_eq!(heard().await, ["z", "a", "other"]);
     ledger.commit(vec![park(1, Parking::Group)]).await.unwrap();
     let finish = Change::Finish { stage: "f".into(), at: time(0) };
     let begin = Change::Begin { stage: "b".into(), pass: 1, since: None, at: time(0) };
     ledger.commit(vec![finish, begin]).await.unwrap();
-    assert_eq!(heard().await, ["z", "a", "contacts", "f", "b"]);
+    assert_eq!(heard().await, ["z", "a", "other", "contacts", "f", "b"]);
 }
 
 /// Whatever is in a ledger, its export says it, and holds people's data only where asked for.

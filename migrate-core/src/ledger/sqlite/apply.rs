@@ -8,7 +8,7 @@ use super::row::{Result, run};
 use super::store::Tx;
 use super::tables::{write_discovery, write_image, write_meta, write_parked, write_past};
 use crate::Key;
-use crate::ledger::{Change, Parked, Past, Written, rules};
+use crate::ledger::{Change, Entry, Parked, Past, Written, rules};
 
 impl Tx<'_> {
     /// Makes one change.
@@ -67,10 +67,10 @@ impl Tx<'_> {
             Change::VoidBefore { key } => self.drop_image(key)?,
             Change::Page { stage, pass, keys, next, mark } => {
                 for key in keys {
-                    if self.record(key)?.is_some_and(|record| record.entry.seen != *pass)
-                        && let Some(record) = self.change(key)?
-                    {
-                        record.entry.seen = *pass;
+                    let is_seen = |entry: &Entry| entry.seen == *pass && entry.stage == *stage;
+                    if self.record(key)?.is_some_and(|record| !is_seen(&record.entry)) {
+                        let at = DateTime::UNIX_EPOCH;
+                        self.change_or_make(key, stage, at)?.entry.seen = *pass;
                     }
                 }
                 self.stage(stage)?.progress.page(keys, next.clone(), mark.clone());

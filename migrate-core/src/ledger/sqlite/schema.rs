@@ -165,10 +165,11 @@ fn move_entries(tx: &mut Tx<'_>) -> Result<()> {
                JOIN old_stage ON old_stage.id = old_entry.stage ORDER BY old_entry.id";
     old(tx, sql, |tx, row| {
         let key = Key::from(row.get::<_, String>("key")?);
-        let (id, stage, at) = (row.get::<_, i64>("id")?, row.get("stage_name")?, row.time("at")?);
+        let stage: String = row.get("stage_name")?;
+        let (id, at) = (row.get::<_, i64>("id")?, row.time("at")?);
         tx.apply(&Change::Settle {
             key: key.clone(),
-            stage,
+            stage: stage.clone(),
             fate: row.fate("fate")?,
             fingerprint: row.get::<_, Option<_>>("fingerprint")?.map(Fingerprint::from_bytes),
             target: row.get::<_, Option<String>>("target")?.map(TargetId::new),
@@ -184,7 +185,7 @@ fn move_entries(tx: &mut Tx<'_>) -> Result<()> {
             record.entry.parts = parts;
         }
         if !aliases.is_empty() {
-            tx.rename(&key, "", &aliases)?;
+            tx.rename(&key, &stage, &aliases)?;
         }
         tx.write_some()
     })

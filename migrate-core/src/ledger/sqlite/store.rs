@@ -67,7 +67,8 @@ impl Tx<'_> {
         Ok(Some(&mut held.record))
     }
 
-    /// The record of a key, to be changed; it is made, as pending, if there is none.
+    /// The record of a key, to be changed; it is made, as pending, if there is none, and moved to
+    /// this stage, if another had it.
     pub(super) fn change_or_make(
         &mut self,
         key: &Key,
@@ -80,6 +81,7 @@ impl Tx<'_> {
                 None => self.make(key, stage, at)?,
             }
         }
+        self.adopt(key, stage)?;
         match self.change(key)? {
             Some(_) => {}
             None => return Err(Table::Entry.damaged(format_args!("key {key}"), "it is missing")),
@@ -119,6 +121,28 @@ impl Tx<'_> {
         let record = Record { id, stage: stage_id, entry, aliases: Vec::new(), parked: None };
         let held = Held { record, stored: false, changed: false };
         self.store.entries.insert(key.clone(), held);
+        Ok(())
+    }
+
+    /// Moves an entry to a stage, unless it is there already.
+    fn adopt(&mut self, key: &Key, stage: &str) -> Result<()> {
+        let elsewhere = |held: &&Held| held.record.entry.stage != stage;
+        let Some(held) = self.store.entries.get(key).filter(elsewhere) else { return Ok(()) };
+        let (id, former, stored) = (held.record.id, held.record.stage, held.stored);
+        let fate = held.record.entry.fate;
+        self.unpark(key)?;
+        let now = self.stage(stage)?.id;
+        self.count(former, fate, false);
+        self.count(now, fate, true);
+        if stored {
+            run(self.db, "UPDATE entry SET stage = ?2 WHERE id = ?1", [id, now])?;
+        }
+        if let Some(Held { record, .. }) = self.store.entries.get_mut(key) {
+            record.stage = now;
+            stage.clone_into(&mut record.entry.stage);
+            // Passes are those of a stage.
+            record.entry.seen = 0;
+        }
         Ok(())
     }
 

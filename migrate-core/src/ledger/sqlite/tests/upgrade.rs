@@ -51,7 +51,7 @@ fn version_1(path: &std::path::Path) {
     }
     let parked = "INSERT INTO parked VALUES (?1, ?2, ?3, 'lane', ?4, 11, 12, 3, NULL, ?5)";
     let drafts = serde_json::to_vec(&json!([{ "name": "Zoë" }])).unwrap();
-    run(parked, &[&5, &"contact:2", &4, &1, &drafts]);
+    run(parked, &[&5, &"contact:2", &7, &1, &drafts]);
     run(parked, &[&6, &"contact:1", &4, &1, &b"null".as_slice()]);
     for (list, item) in [("calls", "9"), ("files", "9"), ("calls", "1")] {
         run("INSERT INTO discovery (list, item) VALUES (?1, ?2)", &[&list, &item]);
@@ -133,7 +133,7 @@ async fn everything_is_there(ledger: &SqliteLedger) {
 
     let parked = Parked {
         key: key(2),
-        stage: "contacts".into(),
+        stage: "leads".into(),
         lane: Some("lane".into()),
         why: Parking::Doubt,
         since: at(11),
@@ -142,10 +142,12 @@ async fn everything_is_there(ledger: &SqliteLedger) {
         drafts: json!([{ "name": "Zoë" }]),
         notes: Vec::new(),
     };
-    let second = Parked { key: key(1), drafts: json!(null), ..parked.clone() };
-    let rows = ledger.parked("contacts", Parking::Doubt, 0, 9).await.unwrap();
-    let rows: Vec<_> = rows.into_iter().map(|(_, it)| it).collect();
-    assert_eq!(rows, [parked, second]);
+    let stage = "contacts".to_owned();
+    let other = Parked { key: key(1), stage, drafts: json!(null), ..parked.clone() };
+    for parked in [parked, other] {
+        let rows = ledger.parked(&parked.stage, Parking::Doubt, 0, 9).await.unwrap();
+        assert_eq!(rows.into_iter().map(|(_, it)| it).collect::<Vec<_>>(), [parked]);
+    }
 
     let items = ledger.discovered("calls", 0, 9).await.unwrap();
     let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
