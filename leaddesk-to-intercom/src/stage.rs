@@ -6,5 +6,7 @@ pub const SCHEMA: &str = "schema";
 pub const AGENTS: &str = "agents";
 /// Contacts.
 pub const CONTACTS: &str = "contacts";
+/// Leads.
+pub const LEADS: &str = "leads";
 /// Calls, as conversations.
 pub const CALLS: &str = "calls";

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use leaddesk_client::Call;
 use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 
-use crate::config::{Config, SourceKind};
+use crate::config::{Config, LeadRule, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
 use crate::map::{AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
-use crate::source::{self, Agent, Findings, Fixed, ListedContact, Routes, api, export};
+use crate::source::{
+    self, Agent, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, api, export,
+};
 use crate::stage;
 
 /// The LeadDesk side: an account by API, or a folder of exports.
@@ -32,6 +34,8 @@ pub struct Sinks {
     pub agents: Arc<dyn Sink<AgentDraft>>,
     /// Contacts.
     pub contacts: Arc<dyn Sink<ContactDraft>>,
+    /// Leads.
+    pub leads: Arc<dyn Sink<ContactDraft>>,
     /// Calls.
     pub calls: Arc<dyn Sink<ConversationDraft>>,
 }
@@ -42,9 +46,10 @@ impl Sinks {
         schema: Arc<dyn Sink<SchemaDraft>>,
         agents: Arc<dyn Sink<AgentDraft>>,
         contacts: Arc<dyn Sink<ContactDraft>>,
+        leads: Arc<dyn Sink<ContactDraft>>,
         calls: Arc<dyn Sink<ConversationDraft>>,
     ) -> Self {
-        Self { schema, agents, contacts, calls }
+        Self { schema, agents, contacts, leads, calls }
     }
 }
 
@@ -65,12 +70,14 @@ pub struct Stages<'a> {
     pub findings: Findings,
     /// Is there somebody who speaks for agents without a teammate?
     pub has_fallback: bool,
+    /// Is it to be found out how many records each rule would make leads?
+    pub counts_leads: bool,
 }
 
 impl Stages<'_> {
     /// The names of the stages, in order.
-    pub const NAMES: [&'static str; 4] =
-        [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::CALLS];
+    pub const NAMES: [&'static str; 5] =
+        [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS, stage::CALLS];
 
     /// The plan of all stages. `tags` are those that are known beforehand; `ledger` is the one
     /// that the plan will run on, since the calls that contacts name are read from it.
@@ -90,13 +97,13 @@ impl Stages<'_> {
             AgentMapper::new(config),
             sinks.agents,
         );
-        let contacts = Pipeline::new(
-            stage::CONTACTS,
-            self.contacts()?,
-            ContactMapper::new(config),
-            sinks.contacts,
-        )
-        .grouped_by(ContactGrouping::new(config.contacts.dedupe, &config.names));
+        let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
+        let (people, leads) = self.people()?;
+        let contacts =
+            Pipeline::new(stage::CONTACTS, people, ContactMapper::new(config), sinks.contacts)
+                .grouped_by(grouping());
+        let leads = Pipeline::new(stage::LEADS, leads, ContactMapper::leads(config), sinks.leads)
+            .grouped_by(grouping());
         let calls = Pipeline::new(
             stage::CALLS,
             self.calls(ledger)?,
@@ -108,7 +115,8 @@ impl Stages<'_> {
             .barrier()
             .stage(agents, &[])
             .stage(contacts, &[stage::SCHEMA])
-            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS]);
+            .stage(leads, &[stage::SCHEMA])
+            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
         // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
         Ok(if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) })
     }
@@ -123,15 +131,31 @@ impl Stages<'_> {
         }
     }
 
-    fn contacts(&self) -> Result<Arc<dyn Source<Record = ListedContact>>, SourceError> {
-        Ok(match self.leaddesk {
-            LeadDesk::Api(account) => Arc::new(api::Contacts::new(
-                account.original.clone(),
-                self.config.source.concurrency,
-                self.findings.clone(),
-            )),
-            LeadDesk::Export(folder) => Arc::new(folder.contacts()?),
-        })
+    /// The contacts and the leads. By the API nobody is listed as a lead, so it is read once by that
+    /// rule, and twice where both stages have a share.
+    fn people(&self) -> Result<(People, People), SourceError> {
+        let rule = self.config.contacts.lead_rule;
+        let (all, has_leads): (People, bool) = match self.leaddesk {
+            LeadDesk::Api(account) => {
+                let (client, concurrency) = (&account.original, self.config.source.concurrency);
+                let contacts =
+                    api::Contacts::new(client.clone(), concurrency, self.findings.clone());
+                (Arc::new(contacts), rule != LeadRule::Listed)
+            }
+            LeadDesk::Export(folder) => (Arc::new(folder.contacts()?), true),
+        };
+        let filter = LeadFilter::new(&self.config.contacts);
+        let counts = self.counts_leads.then(|| self.findings.clone());
+        let none = || Arc::new(Fixed::new(Vec::new(), PAGE)) as People;
+        let contacts: People = match rule {
+            LeadRule::All => none(),
+            _ => Arc::new(Share::contacts(all.clone(), filter.clone()).counted(counts.clone())),
+        };
+        let leads: People = match has_leads {
+            false => none(),
+            true => Arc::new(Share::leads(all, filter).counted(counts)),
+        };
+        Ok((contacts, leads))
     }
 
     fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Routes<Call>, SourceError> {
@@ -178,6 +202,8 @@ impl Stages<'_> {
         }
     }
 }
+
+type People = Arc<dyn Source<Record = ListedContact>>;
 
 /// Definitions that are read at once.
 const PAGE: usize = 100;

@@ -60,6 +60,9 @@ const CONTACTS: Aliases = &[
     ("assigned_agent_id", &["assigned agent", "assign to agent"]),
     ("last_reason", &["last outcome", "viimeisin lopputulos"]),
     ("last_call_id", &["last call", "viimeisin puhelu"]),
+    ("lead_status", &["lead status", "liidin tila"]),
+    ("assigned_office", &["assigned office", "office name", "toimisto"]),
+    ("sponsor", &["sponsori"]),
     ("created_at", &["created", "creation date", "luotu"]),
     ("updated_at", &["updated", "modified", "last modified", "muokattu", "päivitetty"]),
 ];

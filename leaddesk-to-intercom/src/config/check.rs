@@ -8,26 +8,21 @@ use url::{Host, Url};
 
 use super::near::nearest;
 use super::{
-    Assign, Config, ConfigErrorKind as Kind, Contacts, IdRange, LeadRule, LeadsAs, Preflight,
-    Problem, SourceKind, Vehicle, WithoutContact,
+    Assign, Config, ConfigErrorKind as Kind, IdRange, Preflight, Problem, SourceKind, Vehicle,
+    WithoutContact,
 };
 
 /// A setting, and whether its value needs a feature that comes later.
 type Later = (&'static str, fn(&Config) -> bool);
 
 /// Settings whose feature comes later. When a feature arrives, its row goes.
-const LATER: [Later; 12] = [
+const LATER: [Later; 9] = [
     ("source.calls.gdpr_history", |config| {
         config.source.rest.is_none() && config.source.calls.gdpr_history == Some(true)
     }),
     ("source.chatbot", |config| config.source.chatbot.is_some()),
     ("contacts.unarchive", |config| config.contacts.unarchive),
     ("contacts.ssn", |config| config.contacts.ssn),
-    ("contacts.lead_rule", |config| config.contacts.lead_rule != LeadRule::Listed),
-    ("contacts.deal_outcomes", |config| {
-        config.contacts.deal_outcomes != Contacts::default().deal_outcomes
-    }),
-    ("contacts.leads_as", |config| config.contacts.leads_as != LeadsAs::Lead),
     ("calls.without_contact", |config| config.calls.without_contact != WithoutContact::Queue),
     ("calls.assign", |config| config.calls.assign != Assign::None),
     ("calls.vehicle", |config| {

@@ -20,11 +20,13 @@ pub struct Contacts {
     pub unarchive: bool,
     /// `ssn`: carries social security numbers over. Default false. Not available yet.
     pub ssn: bool,
-    /// `lead_rule`: which records are leads. Default `listed`. Others are not available yet.
+    /// `lead_rule`: which records are leads. Default `listed`. By the API, where nobody is listed, `unfinalised` reads
+    /// all contacts twice: once for each stage.
     pub lead_rule: LeadRule,
-    /// `deal_outcomes`: last outcomes that make a lead a contact. Default `["Deal"]`. Others are not available yet.
+    /// `deal_outcomes`: last outcomes that make a lead a contact, by name or id as LeadDesk gives them, compared without
+    /// case. Default `["Deal"]`.
     pub deal_outcomes: Vec<String>,
-    /// `leads_as`: what a lead becomes. Default `lead`. `user` is not available yet.
+    /// `leads_as`: what a lead becomes. Default `lead`. One with an office or a sponsor becomes a user in any case.
     pub leads_as: LeadsAs,
 }
 
@@ -55,7 +57,8 @@ pub enum LeadRule {
     /// What an export lists as such in `leads.csv`.
     #[default]
     Listed,
-    /// These, and records of lists that are not finalised and whose last outcome is no deal.
+    /// These, and records that a calling list names, and none as finalised, whose last outcome is no deal. How LeadDesk
+    /// writes the flag is not documented: empty, `0`, `false`, `no`, `n` and `ei` say no, all else says yes.
     Unfinalised,
     /// All records.
     All,

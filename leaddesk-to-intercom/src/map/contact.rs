@@ -1,4 +1,4 @@
-//! LeadDesk contacts as Intercom contacts.
+//! LeadDesk contacts and leads as Intercom contacts.
 //!
 //! | LeadDesk | Intercom |
 //! |---|---|
@@ -13,8 +13,14 @@
 //! | `last_call_id` | a call to read |
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
+//! | `assigned_office`, `sponsor`, which only files have | `ld_office`, `ld_sponsor` |
+//! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
+//! | of leads: `lead_status`, which only files have | `ld_lead_status` |
 //! | `ssc` | left out, and noted |
 //! | Other info and unknown fields | not carried yet: noted by name for review |
+//!
+//! Contacts are of role `user`. Leads are of role `lead`, save where an office or a sponsor is assigned or
+//! `contacts.leads_as` says `user`.
 //!
 //! A text that is too long for an attribute goes into the note instead, and that is noted.
 
@@ -24,7 +30,7 @@ use serde_json::Value;
 
 use super::numbers::Numbers;
 use super::{AttributeWriter, CALLS, MAX_TEXT, is_empty, read, shown, unix};
-use crate::config::{Config, Dedupe, Names};
+use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 use crate::source::{ListedContact, keys};
@@ -63,11 +69,21 @@ const TEXTS: &[Text] = &[
 
 /// Fields without a name in the model that need no review: the company's id has its attribute, the
 /// others are the account's own number and the frame of the reply.
-const LEFT_OUT: &[&str] = &["client_id", "company_id", "contact_id", "success"];
+const LEFT_OUT: &[&str] = &[
+    "assigned_office",
+    "client_id",
+    "company_id",
+    "contact_id",
+    "lead_status",
+    "sponsor",
+    "success",
+];
 
-/// Maps contacts.
+/// Maps contacts, or leads.
 #[derive(Clone, Debug)]
 pub struct ContactMapper {
+    /// What leads become; `None` maps contacts.
+    leads: Option<LeadsAs>,
     key_prefix: String,
     country: Country,
     zone: Zone,
@@ -77,9 +93,10 @@ pub struct ContactMapper {
 }
 
 impl ContactMapper {
-    /// The rules of a configuration.
+    /// The rules of a configuration for contacts.
     pub fn new(config: &Config) -> Self {
         Self {
+            leads: None,
             key_prefix: config.source.key_prefix.clone(),
             country: config.source.default_country,
             zone: config.source.time_zone,
@@ -88,19 +105,27 @@ impl ContactMapper {
             names: config.names.clone(),
         }
     }
+
+    /// The rules of a configuration for leads.
+    pub fn leads(config: &Config) -> Self {
+        Self { leads: Some(config.contacts.leads_as), ..Self::new(config) }
+    }
 }
 
 impl Mapper<ListedContact> for ContactMapper {
     type Out = ContactDraft;
 
     fn map(&self, record: Record<ListedContact>, out: &mut Emit<ContactDraft>) {
-        let ListedContact { contact, campaigns } = &record.body;
+        let ListedContact { contact, campaigns, .. } = &record.body;
+        let [office, sponsor, status] =
+            ["assigned_office", "sponsor", "lead_status"].map(|name| extra(contact, name));
+        let is_assigned = !office.trim().is_empty() || !sponsor.trim().is_empty();
         if let Some(call) = &contact.last_call_id {
             out.discover(CALLS, call.to_string());
         }
         let mut fields = ContactFields {
             external_id: format!("{}:{}", self.key_prefix, record.key),
-            role: "user".to_owned(),
+            role: self.role(is_assigned).to_owned(),
             name: name::full_name(read(&contact.fname), read(&contact.lname)),
             ..ContactFields::default()
         };
@@ -116,6 +141,12 @@ impl Mapper<ListedContact> for ContactMapper {
             attributes.text(name(&self.names), text(contact), field, out);
         }
         attributes.text(&self.names.company_id, &company_id(contact), "company_id", out);
+        attributes.text(&self.names.office, &office, "assigned_office", out);
+        attributes.text(&self.names.sponsor, &sponsor, "sponsor", out);
+        if self.leads.is_some() {
+            attributes.text(&self.names.lead_status, &status, "lead_status", out);
+            attributes.text(&self.names.source_key, &fields.external_id, "id", out);
+        }
         if !read(&contact.ssc).is_empty() {
             out.note("ssn_left_out", "ssc");
         }
@@ -136,6 +167,13 @@ impl Mapper<ListedContact> for ContactMapper {
 }
 
 impl ContactMapper {
+    fn role(&self, is_assigned: bool) -> &'static str {
+        match self.leads {
+            Some(LeadsAs::Lead) if !is_assigned => "lead",
+            _ => "user",
+        }
+    }
+
     fn email(
         &self,
         contact: &Contact,
@@ -243,6 +281,11 @@ impl ContactMapper {
         tags.dedup_by(|a, b| a.key() == b.key());
         tags
     }
+}
+
+/// A text that only files have.
+fn extra(contact: &Contact, name: &str) -> String {
+    contact.extra.reveal().get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The company's id, which the client has no field for.

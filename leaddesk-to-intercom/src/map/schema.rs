@@ -64,6 +64,10 @@ pub fn contact_attributes(names: &Names) -> Vec<AttributeDefinition> {
         (&names.fax, STRING, "Fax number in LeadDesk"),
         (&names.invalid_email, STRING, "What LeadDesk held as e-mail address and is none"),
         (&names.invalid_phone, STRING, "What LeadDesk held as phone numbers and are none"),
+        (&names.office, STRING, "Office that the contact was assigned to in LeadDesk"),
+        (&names.sponsor, STRING, "Sponsor that the contact was assigned to in LeadDesk"),
+        (&names.lead_status, STRING, "Status of the lead in LeadDesk"),
+        (&names.source_key, STRING, "Key of the lead in LeadDesk"),
         (&names.shared_email, STRING, "E-mail address that another contact uses as well"),
     ]
     .map(|(name, data_type, description)| AttributeDefinition::new(name, data_type, description))

@@ -126,7 +126,8 @@ impl Runner {
         let sample = (!options.all).then_some(sample);
         let sampling = match sample {
             Some(sample) => {
-                Sampling::some([crate::stage::CONTACTS, crate::stage::CALLS], sample, seed)
+                use crate::stage::{CALLS, CONTACTS, LEADS};
+                Sampling::some([CONTACTS, LEADS, CALLS], sample, seed)
             }
             None => Sampling::All,
         };

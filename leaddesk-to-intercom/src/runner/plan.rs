@@ -92,9 +92,10 @@ impl Session {
             schema: Arc::new(dry(crate::stage::SCHEMA)),
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
             contacts: Arc::new(dry(crate::stage::CONTACTS)),
+            leads: Arc::new(dry(crate::stage::LEADS)),
             calls: Arc::new(dry(crate::stage::CALLS)),
         };
-        let stages = self.stages(runner);
+        let stages = Stages { counts_leads: true, ..self.stages(runner) };
         let plan = stages
             .plan(ledger, &[], sinks)
             .await
@@ -135,7 +136,8 @@ impl Session {
                 "the plan counts the whole account as if nothing had been migrated yet; a run writes only what is new or changed since".to_owned(),
             );
         }
-        notes.extend(self.findings.notes());
+        // A run that follows at once counts what it meets itself.
+        notes.extend(self.findings.take());
         notes.extend(end.held.iter().map(|(stage, by)| {
             format!("stage {stage} will be held back until the queues of stage {by} are empty; its calls are not counted")
         }));

@@ -88,6 +88,7 @@ impl Session {
             leaddesk: &self.leaddesk,
             findings: self.findings.clone(),
             has_fallback: self.destination.has_fallback,
+            counts_leads: false,
         }
     }
 
@@ -97,6 +98,7 @@ impl Session {
             schema: Arc::new(SchemaSink::new(workspace.clone())),
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
             contacts: Arc::new(ContactSink::new(workspace.clone())),
+            leads: Arc::new(ContactSink::new(workspace.clone())),
             calls: Arc::new(ConversationSink::new(workspace)),
         }
     }
@@ -143,6 +145,7 @@ impl Session {
             schema: passing.clone(),
             agents: passing,
             contacts: verifying.clone(),
+            leads: verifying.clone(),
             calls: verifying,
         };
         let plan = stages

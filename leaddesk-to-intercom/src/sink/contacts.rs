@@ -323,8 +323,14 @@ fn new_contact(fields: &ContactFields) -> NewContact {
 }
 
 /// All fields that have a value. What the source has lost stays as it was in Intercom.
+///
+/// The role `user` is sent as well: a lead that has become a customer is to be one in Intercom, too.
+/// The vendor lists it among the fields of an update; that it promotes a lead is unverified.
 fn whole_update(fields: &ContactFields) -> UpdateContact {
     let mut change = UpdateContact::new().custom_attributes(attributes(fields));
+    if fields.role == "user" {
+        change = change.role(Role::User);
+    }
     change.email = fields.email.clone().map(Into::into);
     if let Some(phone) = &fields.phone {
         change = change.phone(phone.clone());

@@ -71,7 +71,8 @@ impl ConversationSink {
     }
 
     async fn open(&self, contact: &TargetId, at: i64, body: &str) -> Result<TargetId, Error> {
-        let mut new = NewConversation::from_user(ContactId::new(contact.as_str()), body);
+        // Of the types that the vendor lists, this one fits users and leads.
+        let mut new = NewConversation::from_contact(ContactId::new(contact.as_str()), body);
         if let Some(at) = DateTime::from_timestamp(at, 0) {
             new = new.created_at(at);
         }

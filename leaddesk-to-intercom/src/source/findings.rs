@@ -29,6 +29,13 @@ impl Findings {
         self.counts().iter().map(|(what, n)| format!("{n} {what}")).collect()
     }
 
+    /// The same as [`notes`](Self::notes); what was met is forgotten.
+    pub fn take(&self) -> Vec<String> {
+        let notes = self.notes();
+        self.counts().clear();
+        notes
+    }
+
     fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
         // A panic elsewhere leaves the counts as they were.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

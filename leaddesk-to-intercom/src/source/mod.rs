@@ -3,7 +3,7 @@
 //! | stage | from the API | from a folder |
 //! |---|---|---|
 //! | agents | [`api::agents`] | [`export::Folder::agents`] |
-//! | contacts | [`api::Contacts`] | [`export::Folder::contacts`] |
+//! | contacts, leads | [`api::Contacts`] | [`export::Folder::contacts`]; who is a lead says [`LeadFilter`] |
 //! | calls | [`api::Calls`] by ids of three kinds | [`export::Folder::calls`], or any call log; all routes together: [`calls`] |
 //!
 //! Nothing here knows Intercom. Sources of one stage are put together by [`Chain`]; what is given
@@ -16,12 +16,14 @@ pub mod export;
 mod findings;
 mod fixed;
 pub mod keys;
+mod leads;
 mod lists;
 mod stamp;
 
 pub use agent::Agent;
 pub use findings::Findings;
 pub use fixed::Fixed;
+pub use leads::{LeadFilter, Share};
 
 use std::sync::Arc;
 
@@ -38,12 +40,30 @@ pub struct ListedContact {
     pub contact: Contact,
     /// The campaigns of the last calls to its numbers.
     pub campaigns: Vec<String>,
+    /// Is it finalised in a calling list? `None` where no list names it.
+    pub finalised: Option<bool>,
+    /// Does an export list it as a lead?
+    pub is_listed_lead: bool,
 }
 
 impl ListedContact {
-    /// A contact and the campaigns of its last calls.
+    /// A contact and the campaigns of its last calls, which no list has finalised or listed as a lead.
     pub fn new(contact: Contact, campaigns: Vec<String>) -> Self {
-        Self { contact, campaigns }
+        Self { contact, campaigns, finalised: None, is_listed_lead: false }
+    }
+
+    /// The same, with what calling lists say of it.
+    #[must_use]
+    pub fn finalised(mut self, finalised: Option<bool>) -> Self {
+        self.finalised = finalised;
+        self
+    }
+
+    /// The same, as an export lists it among the leads.
+    #[must_use]
+    pub fn listed_as_lead(mut self) -> Self {
+        self.is_listed_lead = true;
+        self
     }
 }
 

@@ -12,6 +12,7 @@ mod driven;
 mod first;
 mod foreign;
 mod known;
+mod lead_stage;
 mod leads;
 mod proxy;
 mod settlement;

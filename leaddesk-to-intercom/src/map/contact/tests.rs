@@ -7,7 +7,7 @@ use crate::map::testing::{config, noted};
 fn record(contact: Value, campaigns: &[&str]) -> Record<ListedContact> {
     let contact: Contact = serde_json::from_value(contact).unwrap();
     let campaigns = campaigns.iter().map(|name| (*name).to_owned()).collect();
-    Record::new(keys::contact(&contact.id), ListedContact { contact, campaigns })
+    Record::new(keys::contact(&contact.id), ListedContact::new(contact, campaigns))
 }
 
 fn map(lines: &str, contact: Value, campaigns: &[&str]) -> Emit<ContactDraft> {

@@ -7,7 +7,7 @@ use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadab
 
 use super::fetch::{Got, fetch};
 use crate::source::error::stop;
-use crate::source::lists::Campaigns;
+use crate::source::lists::Lists;
 use crate::source::{Findings, ListedContact, PAGE, keys};
 
 /// All contacts of an account, in the order of their ids.
@@ -60,12 +60,12 @@ impl Contacts {
                 };
                 let id = number(&row.contact_id)?;
                 index.ids.push(id);
-                index.campaigns.add(id, row.last_campaign.as_deref().unwrap_or(""));
+                index.lists.add(id, &row);
             }
         }
         index.ids.sort_unstable();
         index.ids.dedup();
-        index.campaigns.settle();
+        index.lists.settle();
         Ok(index)
     }
 
@@ -90,8 +90,9 @@ impl Contacts {
             let key = keys::contact(id);
             match got {
                 Got::Record(contact) => {
-                    let campaigns = index.campaigns.of(id);
-                    items.push(Ok(Record::new(key, ListedContact { contact, campaigns })));
+                    let listed = ListedContact::new(contact, index.lists.campaigns(id))
+                        .finalised(index.lists.finalised(id));
+                    items.push(Ok(Record::new(key, listed)));
                 }
                 Got::Missing => {
                     self.findings.add("contacts of calling lists were gone when they were read", 1)
@@ -111,7 +112,7 @@ type Rows = Vec<Result<ListRow, leaddesk_client::Unreadable>>;
 #[derive(Default)]
 struct Index {
     ids: Vec<u64>,
-    campaigns: Campaigns,
+    lists: Lists,
 }
 
 fn number(id: &ContactId) -> Result<u64, SourceError> {

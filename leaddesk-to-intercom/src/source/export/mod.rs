@@ -1,17 +1,22 @@
 //! A folder of LeadDesk's exports as a source.
 
 mod file;
+mod without;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use leaddesk_client::export::{self, ExportSettings};
 use leaddesk_client::{Call, Error, Unreadable};
-use migrate_core::{Record, SourceError};
+use migrate_core::{Fingerprint, Record, SourceError, SourceExt as _};
 
 use self::file::Rows;
-use super::lists::Campaigns;
-use super::{Agent, Findings, Fixed, ListedContact, PAGE, agent, api, keys};
+use super::lists::Lists;
+use super::{Agent, Findings, Fixed, ListedContact, PAGE, Routes, agent, api, keys};
 use crate::config::{self, Config};
+
+use self::without::{Without, digest};
 
 pub use self::file::File;
 
@@ -25,6 +30,7 @@ pub struct Folder {
 
 /// The optional files that are read, and what is missing without each.
 const OPTIONAL: &[(&str, &str)] = &[
+    ("leads.csv", "nobody is listed as a lead"),
     ("calls.csv", "no call history is taken from the folder"),
     ("agents.csv", "agents are matched only as far as [map.agents] names them"),
     ("calling_lists", "contacts carry no campaign tags"),
@@ -61,6 +67,7 @@ impl Folder {
         export::contacts(&contacts, &folder.settings)
             .map_err(|error| unusable(&contacts, error))?;
         for (name, open) in [
+            ("leads.csv", check(export::contacts(folder.path("leads.csv"), &folder.settings))),
             ("calls.csv", check(export::calls(folder.path("calls.csv"), &folder.settings))),
             ("agents.csv", check(export::agents(folder.path("agents.csv"), &folder.settings))),
         ] {
@@ -80,22 +87,53 @@ impl Folder {
             .collect()
     }
 
-    /// The contacts of `contacts.csv`, with the campaigns that `calling_lists/*.csv` name.
+    /// The contacts of `contacts.csv` and the leads of `leads.csv`, with what `calling_lists/*.csv`
+    /// say of them. Who is in both files is a lead, and is read from `leads.csv`.
     ///
     /// # Errors
-    /// When a calling list cannot be read.
-    pub fn contacts(&self) -> Result<File<ListedContact>, SourceError> {
-        let campaigns = self.list_campaigns()?;
-        let (path, settings) = (self.path("contacts.csv"), self.settings.clone());
-        Ok(File::new(
+    /// When a calling list or `leads.csv` cannot be read.
+    pub fn contacts(&self) -> Result<Routes<ListedContact>, SourceError> {
+        let (lists, leads) = (Arc::new(self.read_lists()?), self.lead_keys()?);
+        let contacts = self.people("contacts.csv", lists.clone(), false);
+        if leads.is_empty() {
+            return Ok(Routes::new().and("contacts", contacts.boxed()));
+        }
+        let listed = self.people("leads.csv", lists, true);
+        let others = Without { source: contacts, keys: Arc::new(leads) };
+        Ok(Routes::new().and("contacts", others.boxed()).and("leads", listed.boxed()))
+    }
+
+    fn people(&self, name: &str, lists: Arc<Lists>, leads: bool) -> File<ListedContact> {
+        let (path, settings) = (self.path(name), self.settings.clone());
+        File::new(
             path.clone(),
             move || Ok(Box::new(export::contacts(&path, &settings)?) as Box<dyn Rows<_>>),
             move |contact: leaddesk_client::Contact| {
-                let campaigns =
-                    contact.id.as_str().parse().map_or_else(|_| Vec::new(), |id| campaigns.of(id));
-                Record::new(keys::contact(&contact.id), ListedContact { contact, campaigns })
+                let (campaigns, finalised) = match contact.id.as_str().parse() {
+                    Ok(id) => (lists.campaigns(id), lists.finalised(id)),
+                    Err(_) => (Vec::new(), None),
+                };
+                let key = keys::contact(&contact.id);
+                let listed = ListedContact::new(contact, campaigns).finalised(finalised);
+                Record::new(key, if leads { listed.listed_as_lead() } else { listed })
             },
-        ))
+        )
+    }
+
+    /// Who is in `leads.csv`.
+    fn lead_keys(&self) -> Result<HashSet<Fingerprint>, SourceError> {
+        let path = self.path("leads.csv");
+        if !path.exists() {
+            return Ok(HashSet::new());
+        }
+        let unusable = |error| unusable(&path, error);
+        let mut digests = HashSet::new();
+        for row in export::contacts(&path, &self.settings).map_err(unusable)? {
+            // What cannot be read is told when the leads are.
+            let contact = row.map_err(unusable)?.body.ok();
+            digests.extend(contact.map(|contact| digest(&keys::contact(&contact.id))));
+        }
+        Ok(digests)
     }
 
     /// The calls of `calls.csv`, if it is there.
@@ -128,17 +166,15 @@ impl Folder {
         Ok(Fixed::new(api::records(agents), PAGE))
     }
 
-    fn list_campaigns(&self) -> Result<Campaigns, SourceError> {
-        let mut campaigns = Campaigns::default();
-        for path in self.lists()? {
+    fn read_lists(&self) -> Result<Lists, SourceError> {
+        let mut lists = Lists::default();
+        for path in self.list_files()? {
             let text = std::fs::read(&path).map_err(|error| unreadable(&path).because(error))?;
             for row in export::list_rows(&path.to_string_lossy(), &text) {
                 match row {
                     Ok(row) => {
-                        if let (Ok(id), Some(name)) =
-                            (row.contact_id.as_str().parse(), &row.last_campaign)
-                        {
-                            campaigns.add(id, name);
+                        if let Ok(id) = row.contact_id.as_str().parse() {
+                            lists.add(id, &row);
                         }
                     }
                     Err(_) => {
@@ -147,11 +183,11 @@ impl Folder {
                 }
             }
         }
-        campaigns.settle();
-        Ok(campaigns)
+        lists.settle();
+        Ok(lists)
     }
 
-    fn lists(&self) -> Result<Vec<PathBuf>, SourceError> {
+    fn list_files(&self) -> Result<Vec<PathBuf>, SourceError> {
         let dir = self.path("calling_lists");
         if !dir.is_dir() {
             return Ok(Vec::new());

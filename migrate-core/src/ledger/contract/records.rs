@@ -83,7 +83,11 @@ pub(super) async fn moving(ledger: &dyn Ledger) {
     assert_eq!(moved.target, Some(TargetId::new("t1")));
     assert_eq!(moved.parts.len(), 2);
     assert_eq!(ledger.known_as(&[email(1)]).await.unwrap()[0][0].key, key);
-    assert_eq!(ledger.parked_among(&[key.clone()]).await.unwrap(), [], "drafted for another stage");
+    assert_eq!(
+        ledger.parked_among(std::slice::from_ref(&key)).await.unwrap(),
+        [],
+        "drafted for another stage"
+    );
     for (stage, count) in [("contacts", 1), ("leads", 1)] {
         assert_eq!(ledger.tally(stage).await.unwrap().of(Fate::Created), count, "{stage}");
         assert_eq!(ledger.scan(&Scan::of(stage)).await.unwrap().len(), count as usize, "{stage}");

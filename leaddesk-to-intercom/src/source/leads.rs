@@ -1,0 +1,202 @@
+//! Who is a lead and who is a contact: one reading for each of the two stages, and nobody in both.
+
+use std::fmt;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use migrate_core::{Cursor, Estimate, Page, Source, SourceError};
+
+use super::{Findings, ListedContact};
+use crate::config::{Contacts, LeadRule};
+
+/// Tells leads from contacts, as `[contacts]` says.
+///
+/// LeadDesk's API knows no leads apart from contacts. What an export lists as such is a lead under
+/// every rule.
+#[derive(Clone, Debug)]
+pub struct LeadFilter {
+    rule: LeadRule,
+    deals: Vec<String>,
+}
+
+impl LeadFilter {
+    /// The rule of a configuration.
+    pub fn new(contacts: &Contacts) -> Self {
+        let deals = contacts.deal_outcomes.iter().map(|outcome| folded(outcome));
+        Self { rule: contacts.lead_rule, deals: deals.collect() }
+    }
+
+    /// Is this record a lead?
+    pub fn is_lead(&self, record: &ListedContact) -> bool {
+        self.is_lead_by(self.rule, record)
+    }
+
+    fn is_lead_by(&self, rule: LeadRule, record: &ListedContact) -> bool {
+        match rule {
+            LeadRule::Listed => record.is_listed_lead,
+            LeadRule::Unfinalised => {
+                let outcome = folded(record.contact.last_reason.as_deref().unwrap_or(""));
+                let is_open = record.finalised == Some(false) && !self.deals.contains(&outcome);
+                record.is_listed_lead || is_open
+            }
+            LeadRule::All => true,
+        }
+    }
+}
+
+fn folded(outcome: &str) -> String {
+    outcome.trim().to_lowercase()
+}
+
+/// The leads of a source, or its contacts. The other share is another stage's, which reads the same
+/// source: so each record has its fate in one of them.
+#[derive(Clone)]
+pub struct Share<S> {
+    source: S,
+    filter: LeadFilter,
+    leads: bool,
+    counts: Option<Findings>,
+}
+
+impl<S> fmt::Debug for Share<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Share").field("leads", &self.leads).finish_non_exhaustive()
+    }
+}
+
+impl<S> Share<S> {
+    /// The leads of a source. What cannot be read is left to the [contacts](Self::contacts).
+    pub fn leads(source: S, filter: LeadFilter) -> Self {
+        Self { source, filter, leads: true, counts: None }
+    }
+
+    /// The contacts of a source, and what of it cannot be read.
+    pub fn contacts(source: S, filter: LeadFilter) -> Self {
+        Self { leads: false, ..Self::leads(source, filter) }
+    }
+
+    /// The same, which counts how many of its records each rule would make leads.
+    #[must_use]
+    pub fn counted(mut self, findings: Option<Findings>) -> Self {
+        self.counts = findings;
+        self
+    }
+
+    /// Keeps this share of a page.
+    fn share(&self, mut page: Page<ListedContact>) -> Page<ListedContact> {
+        page.items.retain(|item| match item {
+            Ok(record) => self.filter.is_lead(&record.body) == self.leads,
+            Err(_) => !self.leads,
+        });
+        for record in page.items.iter().flatten() {
+            for (rule, name) in RULES {
+                if let Some(findings) = &self.counts
+                    && self.filter.is_lead_by(rule, &record.body)
+                {
+                    findings
+                        .add(&format!("records are leads by contacts.lead_rule = \"{name}\""), 1);
+                }
+            }
+        }
+        page
+    }
+}
+
+const RULES: [(LeadRule, &str); 3] =
+    [(LeadRule::Listed, "listed"), (LeadRule::Unfinalised, "unfinalised"), (LeadRule::All, "all")];
+
+impl<S: Source<Record = ListedContact> + Clone + 'static> Source for Share<S> {
+    type Record = ListedContact;
+
+    fn read(
+        &self,
+        from: Option<Cursor>,
+    ) -> BoxStream<'static, Result<Page<ListedContact>, SourceError>> {
+        let share = self.clone();
+        self.source.read(from).map(move |page| page.map(|page| share.share(page))).boxed()
+    }
+
+    /// How many are leads is known when all are read.
+    fn estimate(&self) -> Estimate {
+        match self.source.estimate() {
+            Estimate::Exactly(all) | Estimate::About(all) => Estimate::About(all),
+            _ => Estimate::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use migrate_core::{Key, Record, Unreadable};
+
+    use super::*;
+    use crate::source::Fixed;
+    use crate::source::testing::{keys, read_all};
+
+    fn record(id: u32, outcome: &str) -> ListedContact {
+        let contact = serde_json::json!({ "id": id, "last_reason": outcome });
+        ListedContact::new(serde_json::from_value(contact).unwrap(), Vec::new())
+    }
+
+    fn filter(rule: LeadRule) -> LeadFilter {
+        let mut contacts = Contacts::default();
+        (contacts.lead_rule, contacts.deal_outcomes) = (rule, vec![" Deal".into(), "17".into()]);
+        LeadFilter::new(&contacts)
+    }
+
+    #[test]
+    fn who_is_a_lead() {
+        let open = |outcome| record(1, outcome).finalised(Some(false));
+        for (record, leads) in [
+            (record(1, ""), [false, false, true]),
+            (record(1, "Deal").listed_as_lead(), [true, true, true]),
+            (open(""), [false, true, true]),
+            (open("No answer"), [false, true, true]),
+            (open("DEAL "), [false, false, true]),
+            (open("17"), [false, false, true]),
+            (record(1, "No answer").finalised(Some(true)), [false, false, true]),
+            // No list names it, so nobody knows.
+            (record(1, "No answer"), [false, false, true]),
+        ] {
+            let found = RULES.map(|(rule, _)| filter(rule).is_lead(&record));
+            assert_eq!(found, leads, "{record:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_record_is_in_one_share_and_counted_once() {
+        let records = (1..=9).map(|n| {
+            let record = record(n, "").finalised(Some(n % 2 == 0));
+            Record::new(
+                Key::new("contact", n),
+                if n == 3 { record.listed_as_lead() } else { record },
+            )
+        });
+        let source = Fixed::new(records.collect(), 2);
+        let (filter, findings) = (filter(LeadRule::Unfinalised), Findings::default());
+        let counts = Some(findings.clone());
+        let leads = Share::leads(source.clone(), filter.clone()).counted(counts.clone());
+        let contacts = Share::contacts(source, filter).counted(counts);
+        let ids = async |share: &Share<_>| keys(&read_all(share, None).await);
+        let odd = [1, 3, 5, 7, 9].map(|n| format!("contact:{n}"));
+        assert_eq!(ids(&leads).await, odd);
+        assert_eq!(ids(&contacts).await, [2, 4, 6, 8].map(|n| format!("contact:{n}")));
+        let said = |n, rule| format!("{n} records are leads by contacts.lead_rule = \"{rule}\"");
+        assert_eq!(findings.notes(), [said(9, "all"), said(1, "listed"), said(5, "unfinalised")]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_told_once() {
+        let bad = Unreadable { key: Key::from("contacts.csv:1"), reason: "it is torn".into() };
+        let filter = filter(LeadRule::All);
+        let page = || {
+            Page::new(
+                [Ok(Record::new(Key::new("contact", 1), record(1, ""))), Err(bad.clone())],
+                None,
+            )
+        };
+        let source = Fixed::<ListedContact>::new(Vec::new(), 1);
+        assert_eq!(Share::leads(source.clone(), filter.clone()).share(page()).items.len(), 1);
+        assert_eq!(Share::contacts(source, filter).share(page()).items.len(), 1);
+    }
+}

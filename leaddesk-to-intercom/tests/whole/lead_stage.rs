@@ -1,0 +1,180 @@
+//! Leads of an account: who is one, what they become, and what becomes of them when they are customers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use migrate_core::ledger::{Ledger, Scan};
+use migrate_sandbox::workspace::Contact;
+use migrate_sandbox::{Account, AccountSpec, Workspace};
+
+use crate::bench::{Bench, by_api, by_export};
+
+/// Nobody has to wait for anybody here: everyone has an address of their own.
+fn account() -> Account {
+    Account::generate(&AccountSpec::new(30, 21).with(|spec| {
+        (spec.in_two_lists, spec.shared_address, spec.no_identifier) = (0.0, 0.0, 0.0);
+        (spec.existing, spec.invalid_email) = (0.0, 0.0);
+        // The export of a calling list has a row for each number.
+        spec.email_only = 0.0;
+    }))
+}
+
+/// A contact's row in an export, and what stands in the row of a lead besides.
+struct Files {
+    dir: std::path::PathBuf,
+    heading: String,
+    rows: BTreeMap<u64, String>,
+}
+
+impl Files {
+    fn of(account: &Account, dir: &Path) -> Self {
+        account.export(dir).unwrap();
+        let text = fs::read_to_string(dir.join("contacts.csv")).unwrap();
+        let mut reader = csv_lines(&text);
+        let heading = reader.remove(0);
+        let id = |row: &String| row.split(';').next().unwrap().trim_matches('"').parse().unwrap();
+        let rows = reader.into_iter().map(|row| (id(&row), row)).collect();
+        Self { dir: dir.to_owned(), heading, rows }
+    }
+
+    /// The leads with their status, office and sponsor; all others are contacts.
+    fn write(&self, leads: &BTreeMap<u64, [&str; 3]>) {
+        let mut contacts = format!("{}\n", self.heading);
+        let mut listed = format!("{};Lead status;Toimisto;Sponsor\n", self.heading);
+        for (id, row) in &self.rows {
+            match leads.get(id) {
+                Some(more) => listed += &format!("{row};{}\n", more.join(";")),
+                None => contacts += &format!("{row}\n"),
+            }
+        }
+        fs::write(self.dir.join("contacts.csv"), contacts).unwrap();
+        fs::write(self.dir.join("leads.csv"), listed).unwrap();
+    }
+}
+
+/// Rows of a file, line breaks within quotes left alone.
+fn csv_lines(text: &str) -> Vec<String> {
+    let (mut lines, mut quoted) = (vec![String::new()], false);
+    for letter in text.chars() {
+        quoted ^= letter == '"';
+        match letter {
+            '\n' if !quoted => lines.push(String::new()),
+            letter => lines.last_mut().unwrap().push(letter),
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+fn of(workspace: &Workspace, id: u64) -> &Contact {
+    let external_id = Some(format!("leaddesk:contact:{id}"));
+    let mut found = workspace.contacts.iter().filter(|contact| contact.external_id == external_id);
+    let contact = found.next().unwrap_or_else(|| panic!("contact {id} is not there"));
+    assert!(found.next().is_none(), "contact {id} is there twice");
+    contact
+}
+
+async fn stage_of(bench: &Bench, stage: &str) -> Vec<String> {
+    let rows = bench.ledger().scan(&Scan::of(stage)).await.unwrap();
+    rows.into_iter().map(|(_, entry)| entry.key.to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_export_lists_as_leads_becomes_leads_and_later_customers() {
+    let account = account();
+    let mut bench = Bench::new(account.clone()).await;
+    let files = Files::of(&account, &bench.path("export"));
+    let ids: Vec<u64> = files.rows.keys().copied().take(6).collect();
+    let details = [
+        ["Contacted", "", ""],
+        ["", "", ""],
+        ["Hot", "Turku", ""],
+        ["Hot", "", "Oy Sponsor Ab"],
+        ["New", "", ""],
+        ["New", "", ""],
+    ];
+    let mut leads: BTreeMap<u64, [&str; 3]> = ids.iter().copied().zip(details).collect();
+    files.write(&leads);
+    bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
+    let report = bench.run().await.report;
+    let read = |name: &str| report.stages.iter().find(|it| it.name == name).unwrap().read;
+    assert_eq!((read("contacts"), read("leads")), (24, 6));
+    assert_eq!(stage_of(&bench, "leads").await.len(), 6);
+
+    let found = bench.sandbox.workspace();
+    for (id, [status, office, sponsor]) in &leads {
+        let contact = of(&found, *id);
+        let assigned = !office.is_empty() || !sponsor.is_empty();
+        assert_eq!(contact.role, if assigned { "user" } else { "lead" }, "{id}");
+        let text = |name: &str| match contact.custom_attributes.get(name) {
+            Some(value) => value.as_str().unwrap().to_owned(),
+            None => String::new(),
+        };
+        assert_eq!(text("ld_source_key"), format!("leaddesk:contact:{id}"));
+        assert_eq!(
+            [text("ld_lead_status"), text("ld_office"), text("ld_sponsor")],
+            [*status, *office, *sponsor]
+        );
+    }
+    let contacts = files.rows.keys().filter(|id| !leads.contains_key(id));
+    assert!(contacts.clone().all(|id| of(&found, *id).role == "user"));
+    // Their calls are theirs.
+    let called = ids.iter().filter(|id| {
+        let contact = of(&found, **id);
+        found.conversations.iter().any(|it| it.source.author.id == contact.id)
+    });
+    assert!(called.count() > 0);
+    let verified = bench.verify().await.report.verify.unwrap();
+    assert!(verified.checked > 30 && verified.mismatches.is_empty(), "{:?}", verified.mismatches);
+    assert_eq!(bench.run().await.report.last_run.writes, 0, "a second run");
+
+    // Two of them, one of either role, become customers; a contact becomes a lead.
+    let (first, third) = (ids[0], ids[2]);
+    let ids_before = [first, third].map(|id| of(&found, id).id.clone());
+    leads.remove(&first);
+    leads.remove(&third);
+    let last = *files.rows.keys().last().unwrap();
+    leads.insert(last, ["New", "", ""]);
+    files.write(&leads);
+    bench.run().await;
+    let found = bench.sandbox.workspace();
+    assert_eq!([first, third].map(|id| of(&found, id).id.clone()), ids_before, "the same objects");
+    assert_eq!([first, third, last].map(|id| &*of(&found, id).role), ["user"; 3]);
+    assert_eq!(found.contacts.len(), bench_contacts(&account), "no twin");
+    let in_stage = stage_of(&bench, "leads").await;
+    assert_eq!(in_stage.len(), 5);
+    assert!(in_stage.contains(&format!("contact:{last}")));
+    assert_eq!(bench.run().await.report.last_run.writes, 0, "a third run");
+}
+
+/// Everyone of the account, and those who were in the workspace before.
+fn bench_contacts(account: &Account) -> usize {
+    account.contacts.len() + account.existing.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_the_api_lists_tell_who_is_a_lead() {
+    let account = account();
+    let open: Vec<u64> = account
+        .contacts
+        .iter()
+        .filter(|contact| !contact.finalised)
+        .map(|contact| contact.id)
+        .collect();
+    assert!(open.len() > 5 && open.len() < 25);
+    let mut bench = Bench::new(account.clone()).await;
+    let rule = "[contacts]\nlead_rule = 'unfinalised'\ndeal_outcomes = []\n";
+    bench.settings.source = by_api(&bench.endpoints, &format!("last_call = true\n{rule}"));
+    let plan = bench.runner().plan().await.unwrap();
+    let says = format!("{} records are leads by contacts.lead_rule = \"unfinalised\"", open.len());
+    assert!(plan.notes.contains(&says), "{:?}", plan.notes);
+    bench.run().await;
+    let found = bench.sandbox.workspace();
+    for contact in &account.contacts {
+        let role = if open.contains(&contact.id) { "lead" } else { "user" };
+        assert_eq!(of(&found, contact.id).role, role, "{}", contact.id);
+    }
+    let verified = bench.verify().await.report.verify.unwrap();
+    assert!(verified.mismatches.is_empty(), "{:?}", verified.mismatches);
+}
