@@ -1,6 +1,6 @@
 //! Runs that are told to stop.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use migrate_sandbox::Faults;
@@ -72,5 +72,37 @@ async fn two_signals_stop_at_once() {
     world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"4s\""));
     let report = world.succeeds(&["run"]).await.json();
     assert_eq!(report["accounted"], true);
+    world.all_is_there_once();
+}
+
+/// A disk without room for the ledger, as a limit on the size of files stands in for it.
+#[tokio::test]
+async fn a_full_disk_stops_the_run_which_goes_on_when_there_is_room() {
+    let world = World::new().await;
+    world.succeeds(&["plan"]).await;
+    let run = world.program(&["run"]);
+    let mut limited = tokio::process::Command::new("/bin/sh");
+    // Without the trap the system would end the process itself.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$@\"", "sh"]);
+    limited.arg(run.as_std().get_program()).args(run.as_std().get_args());
+    limited
+        .env_clear()
+        .envs(run.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited.current_dir(world.dir.path()).kill_on_drop(true);
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = world.end(limited.spawn().unwrap()).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("Make room on the disk of the state directory"),
+        "{}",
+        ended.stderr
+    );
+    let written = world.counters().intercom_writes;
+    assert!(written > 0, "it stops before the first write");
+
+    world.configure(&world.by_api().replace("settle_after = \"1s\"", "settle_after = \"2s\""));
+    let report = world.succeeds(&["run"]).await.json();
+    assert_eq!(report["accounted"], true);
+    assert!(world.counters().intercom_writes > written);
     world.all_is_there_once();
 }
