@@ -119,6 +119,9 @@ pub struct AttributeDefinition {
     pub data_type: String,
     /// What it is for.
     pub description: String,
+    /// The choices of one of type `options`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 }
 
 /// An agent to be matched with a teammate. Nothing is written.
@@ -136,7 +139,8 @@ impl AttributeDefinition {
         data_type: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        Self { name: name.into(), data_type: data_type.into(), description: description.into() }
+        let (name, data_type, description) = (name.into(), data_type.into(), description.into());
+        Self { name, data_type, description, options: Vec::new() }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod draft;
+pub mod fields;
 pub mod map;
 pub mod preflight;
 pub mod queue;

@@ -27,6 +27,15 @@ pub fn archived_in_intercom() -> Reason {
         .remedy("Intercom admin", "restore the archived contact in Intercom and run again")
 }
 
+/// A custom field that the mapping says nothing of, or leaves for somebody to look at.
+pub fn field_for_review() -> Reason {
+    Reason::new(
+        "fields_for_review",
+        "nobody has said where this field goes, so it stays in LeadDesk",
+    )
+    .remedy("operator", "give it a rule in mapping.toml, then run plan and run again")
+}
+
 /// An agent whom no teammate matches.
 pub fn agent_without_teammate() -> Reason {
     Reason::new("agents_without_teammate", "no teammate in Intercom has this agent's e-mail address")

@@ -8,9 +8,10 @@ use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 use crate::config::{Config, LeadRule, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
+use crate::fields::FieldMapping;
 use crate::map::{AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
 use crate::source::{
-    self, Agent, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, api, export,
+    self, Agent, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -60,7 +61,7 @@ impl std::fmt::Debug for Sinks {
 }
 
 /// What the stages are built from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stages<'a> {
     /// The configuration.
     pub config: &'a Config,
@@ -70,8 +71,16 @@ pub struct Stages<'a> {
     pub findings: Findings,
     /// Is there somebody who speaks for agents without a teammate?
     pub has_fallback: bool,
-    /// Is it to be found out how many records each rule would make leads?
-    pub counts_leads: bool,
+    /// Where custom fields go.
+    pub fields: Arc<FieldMapping>,
+    /// Sees each contact and lead as it is read.
+    pub watch: Option<Watch>,
+}
+
+impl std::fmt::Debug for Stages<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stages").field("leaddesk", &self.leaddesk).finish_non_exhaustive()
+    }
 }
 
 impl Stages<'_> {
@@ -88,7 +97,7 @@ impl Stages<'_> {
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
         let config = self.config;
-        let definitions = schema(&config.names, tags.iter().map(String::as_str));
+        let definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
         let schema =
             Pipeline::new(stage::SCHEMA, Fixed::new(definitions, PAGE), SchemaMapper, sinks.schema);
         let agents = Pipeline::new(
@@ -99,11 +108,11 @@ impl Stages<'_> {
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
         let (people, leads) = self.people()?;
+        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
+        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
         let contacts =
-            Pipeline::new(stage::CONTACTS, people, ContactMapper::new(config), sinks.contacts)
-                .grouped_by(grouping());
-        let leads = Pipeline::new(stage::LEADS, leads, ContactMapper::leads(config), sinks.leads)
-            .grouped_by(grouping());
+            Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
+        let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());
         let calls = Pipeline::new(
             stage::CALLS,
             self.calls(ledger)?,
@@ -145,15 +154,14 @@ impl Stages<'_> {
             LeadDesk::Export(folder) => (Arc::new(folder.contacts()?), true),
         };
         let filter = LeadFilter::new(&self.config.contacts);
-        let counts = self.counts_leads.then(|| self.findings.clone());
         let none = || Arc::new(Fixed::new(Vec::new(), PAGE)) as People;
         let contacts: People = match rule {
             LeadRule::All => none(),
-            _ => Arc::new(Share::contacts(all.clone(), filter.clone()).counted(counts.clone())),
+            _ => Arc::new(Share::contacts(all.clone(), filter.clone()).watched(self.watch.clone())),
         };
         let leads: People = match has_leads {
             false => none(),
-            true => Arc::new(Share::leads(all, filter).counted(counts)),
+            true => Arc::new(Share::leads(all, filter).watched(self.watch.clone())),
         };
         Ok((contacts, leads))
     }

@@ -79,11 +79,14 @@ settle_after = "2s"
     )
 }
 
-fn start(dir: &Path, endpoints: &Endpoints, command: &str) -> Child {
+const RUN: &[&str] = &["run", "--accept-proposal"];
+
+fn start(dir: &Path, endpoints: &Endpoints, command: &[&str]) -> Child {
     let config = dir.join("migration.toml");
     std::fs::write(&config, configuration(endpoints)).expect("the configuration");
     Command::new(env!("CARGO_BIN_EXE_leaddesk-to-intercom"))
-        .args([command, "--json", "--no-progress", "--config"])
+        .args(command)
+        .args(["--json", "--no-progress", "--config"])
         .arg(&config)
         .arg("--state")
         .arg(dir.join("state"))
@@ -100,7 +103,7 @@ fn start(dir: &Path, endpoints: &Endpoints, command: &str) -> Child {
 /// Runs until the program says that it is done; what stopped it in between must be resumable.
 fn run_to_the_end(dir: &Path, endpoints: &Endpoints) {
     for _ in 0..20 {
-        let output = start(dir, endpoints, "run").wait_with_output().expect("an exit status");
+        let output = start(dir, endpoints, RUN).wait_with_output().expect("an exit status");
         match output.status.code() {
             Some(0) => return,
             Some(3) => {}
@@ -185,7 +188,7 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
     let stormy = serve(faults(seed), 12_000);
     let dir = tempfile::tempdir().expect("a folder");
     // The plan is made first: it writes nothing, so there is nothing to be killed in.
-    let planned = start(dir.path(), stormy.endpoints(), "plan").wait().expect("an exit status");
+    let planned = start(dir.path(), stormy.endpoints(), &["plan"]).wait().expect("an exit status");
     assert!(planned.success(), "{planned}");
     let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut killed_in: BTreeMap<String, u64> = BTreeMap::new();
@@ -193,7 +196,7 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
     let mut killed = 0;
     let began = Instant::now();
     while killed < kills {
-        let mut child = start(dir.path(), stormy.endpoints(), "run");
+        let mut child = start(dir.path(), stormy.endpoints(), RUN);
         // After so many writes more, and some instructions: the same on a slow machine.
         let until = stormy.counters().writes() + rng.below(between);
         while stormy.counters().writes() < until && child.try_wait().expect("a process").is_none() {

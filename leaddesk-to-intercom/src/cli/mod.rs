@@ -125,6 +125,7 @@ async fn carry_out(
             let mut options = RunOptions::default();
             options.only = run.only.map(|stage| stage.name().to_owned());
             options.no_wait = run.no_wait;
+            let runner = runner.clone().accept_proposal(run.accept_proposal);
             runner.run(&options).await.map(Some)
         }
         _ => Err(Unfinished {

@@ -63,7 +63,8 @@ pub(super) async fn rehearse(
     let progress = Progress::new(output.shows_progress(args.no_progress));
     let runner = Runner::new(config, state)
         .secrets(Arc::new(move |name| secret(&endpoints, name)))
-        .observer(progress.clone() as Arc<dyn Observer>);
+        .observer(progress.clone() as Arc<dyn Observer>)
+        .accept_proposal(true);
     stop_on_signals(runner.stop_signal(), *output);
     let result = all(&runner, output).await;
     progress.end();
@@ -74,9 +75,10 @@ pub(super) async fn rehearse(
 async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
     let plan = runner.plan().await?;
     output.say(&format!(
-        "Plan: {} calls to Intercom. Running it, then reading everything back.",
+        "Plan: {} calls to Intercom. Custom fields go where mapping.toml proposes, which a real run asks a person to confirm.",
         plan.calls
     ));
+    output.say("Running it, then reading everything back.");
     let run = runner.run(&RunOptions::default()).await?;
     if run.error.is_some() {
         return Ok(run);

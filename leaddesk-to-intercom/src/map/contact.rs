@@ -17,21 +17,25 @@
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
 //! | of leads: `lead_status`, which only files have | `ld_lead_status` |
 //! | `ssc` | left out, and noted |
-//! | Other info and unknown fields | not carried yet: noted by name for review |
+//! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
 //!
 //! Contacts are of role `user`. Leads are of role `lead`, save where an office or a sponsor is assigned or
 //! `contacts.leads_as` says `user`.
 //!
 //! A text that is too long for an attribute goes into the note instead, and that is noted.
 
+use std::sync::Arc;
+
 use leaddesk_client::Contact;
 use migrate_core::{Emit, Mapper, Record};
 use serde_json::Value;
 
+use super::custom::custom;
 use super::numbers::Numbers;
-use super::{AttributeWriter, CALLS, MAX_TEXT, is_empty, read, shown, unix};
+use super::{AttributeWriter, CALLS, MAX_TEXT, read, unix};
 use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
+use crate::fields::FieldMapping;
 use crate::queue;
 use crate::source::{ListedContact, keys};
 use crate::value::{Country, Email, Phone, TagName, Zone, email, name, text};
@@ -67,9 +71,9 @@ const TEXTS: &[Text] = &[
     ),
 ];
 
-/// Fields without a name in the model that need no review: the company's id has its attribute, the
+/// Fields without a name in the model that are no custom fields: some have an attribute of their own, the
 /// others are the account's own number and the frame of the reply.
-const LEFT_OUT: &[&str] = &[
+pub(crate) const HAS_A_PLACE: &[&str] = &[
     "assigned_office",
     "client_id",
     "company_id",
@@ -90,6 +94,7 @@ pub struct ContactMapper {
     dedupe: Dedupe,
     numbers: Numbers,
     names: Names,
+    fields: Arc<FieldMapping>,
 }
 
 impl ContactMapper {
@@ -103,7 +108,15 @@ impl ContactMapper {
             dedupe: config.contacts.dedupe,
             numbers: Numbers::new(&config.names),
             names: config.names.clone(),
+            fields: Arc::default(),
         }
+    }
+
+    /// The same, with a mapping of custom fields. Without one they are noted for review.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Arc<FieldMapping>) -> Self {
+        self.fields = fields;
+        self
     }
 
     /// The rules of a configuration for leads.
@@ -151,10 +164,12 @@ impl Mapper<ListedContact> for ContactMapper {
             out.note("ssn_left_out", "ssc");
         }
         self.outcome(contact, &mut attributes, out);
-        let tags = self.tags(campaigns);
+        let mut tags = self.tags(campaigns);
         let joined: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         attributes.text(&self.names.campaign_tag, &joined.join(", "), "campaign", out);
-        for_review(contact, out);
+        tags.extend(custom(contact, &self.fields, self.zone, &mut attributes, out));
+        tags.sort_by(|a, b| (a.key(), a.as_str()).cmp(&(b.key(), b.as_str())));
+        tags.dedup_by(|a, b| a.key() == b.key());
 
         let AttributeWriter { attributes, long } = attributes;
         fields.attributes.extend(attributes);
@@ -294,28 +309,6 @@ fn company_id(contact: &Contact) -> String {
         Some(Value::String(id)) if id.trim() != "0" => id.clone(),
         Some(Value::Number(id)) if id.as_i64() != Some(0) => id.to_string(),
         _ => String::new(),
-    }
-}
-
-/// Names what has no home yet, sorted, so that nothing is left behind in silence.
-fn for_review(contact: &Contact, out: &mut Emit<ContactDraft>) {
-    let fields = contact.extra.reveal().iter();
-    let filled = fields.filter(|(field, value)| {
-        let label = field.starts_with("other_i_name_");
-        !label && !LEFT_OUT.contains(&field.as_str()) && !is_empty(value)
-    });
-    let mut names: Vec<&str> = filled.map(|(field, _)| slot(field)).collect();
-    names.sort_unstable();
-    names.into_iter().for_each(|name| out.note("field_for_review", shown(name)));
-}
-
-/// One spelling for all Other info slots: LeadDesk spells the first three out.
-fn slot(field: &str) -> &str {
-    match field {
-        "other_info_ft" => "other_info_1",
-        "other_info_sec" => "other_info_2",
-        "other_info_thir" => "other_info_3",
-        other => other,
     }
 }
 

@@ -7,6 +7,7 @@
 mod agent;
 mod call;
 mod contact;
+mod custom;
 mod grouping;
 mod numbers;
 mod schema;
@@ -14,6 +15,7 @@ mod schema;
 pub use agent::AgentMapper;
 pub use call::CallMapper;
 pub use contact::ContactMapper;
+pub(crate) use contact::HAS_A_PLACE;
 pub use grouping::ContactGrouping;
 pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
 

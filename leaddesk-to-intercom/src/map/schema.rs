@@ -5,15 +5,18 @@ use migrate_core::{Emit, Key, Mapper, Record};
 use super::numbers::Numbers;
 use crate::config::Names;
 use crate::draft::{AttributeDefinition, SchemaDraft};
+use crate::fields::FieldMapping;
 use crate::value::TagName;
 
-/// The records of stage `schema`: the attributes of contacts and of conversations, and these tags.
-/// Tags whose names fall together are one record.
+/// The records of stage `schema`: the attributes of contacts, those of custom fields included, and of
+/// conversations, and these tags. Tags whose names fall together are one record.
 pub fn schema<'a>(
     names: &Names,
+    fields: &FieldMapping,
     tags: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Record<SchemaDraft>> {
-    let contact = contact_attributes(names).into_iter().map(|definition| {
+    let contact = contact_attributes(names).into_iter().chain(fields.attributes());
+    let contact = contact.map(|definition| {
         let key = Key::new("attribute", format_args!("contact.{}", definition.name));
         Record::new(key, SchemaDraft::ContactAttribute(definition))
     });
@@ -123,7 +126,11 @@ mod tests {
     #[test]
     fn keys_name_the_object_and_tags_fall_together_without_case() {
         let names = Names::default();
-        let records = schema(&names, ["ld_campaign_Kevät", "LD_CAMPAIGN_KEVÄT", " \n", "vip"]);
+        let records = schema(
+            &names,
+            &FieldMapping::default(),
+            ["ld_campaign_Kevät", "LD_CAMPAIGN_KEVÄT", " \n", "vip"],
+        );
         let keys: Vec<&str> = records.iter().map(|record| record.key.as_str()).collect();
         assert!(keys.contains(&"attribute:contact.ld_created_at"));
         assert!(keys.contains(&"attribute:contact.ld_phone_2"));
@@ -135,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_mapper_hands_them_on() {
-        for record in schema(&Names::default(), ["vip"]) {
+        for record in schema(&Names::default(), &FieldMapping::default(), ["vip"]) {
             let mut out = Emit::default();
             SchemaMapper.map(record.clone(), &mut out);
             assert_eq!(out.drafts(), [(None, record.body)]);

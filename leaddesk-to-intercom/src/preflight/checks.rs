@@ -6,6 +6,7 @@ use migrate_core::Reason;
 use url::{Host, Url};
 
 use crate::config::{Config, Names};
+use crate::fields::FieldMapping;
 use crate::queue;
 use crate::sink::{CLOCK_SKEW, schema_conflicts};
 
@@ -39,23 +40,32 @@ fn is_loopback(url: &Url) -> bool {
 ///
 /// # Errors
 /// When the workspace's attributes cannot be read.
-pub async fn attributes(client: &IntercomClient, config: &Config) -> Result<Vec<Finding>, Error> {
-    let wanted = crate::map::schema(&config.names, []);
+pub async fn attributes(
+    client: &IntercomClient,
+    config: &Config,
+    fields: &FieldMapping,
+) -> Result<Vec<Finding>, Error> {
+    let wanted = crate::map::schema(&config.names, fields, []);
     let wanted: Vec<_> = wanted.into_iter().map(|record| record.body).collect();
     let conflicts = schema_conflicts(client, &wanted).await?;
-    Ok(conflicts.iter().map(|reason| conflict(&config.names, reason)).collect())
+    Ok(conflicts.iter().map(|reason| conflict(&config.names, fields, reason)).collect())
 }
 
-fn conflict(names: &Names, reason: &Reason) -> Finding {
+fn conflict(names: &Names, fields: &FieldMapping, reason: &Reason) -> Finding {
     let name = reason.field.as_deref().unwrap_or_default();
     let remedy = reason.remedy.as_deref().unwrap_or_default();
-    // Further phone numbers have names of their own, built on one setting.
-    let key = names.key_of(name).unwrap_or("phone_prefix");
+    let is_custom = fields.attributes().iter().any(|attribute| attribute.name == name);
+    let key = match names.key_of(name) {
+        Some(key) => format!("names.{key}"),
+        None if is_custom => "mapping.toml".to_owned(),
+        // Further phone numbers have names of their own, built on one setting.
+        None => "names.phone_prefix".to_owned(),
+    };
     let check = match reason.code.as_str() {
         "attribute_twins" => "conversation_attributes",
         _ => "attribute_types",
     };
-    let found = format!("{} (names.{key}).", upper(&reason.message));
+    let found = format!("{} ({key}).", upper(&reason.message));
     Finding::stops(check, found, format!("{}.", upper(remedy)))
 }
 
@@ -70,6 +80,7 @@ const MOST_ATTRIBUTES: usize = 250;
 pub async fn attribute_limit(
     client: &IntercomClient,
     config: &Config,
+    fields: &FieldMapping,
 ) -> Result<Option<Finding>, Error> {
     let mut active: Vec<String> = Vec::new();
     for model in [Model::Contact, Model::Company] {
@@ -78,6 +89,7 @@ pub async fn attribute_limit(
         active.extend(custom.map(|attribute| attribute.name.to_lowercase()));
     }
     let wanted = crate::map::contact_attributes(&config.names).into_iter();
+    let wanted = wanted.chain(fields.attributes());
     let missing = wanted.filter(|it| !active.contains(&it.name.to_lowercase())).count();
     Ok(over_limit(active.len(), missing))
 }
@@ -182,7 +194,7 @@ mod tests {
             let reason = Reason::new("attribute_type", format!("the attribute `{name}` is odd"))
                 .field(name)
                 .remedy("Intercom admin", "rename it, then run again");
-            let found = conflict(&names, &reason);
+            let found = conflict(&names, &FieldMapping::default(), &reason);
             assert_eq!(found.found, format!("The attribute `{name}` is odd (names.{key})."));
             assert_eq!(found.remedy, "Rename it, then run again.");
             assert_eq!(found.check, "attribute_types");

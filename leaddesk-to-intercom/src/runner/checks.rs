@@ -21,8 +21,10 @@ impl Session {
             ))
         };
         let mut found = Vec::from_iter(preflight::live_automation(config));
-        found.extend(preflight::attributes(client, config).await.map_err(unread)?);
-        found.extend(preflight::attribute_limit(client, config).await.map_err(unread)?);
+        found.extend(preflight::attributes(client, config, &self.fields).await.map_err(unread)?);
+        found.extend(
+            preflight::attribute_limit(client, config, &self.fields).await.map_err(unread)?,
+        );
         found.extend(preflight::clock_skew(client.rate().clock_ahead));
         Ok(Preflight::new(found, config))
     }

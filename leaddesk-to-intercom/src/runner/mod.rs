@@ -6,6 +6,7 @@
 mod check;
 mod checks;
 mod finish;
+mod mapping;
 mod plan;
 mod scratch;
 mod session;
@@ -23,6 +24,7 @@ use migrate_core::{
 
 use crate::config::Config;
 use crate::connect::{Secrets, StartError, environment};
+use crate::fields::{DefaultProposer, FieldProposer};
 use crate::state::StateDir;
 
 use scratch::Scratch;
@@ -36,6 +38,8 @@ pub struct Runner {
     secrets: Secrets,
     observer: Arc<dyn Observer>,
     stop: StopSignal,
+    proposer: Arc<dyn FieldProposer>,
+    accept_proposal: bool,
 }
 
 impl fmt::Debug for Runner {
@@ -60,7 +64,29 @@ impl Runner {
     /// A runner with secrets from the environment, that nobody watches.
     pub fn new(config: Config, state: StateDir) -> Self {
         let observer: Arc<dyn Observer> = Arc::new(|_: &Event<'_>| {});
-        Self { config, state, secrets: environment(), observer, stop: StopSignal::new() }
+        Self {
+            config,
+            state,
+            secrets: environment(),
+            observer,
+            stop: StopSignal::new(),
+            proposer: Arc::new(DefaultProposer),
+            accept_proposal: false,
+        }
+    }
+
+    /// The same, which proposes by other rules where custom fields go.
+    #[must_use]
+    pub fn proposer(mut self, proposer: Arc<dyn FieldProposer>) -> Self {
+        self.proposer = proposer;
+        self
+    }
+
+    /// The same, which takes a mapping of custom fields that nobody has confirmed.
+    #[must_use]
+    pub fn accept_proposal(mut self, accept: bool) -> Self {
+        self.accept_proposal = accept;
+        self
     }
 
     /// The same with secrets from elsewhere.
@@ -89,7 +115,7 @@ impl Runner {
 
     /// Says what a run would do, without a write, and saves that as `plan.json`.
     pub async fn plan(&self) -> Result<PlanFile, Unfinished> {
-        let session = Session::open(self).await?;
+        let mut session = Session::open(self).await?;
         session.make_plan(self).await
     }
 
@@ -99,10 +125,19 @@ impl Runner {
         // What needs no plan comes first: a plan of a large account takes its time.
         let before = session.preflight(&self.config).await?;
         checks::allow(&before)?;
-        let plan = match session.saved_plan(self).await? {
-            Some(plan) => plan,
-            None => session.make_plan(self).await?,
+        let saved = session.saved_plan(self).await?;
+        if saved.is_some() {
+            mapping::confirmed(&session.fields, &self.state, self.accept_proposal)?;
+        }
+        let (plan, before) = match saved {
+            Some(plan) => (plan, before),
+            // A plan may propose attributes, which are looked at as well.
+            None => {
+                let plan = session.make_plan(self).await?;
+                (plan, session.preflight(&self.config).await?)
+            }
         };
+        mapping::confirmed(&session.fields, &self.state, self.accept_proposal)?;
         let preflight = before.and(session.preflight_of_plan(self, &plan));
         checks::allow(&preflight)?;
         session.preflight = preflight;

@@ -18,8 +18,9 @@ use crate::value::TagName;
 
 use super::Runner;
 use super::finish::Unfinished;
+use super::mapping::{self, Survey};
 use super::scratch::Scratch;
-use super::session::Session;
+use super::session::{Session, for_review};
 
 /// The file of a saved plan.
 const FILE: &str = "plan.json";
@@ -82,7 +83,7 @@ const UNBOUND: [&str; 9] = [
 
 impl Session {
     /// Makes a plan by a dry run, and saves it.
-    pub(super) async fn make_plan(&self, runner: &Runner) -> Result<PlanFile, Unfinished> {
+    pub(super) async fn make_plan(&mut self, runner: &Runner) -> Result<PlanFile, Unfinished> {
         let scratch = Scratch::open(&runner.state).await?;
         let ledger = &scratch.ledger;
         let counts: BTreeMap<&str, CallCount> =
@@ -95,7 +96,8 @@ impl Session {
             leads: Arc::new(dry(crate::stage::LEADS)),
             calls: Arc::new(dry(crate::stage::CALLS)),
         };
-        let stages = Stages { counts_leads: true, ..self.stages(runner) };
+        let survey = Survey::default();
+        let stages = Stages { watch: Some(survey.watch(runner)), ..self.stages(runner) };
         let plan = stages
             .plan(ledger, &[], sinks)
             .await
@@ -112,25 +114,53 @@ impl Session {
             .run(&run, &RunOptions::default())
             .await
             .map_err(|error| Unfinished::run(&error, false))?;
+        let mut notes = stages.absent();
+
+        let (known, profile) = (self.mapping.take(), survey.profile());
+        let is_new = known.is_none();
+        let (names, proposer) = (&runner.config.names, &*runner.proposer);
+        let (mapping, said) = mapping::settle(&runner.state, known, &profile, proposer, names)?;
+        self.fields = Arc::new(mapping.clone());
+        self.mapping = Some(mapping);
 
         let attributes = self.attributes().await?;
         let mut tags: Vec<String> = counts.values().flat_map(CallCount::tags).collect();
+        if is_new {
+            // The dry run did not know the mapping yet.
+            tags.extend(self.fields.tags(&profile));
+        }
         tags.sort_by_key(|name| TagName::new("", name).map(|tag| tag.key().to_owned()));
         tags.dedup_by(|a, b| a.to_lowercase() == b.to_lowercase());
         let mut calls: BTreeMap<String, u64> =
             counts.iter().map(|(name, count)| ((*name).to_owned(), count.calls())).collect();
+        if is_new {
+            // These are the calls that it adds.
+            let contacts = calls.entry(crate::stage::CONTACTS.to_owned()).or_default();
+            *contacts += self.fields.picks(&profile);
+            let schema = calls.entry(crate::stage::SCHEMA.to_owned()).or_default();
+            *schema += self.fields.attributes().len() as u64;
+        }
         let ours = self.our_attributes(runner);
         let is_there = |found: &&String| is_ours(&ours, found) && found.ends_with(" active");
         let existing = attributes.iter().filter(is_there).count() as u64;
         let new_tags = self.missing_tags(&tags).await?;
         let schema = calls.entry(crate::stage::SCHEMA.to_owned()).or_default();
         *schema = schema.saturating_sub(existing) + new_tags;
-        let standing = Standing::of(&**ledger, &Stages::NAMES, &calls, |_| {})
+        let mut standing = Standing::of(&**ledger, &Stages::NAMES, &calls, |_| {})
             .await
             .map_err(Unfinished::ledger)?;
+        if is_new {
+            // What the dry run noted of custom fields, it noted without the mapping.
+            standing.losses.retain(|(code, _), _| code != "field_for_review");
+            let review = self.fields.for_review();
+            let code = |field: &str| ("field_for_review".to_owned(), field.to_owned());
+            standing.losses.extend(review.map(|field| (code(field), 0)));
+        }
+        for_review(&mut standing);
         let total = standing.stages.iter().map(|stage| stage.calls).sum();
         let per_minute = self.calls_per_minute(runner);
-        let mut notes = stages.absent();
+        notes.extend(said);
+        notes.extend(survey.notes());
         if self.has_begun().await? {
             notes.push(
                 "the plan counts the whole account as if nothing had been migrated yet; a run writes only what is new or changed since".to_owned(),
@@ -147,7 +177,7 @@ impl Session {
                 .iter()
                 .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
         );
-        let configuration = bound_configuration(runner);
+        let configuration = self.bound(runner);
         let mut file = PlanFile {
             schema: 1,
             made_at: Utc::now(),
@@ -182,7 +212,7 @@ impl Session {
         let Some(plan) = runner.state.read_json::<PlanFile>(FILE).map_err(unread)? else {
             return Ok(None);
         };
-        let mut changes = differences(&plan.configuration, &bound_configuration(runner));
+        let mut changes = differences(&plan.configuration, &self.bound(runner));
         let ours = self.our_attributes(runner);
         let now = self.attributes().await?;
         let is_ours = |attribute: &&String| is_ours(&ours, attribute);
@@ -234,12 +264,22 @@ impl Session {
 
     /// The attributes that the run makes itself: these do not make a plan stale.
     fn our_attributes(&self, runner: &Runner) -> Vec<String> {
-        crate::map::schema(&runner.config.names, [])
+        crate::map::schema(&runner.config.names, &self.fields, [])
             .into_iter()
             .filter_map(|record| {
                 Some(format!("{} ", record.key.as_str().strip_prefix("attribute:")?))
             })
             .collect()
+    }
+
+    /// What a plan is bound to, on this side: the configuration, and where custom fields go.
+    fn bound(&self, runner: &Runner) -> Value {
+        let mut bound = bound_configuration(runner);
+        if let Some(bound) = bound.as_object_mut() {
+            let fields = serde_json::to_value(&self.fields.fields).unwrap_or_default();
+            bound.insert("mapping".to_owned(), fields);
+        }
+        bound
     }
 
     /// Has a run put records into the ledger?

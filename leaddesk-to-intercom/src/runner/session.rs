@@ -5,17 +5,19 @@ use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use migrate_core::ledger::Change;
+use migrate_core::ledger::{Change, Entry};
 use migrate_core::{
-    Event, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions, RunState,
-    SqliteLedger, Standing, Verification, Verified,
+    Event, Key, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions,
+    RunState, SqliteLedger, Standing, Verification, Verified,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::connect::Destination;
+use crate::fields::FieldMapping;
 use crate::preflight::{Finding, Preflight};
+use crate::queue;
 use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink};
 use crate::source::Findings;
 use crate::stages::{LeadDesk, Sinks, Stages};
@@ -24,7 +26,7 @@ use crate::verify::Verifier;
 
 use super::finish::{Finished, Unfinished};
 use super::scratch::Scratch;
-use super::{Runner, begin_run};
+use super::{Runner, begin_run, mapping};
 
 /// Both sides and the ledger, open.
 pub(super) struct Session {
@@ -32,6 +34,10 @@ pub(super) struct Session {
     pub(super) leaddesk: LeadDesk,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) findings: Findings,
+    /// Where custom fields go; `None` where nobody has been asked yet.
+    pub(super) mapping: Option<FieldMapping>,
+    /// The same, as stages take it.
+    pub(super) fields: Arc<FieldMapping>,
     /// What the checks before a run found and did not refuse.
     pub(super) preflight: Preflight,
     started_at: DateTime<Utc>,
@@ -79,7 +85,19 @@ impl Session {
         let calls = Arc::new(CallMeter::new(destination.client.clone()));
         let (ledger, started_at) = (Arc::new(ledger), Utc::now());
         let preflight = Preflight::default();
-        Ok(Self { destination, leaddesk, ledger, findings, preflight, started_at, calls })
+        let mapping = mapping::load(&state, &config.names)?;
+        let fields = Arc::new(mapping.clone().unwrap_or_default());
+        Ok(Self {
+            destination,
+            leaddesk,
+            ledger,
+            findings,
+            mapping,
+            fields,
+            preflight,
+            started_at,
+            calls,
+        })
     }
 
     pub(super) fn stages<'a>(&'a self, runner: &'a Runner) -> Stages<'a> {
@@ -88,7 +106,8 @@ impl Session {
             leaddesk: &self.leaddesk,
             findings: self.findings.clone(),
             has_fallback: self.destination.has_fallback,
-            counts_leads: false,
+            fields: self.fields.clone(),
+            watch: None,
         }
     }
 
@@ -274,7 +293,7 @@ async fn write_report(
     let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
     let mut queues = state.queues().map_err(unwritten)?;
     let mut failed = None;
-    let standing = Standing::of(ledger, &Stages::NAMES, &kept.calls, |entry| {
+    let mut standing = Standing::of(ledger, &Stages::NAMES, &kept.calls, |entry| {
         if let Err(error) = queues.add(entry) {
             failed.get_or_insert(error);
         }
@@ -282,6 +301,9 @@ async fn write_report(
     .await
     .map_err(Unfinished::ledger)?;
     failed.map_or(Ok(()), Err).map_err(unwritten)?;
+    for entry in for_review(&mut standing) {
+        queues.add(&entry).map_err(unwritten)?;
+    }
     queues.finish().map_err(unwritten)?;
     let mut notes = kept.notes;
     notes.extend(
@@ -315,6 +337,22 @@ async fn write_report(
     let report = report.with(kept.quota, kept.verify, notes);
     state.write_json("report.json", &report).map_err(unwritten)?;
     Ok(report)
+}
+
+/// Fields that somebody has to say something about. They are no records: they wait beside those.
+pub(super) fn for_review(standing: &mut Standing) -> Vec<Entry> {
+    let fields = standing.losses.keys().filter(|(code, _)| code == "field_for_review");
+    let waiting: Vec<Entry> = fields
+        .map(|(_, field)| {
+            let mut entry = Entry::pending(Key::new("field", field), crate::stage::SCHEMA);
+            entry.reason = Some(queue::field_for_review().field(field));
+            entry
+        })
+        .collect();
+    if !waiting.is_empty() {
+        standing.queues.insert(queue::field_for_review().code, waiting.len() as u64);
+    }
+    waiting
 }
 
 fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunState {

@@ -38,6 +38,8 @@ struct Attribute {
     /// It belongs to companies, whose attributes share the names of those of people.
     elsewhere: bool,
     twins: usize,
+    /// The choices of a list; none where any text goes.
+    options: Vec<String>,
 }
 
 impl SchemaSink {
@@ -67,8 +69,11 @@ impl SchemaSink {
             Err(outcome) => return outcome,
         };
         let data_type = DataType::from(wanted.data_type.as_str());
-        let new =
+        let mut new =
             NewDataAttribute::contact(&wanted.name, data_type).description(&wanted.description);
+        if !wanted.options.is_empty() {
+            new = new.options(&wanted.options);
+        }
         match self.workspace.client.data_attributes().create(&new).await {
             Ok(made) => match made.id {
                 Some(id) => Outcome::Created(TargetId::new(id.as_str())),
@@ -181,6 +186,7 @@ async fn contact_attributes(client: &IntercomClient) -> Result<Known, Error> {
                     archived: attribute.archived == Some(true),
                     elsewhere,
                     twins: 0,
+                    options: attribute.options,
                 },
             );
         }
@@ -201,6 +207,7 @@ async fn conversation_attributes(client: &IntercomClient) -> Result<Known, Error
                 archived: attribute.archived == Some(true),
                 elsewhere: false,
                 twins: 0,
+                options: Vec::new(),
             },
         );
     }
@@ -255,6 +262,9 @@ fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Opt
             found.data_type, wanted.data_type
         );
         ("attribute_type", what, another)
+    } else if let Some(missing) = missing_option(found, wanted) {
+        let what = format!("the attribute `{name}` of {whose} has not the choice {missing:?}");
+        ("attribute_options", what, "add it in Intercom's settings, then run again")
     } else {
         return None;
     };
@@ -262,11 +272,18 @@ fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Opt
     Some(reason.remedy("Intercom admin", remedy))
 }
 
-/// Intercom takes `date` and `datetime` where it makes an attribute, and may name either where it
+/// A choice that a list which is there does not have.
+fn missing_option<'a>(found: &Attribute, wanted: &'a AttributeDefinition) -> Option<&'a String> {
+    let is_there = |option: &String| found.options.iter().any(|it| it.eq_ignore_ascii_case(option));
+    wanted.options.iter().find(|option| !found.options.is_empty() && !is_there(option))
+}
+
+/// A list of contacts reads back as text. Intercom takes `date` and `datetime` where it makes an attribute, and may name either where it
 /// lists one. A type that is not told says nothing against it.
 fn same_type(found: &str, wanted: &str) -> bool {
     let is_date = |name: &str| matches!(name, "date" | "datetime");
-    found.is_empty() || found == wanted || (is_date(found) && is_date(wanted))
+    let is_list = wanted == "options" && found == "string";
+    found.is_empty() || found == wanted || is_list || (is_date(found) && is_date(wanted))
 }
 
 #[async_trait]
@@ -323,6 +340,7 @@ mod tests {
             archived: false,
             elsewhere: false,
             twins: 0,
+            options: Vec::new(),
         }
     }
 

@@ -23,7 +23,7 @@ mod stamp;
 pub use agent::Agent;
 pub use findings::Findings;
 pub use fixed::Fixed;
-pub use leads::{LeadFilter, Share};
+pub use leads::{LeadFilter, Share, Watch};
 
 use std::sync::Arc;
 

@@ -117,6 +117,18 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
         let joined: Vec<&str> = tags.values().map(String::as_str).collect();
         attributes.insert("ld_campaign_tag__c".into(), json!(joined.join(", ")));
     }
+    let mut tags: BTreeSet<String> = tags.into_keys().collect();
+    for member in &members {
+        for (label, value) in member.other_info.values().map(|it| (&*it.label, &*it.value)) {
+            let (name, value) = custom(label, value);
+            attributes.entry(name.to_owned()).or_insert(value);
+            if label == "Interests" {
+                let picked = member.other_info.values().filter(|it| it.label == label);
+                let picked = picked.flat_map(|it| it.value.split(','));
+                tags.extend(picked.map(|it| format!("ld_interests_{}", it.trim().to_lowercase())));
+            }
+        }
+    }
     let notes = members.iter().filter_map(|member| {
         let comment = member.comment.as_deref().map(str::trim).filter(|it| !it.is_empty())?;
         Some(format!("{comment}\n\nLeadDesk contact {}", member.id))
@@ -133,10 +145,28 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
         name: first_of(&name),
         signed_up_at: created,
         attributes,
-        tags: tags.into_keys().collect(),
+        tags,
         notes: notes.collect(),
         members: ids,
         numbers,
+    }
+}
+
+/// What the labelled fields of a generated account become, by the mapping that is proposed for them.
+fn custom(label: &str, value: &str) -> (&'static str, Value) {
+    match label {
+        "Segment" => ("ld_segment", json!(value)),
+        "Contract value" => ("ld_contract_value", json!(value.parse::<f64>().ok())),
+        "Contract ends" => {
+            let midnight = DateTime::parse_from_rfc3339(&format!("{value}T00:00:00Z"));
+            ("ld_contract_ends", json!(midnight.ok().map(|time| time.timestamp())))
+        }
+        "Newsletter" => ("ld_newsletter", json!(value == "Yes")),
+        "Interests" => ("ld_interests", json!(value)),
+        "Vehicles" => ("ld_vehicles", json!(value.parse::<i64>().ok())),
+        "Remark" => ("ld_remark", json!(value)),
+        // Which nobody knows: the audit will miss it.
+        other => ("a field of its own", json!(other)),
     }
 }
 
@@ -219,7 +249,13 @@ pub(crate) fn all_tags(account: &Account) -> BTreeSet<String> {
     let campaigns = account.calls.iter().filter_map(|call| call.campaign_name.as_ref());
     let outcomes = account.calls.iter().filter_map(|call| call.call_ending_reason_name.as_ref());
     let campaigns = campaigns.map(|name| format!("ld_campaign_{name}").to_lowercase());
-    campaigns.chain(outcomes.map(|name| format!("ld_outcome_{name}").to_lowercase())).collect()
+    let interests = account.contacts.iter().flat_map(|contact| contact.other_info.values());
+    let interests =
+        interests.filter(|it| it.label == "Interests").flat_map(|it| it.value.split(','));
+    campaigns
+        .chain(outcomes.map(|name| format!("ld_outcome_{name}").to_lowercase()))
+        .chain(interests.map(|it| format!("ld_interests_{}", it.trim()).to_lowercase()))
+        .collect()
 }
 
 fn call(account: &Account, id: u64) -> Option<&SourceCall> {

@@ -45,8 +45,6 @@ async fn what_comes_later_says_so_and_does_nothing() {
         (vec!["redrive", "--queue", "shared_email"], "redrive"),
         (vec!["rollback", "--dry-run"], "rollback"),
         (vec!["run", "--sample", "5"], "run --sample"),
-        (vec!["run", "--accept-proposal"], "run --accept-proposal"),
-        (vec!["run", "--only", "leads"], "run --only leads"),
         (vec!["verify", "--repair"], "verify --repair"),
     ] {
         world.refuses(&arguments, &[&format!("`{what}` is not available yet"), "--help"]).await;

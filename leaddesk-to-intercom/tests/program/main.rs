@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod configuration;
 mod destination;
+mod mapping;
 mod source;
 mod state;
 #[cfg(unix)]

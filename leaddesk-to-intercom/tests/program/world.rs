@@ -127,6 +127,9 @@ impl World {
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leaddesk-to-intercom"));
         command.current_dir(self.dir.path()).args(arguments).arg("--json");
+        if arguments.first() == Some(&"run") {
+            command.arg("--accept-proposal");
+        }
         for (option, file) in [("--config", "migration.toml"), ("--state", "state")] {
             if !arguments.contains(&option) {
                 command.arg(option).arg(self.path(file));

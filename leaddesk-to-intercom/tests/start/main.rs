@@ -51,11 +51,12 @@ impl Stage {
         let config = Config::parse(&text, "test.toml").unwrap();
         let state = StateDir::create(self.dir.path().join("state")).unwrap();
         let (key, token) = (endpoints.leaddesk_key.clone(), endpoints.intercom_token.clone());
-        Runner::new(config, state).secrets(Arc::new(move |name: &str| match name {
+        let secrets = Arc::new(move |name: &str| match name {
             "LEADDESK_API_KEY" => Some(key.clone()),
             "INTERCOM_TOKEN" => Some(token.clone()),
             _ => None,
-        }))
+        });
+        Runner::new(config, state).secrets(secrets).accept_proposal(true)
     }
 
     fn state(&self) -> std::path::PathBuf {

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use leaddesk_to_intercom::config::Config;
+use leaddesk_to_intercom::fields::{
+    DefaultProposer, FieldProfile, FieldProposer, FieldRule, Place,
+};
 use leaddesk_to_intercom::runner::{Exit, Finished, Runner, VerifyOptions};
 use leaddesk_to_intercom::state::StateDir;
 use migrate_core::{RunOptions, SqliteLedger};
@@ -27,6 +30,23 @@ pub(crate) struct Settings {
     pub(crate) patience: Option<(&'static str, &'static str)>,
     /// Further lines of `[destination]`, and tables after it.
     pub(crate) further: String,
+}
+
+/// A person who knows what is a field of several choices however few contacts have it, and what other
+/// servers say beside everything else.
+struct Operator;
+
+impl FieldProposer for Operator {
+    fn propose(&self, name: &str, field: &FieldProfile) -> (FieldRule, String) {
+        match name {
+            "Interests" => {
+                let rule = FieldRule::new(Place::Joined).attribute("ld_interests").with_tags();
+                (rule, "it is known".into())
+            }
+            "zz_new" => (FieldRule::new(Place::Skip), "nobody has heard of it".into()),
+            _ => DefaultProposer.propose(name, field),
+        }
+    }
 }
 
 /// An account with each of the ugly cases, large enough that none is missing.
@@ -80,7 +100,9 @@ impl Bench {
     pub(crate) fn runner(&self) -> Runner {
         let state = StateDir::create(self.path("state")).unwrap();
         let endpoints = self.endpoints.clone();
-        Runner::new(self.config(), state).secrets(Arc::new(move |name| secret(&endpoints, name)))
+        let runner = Runner::new(self.config(), state).accept_proposal(true);
+        let runner = runner.proposer(Arc::new(Operator));
+        runner.secrets(Arc::new(move |name| secret(&endpoints, name)))
     }
 
     /// Runs to the end and hands out the report.

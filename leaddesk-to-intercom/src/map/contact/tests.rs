@@ -110,8 +110,8 @@ fn what_cannot_be_carried_is_noted() {
                    "other_i_name_1": "Segment", "client_id": "9", "loyalty": 3, "empty": null}),
             json!({}),
             vec![
+                "field_for_review Segment",
                 "field_for_review loyalty",
-                "field_for_review other_info_1",
                 "field_for_review other_info_7",
             ],
         ),
@@ -233,5 +233,94 @@ fn every_text_reaches_its_attribute_and_the_schema_knows_it() {
         let name = name(&Names::default()).to_owned();
         assert_eq!(json!(fields(&out).attributes), json!({(name.clone()): "77"}), "{field}");
         assert!(schema.contains(&name), "{name} is in no schema");
+    }
+}
+
+/// Each place of a mapping, with a value that fits and one that does not.
+#[test]
+fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
+    let mapping = "
+        [fields]
+        text = { as = 'string', attribute = 'x_text' }
+        whole = { as = 'integer', attribute = 'x_whole' }
+        number = { as = 'float', attribute = 'x_number' }
+        day = { as = 'date', attribute = 'x_day' }
+        flag = { as = 'boolean', attribute = 'x_flag' }
+        one = { as = 'options', attribute = 'x_one', choices = ['Red', 'Blue'] }
+        some = { as = 'joined', attribute = 'x_some', tags = true }
+        each = { as = 'booleans', attribute = 'x_each', choices = ['A b', 'C'] }
+        tags = { as = 'tags', attribute = 'x_tag' }
+        noted = { as = 'note' }
+        left = { as = 'skip' }
+        odd = { as = 'review' }
+    ";
+    let mapping = FieldMapping::parse(mapping, "mapping.toml", &Names::default()).unwrap();
+    let mapper = ContactMapper::new(&config("")).with_fields(Arc::new(mapping));
+    let map = |fields: Value| {
+        let mut contact = json!({ "id": 7, "email": "a@example.com" });
+        contact.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let mut out = Emit::default();
+        let contact: Contact = serde_json::from_value(contact).unwrap();
+        let key = keys::contact(&contact.id);
+        mapper.map(Record::new(key, ListedContact::new(contact, Vec::new())), &mut out);
+        out
+    };
+    let out = map(json!({
+        "text": "t", "whole": "-3", "number": "1,5", "day": "2025-06-30", "flag": "Kyllä", "one": "red",
+        "some": "Golf; Opera", "each": "c", "tags": "New|Hot", "noted": "n", "left": "l", "odd": "o",
+    }));
+    assert_eq!(
+        json!(fields(&out).attributes),
+        json!({
+            "x_text": "t", "x_whole": -3, "x_number": 1.5, "x_day": 1_751_241_600, "x_flag": true,
+            "x_one": "Red", "x_some": "Golf, Opera", "x_each_a_b": false, "x_each_c": true,
+        })
+    );
+    assert_eq!(noted(&out), ["field_for_review odd"]);
+    let (mut tags, mut notes) = (Vec::new(), Vec::new());
+    for (_, draft) in out.drafts() {
+        match draft {
+            ContactDraft::Tag(tag) => tags.push(tag.as_str()),
+            ContactDraft::Note { body, .. } => notes.push(body.as_str()),
+            ContactDraft::Contact(_) => {}
+        }
+    }
+    assert_eq!(tags, ["x_some_Golf", "x_some_Opera", "x_tag_Hot", "x_tag_New"]);
+    assert_eq!(notes, ["noted: n\n\nLeadDesk contact 7"]);
+
+    let misfits = map(json!({
+        "text": "x".repeat(256), "whole": "3.5", "number": "many", "day": "soon", "flag": "maybe",
+        "one": "Green", "each": "C, D", "odd": { "a": 1 }, "new": "never seen",
+    }));
+    assert_eq!(
+        noted(&misfits),
+        [
+            "does_not_fit day",
+            "does_not_fit each",
+            "does_not_fit flag",
+            "does_not_fit number",
+            "does_not_fit one",
+            "too_long text",
+            "does_not_fit whole",
+            "field_for_review new",
+            "field_for_review odd",
+        ]
+    );
+    assert_eq!(
+        json!(fields(&misfits).attributes),
+        json!({ "x_each_a_b": false, "x_each_c": true })
+    );
+    let drafts = misfits.drafts();
+    let Some((_, ContactDraft::Note { body, .. })) = drafts.last() else { panic!("no note") };
+    for kept in [
+        "whole: 3.5",
+        "number: many",
+        "day: soon",
+        "flag: maybe",
+        "one: Green",
+        "each: C, D",
+        &"x".repeat(256),
+    ] {
+        assert!(body.contains(kept), "{kept} is not in: {body}");
     }
 }
