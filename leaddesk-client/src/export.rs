@@ -109,6 +109,18 @@ pub fn campaigns(
     open(file.as_ref(), Kind::Campaigns, settings)
 }
 
+/// The rows of a table of which LeadDesk documents no columns, such as `projects.csv`, `offices.csv` or `outcomes.csv`:
+/// each as an object by its headings, with the key as `id` and, where it is known, the name as `name`.
+///
+/// # Errors
+/// As [`contacts`].
+pub fn table(
+    file: impl AsRef<Path>,
+    settings: &ExportSettings,
+) -> Result<Rows<Map<String, Value>, File>, Error> {
+    open(file.as_ref(), Kind::Tables, settings)
+}
+
 fn open<T: DeserializeOwned>(
     path: &Path,
     kind: Kind,

@@ -10,3 +10,5 @@ pub const CONTACTS: &str = "contacts";
 pub const LEADS: &str = "leads";
 /// Calls, as conversations.
 pub const CALLS: &str = "calls";
+/// What is documented and not migrated.
+pub const INVENTORY: &str = "inventory";

@@ -9,9 +9,12 @@ use crate::config::{Config, LeadRule, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
 use crate::fields::FieldMapping;
-use crate::map::{AgentMapper, CallMapper, ContactGrouping, ContactMapper, SchemaMapper, schema};
+use crate::map::{
+    AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper, schema,
+};
 use crate::source::{
-    self, Agent, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api, export,
+    self, Agent, Documented, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api,
+    export,
 };
 use crate::stage;
 
@@ -85,8 +88,14 @@ impl std::fmt::Debug for Stages<'_> {
 
 impl Stages<'_> {
     /// The names of the stages, in order.
-    pub const NAMES: [&'static str; 5] =
-        [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS, stage::CALLS];
+    pub const NAMES: [&'static str; 6] = [
+        stage::SCHEMA,
+        stage::AGENTS,
+        stage::CONTACTS,
+        stage::LEADS,
+        stage::CALLS,
+        stage::INVENTORY,
+    ];
 
     /// The plan of all stages. `tags` are those that are known beforehand; `ledger` is the one
     /// that the plan will run on, since the calls that contacts name are read from it.
@@ -98,6 +107,14 @@ impl Stages<'_> {
     ) -> Result<Plan, SourceError> {
         let config = self.config;
         let definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
+        let inventory = self.inventory().await?.into_iter().map(Documented::record).collect();
+        let inventory = Pipeline::new(
+            stage::INVENTORY,
+            Fixed::new(inventory, PAGE),
+            InventoryMapper,
+            // Which is never asked for anything.
+            sinks.schema.clone(),
+        );
         let schema =
             Pipeline::new(stage::SCHEMA, Fixed::new(definitions, PAGE), SchemaMapper, sinks.schema);
         let agents = Pipeline::new(
@@ -127,10 +144,21 @@ impl Stages<'_> {
             .stage(leads, &[stage::SCHEMA])
             .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
         // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
-        Ok(if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) })
+        let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
+        Ok(plan.stage(inventory, &[]))
     }
 
-    async fn agents(&self) -> Result<Fixed<Agent>, SourceError> {
+    /// What is documented and not migrated.
+    pub(crate) async fn inventory(&self) -> Result<Vec<Documented>, SourceError> {
+        match self.leaddesk {
+            LeadDesk::Api(account) => {
+                source::inventory::by_api(account.rest.as_ref(), &self.findings).await
+            }
+            LeadDesk::Export(folder) => source::inventory::by_folder(folder),
+        }
+    }
+
+    pub(crate) async fn agents(&self) -> Result<Fixed<Agent>, SourceError> {
         match self.leaddesk {
             LeadDesk::Api(account) => {
                 let rest = account.rest.as_ref();

@@ -14,6 +14,8 @@ pub enum Kind {
     Agents,
     /// Campaigns.
     Campaigns,
+    /// Projects, offices, outcomes: tables of which no more is known than that they have a key and a name.
+    Tables,
 }
 
 /// A field of the API, and headings that stand for it.
@@ -122,6 +124,38 @@ const CAMPAIGNS: Aliases = &[
     ("disabled", &["inactive"]),
 ];
 
+const TABLES: Aliases = &[
+    (
+        "id",
+        &[
+            "project id",
+            "office id",
+            "outcome id",
+            "reason id",
+            "projektin tunnus",
+            "toimiston tunnus",
+            "lopputuloksen tunnus",
+            "tunnus",
+        ],
+    ),
+    (
+        "name",
+        &[
+            "project",
+            "project name",
+            "office",
+            "office name",
+            "outcome",
+            "outcome name",
+            "reason",
+            "nimi",
+            "projekti",
+            "toimisto",
+            "lopputulos",
+        ],
+    ),
+];
+
 impl Kind {
     /// The fields of this kind of file, each with the headings that stand for it. Case, spaces and punctuation do not
     /// matter, and the field's own name always counts.
@@ -132,6 +166,7 @@ impl Kind {
             Self::Calls => CALLS,
             Self::Agents => AGENTS,
             Self::Campaigns => CAMPAIGNS,
+            Self::Tables => TABLES,
         }
     }
 

@@ -9,6 +9,7 @@ mod call;
 mod contact;
 mod custom;
 mod grouping;
+mod inventory;
 mod numbers;
 mod schema;
 
@@ -17,6 +18,7 @@ pub use call::CallMapper;
 pub use contact::ContactMapper;
 pub(crate) use contact::HAS_A_PLACE;
 pub use grouping::ContactGrouping;
+pub use inventory::InventoryMapper;
 pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
 
 use leaddesk_client::Personal;

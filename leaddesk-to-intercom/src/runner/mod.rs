@@ -6,6 +6,7 @@
 mod check;
 mod checks;
 mod finish;
+mod inventory;
 mod mapping;
 mod plan;
 mod scratch;
@@ -150,7 +151,13 @@ impl Runner {
             .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
         session.mark_begun().await?;
         let result = core_plan.run(&run, options).await;
-        session.finish(self, &run, result, None).await
+        let finished = session.finish(self, &run, result, None).await?;
+        // It reads what the run has read, so what it meets on the way is in the report already.
+        match session.write_inventory(self).await {
+            Err(error) if finished.error.is_none() => Err(error),
+            // Why a run stopped goes before what that kept from being written.
+            _ => Ok(finished),
+        }
     }
 
     /// Reads back and compares field by field.

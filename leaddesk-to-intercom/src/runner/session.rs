@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::connect::Destination;
+use crate::connect::{Destination, StartError};
 use crate::fields::FieldMapping;
 use crate::preflight::{Finding, Preflight};
 use crate::queue;
@@ -25,6 +25,7 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::finish::{Finished, Unfinished};
+use super::inventory::{self, Inventory};
 use super::scratch::Scratch;
 use super::{Runner, begin_run, mapping};
 
@@ -147,6 +148,27 @@ impl Session {
         kept.state = Some(RunState::Interrupted);
         let keep = Change::Meta { name: KEPT.into(), value: Some(json!(kept)) };
         self.ledger.commit(vec![keep]).await.map_err(Unfinished::ledger)
+    }
+
+    /// Writes what LeadDesk has and Intercom cannot take. It says what the source delivers now, so it
+    /// is written however the run ended.
+    pub(super) async fn write_inventory(&self, runner: &Runner) -> Result<(), Unfinished> {
+        let refused = |error| Unfinished::start(crate::stages::source_refused(&error));
+        let stages = self.stages(runner);
+        let documented = stages.inventory().await.map_err(refused)?;
+        let agents: Vec<_> = stages.agents().await.map_err(refused)?.bodies().cloned().collect();
+        let agents =
+            inventory::with_teammates(&*self.ledger, agents).await.map_err(Unfinished::ledger)?;
+        let teams = self.destination.client.teams().list().await.map_err(|error| {
+            Unfinished::start(StartError::new(
+                format!("The workspace's teams cannot be read: {error}."),
+                "The token needs to read them: see its permissions in Intercom.",
+            ))
+        })?;
+        let teams = teams.into_iter().filter_map(|team| team.name).collect();
+        let inventory = Inventory { documented, agents, teams };
+        let written = inventory.write(&runner.state, &runner.config);
+        written.map_err(|error| Unfinished::state("the inventory cannot be written", &error))
     }
 
     /// Maps everything again on a scratch ledger, with verifiers in the place of the sinks.

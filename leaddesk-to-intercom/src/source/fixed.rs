@@ -18,6 +18,11 @@ impl<T> Fixed<T> {
     pub fn new(records: Vec<Record<T>>, page: usize) -> Self {
         Self { records: records.into(), page: page.max(1) }
     }
+
+    /// What the records hold.
+    pub fn bodies(&self) -> impl Iterator<Item = &T> {
+        self.records.iter().map(|record| &record.body)
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Source for Fixed<T> {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | agents | [`api::agents`] | [`export::Folder::agents`] |
 //! | contacts, leads | [`api::Contacts`] | [`export::Folder::contacts`]; who is a lead says [`LeadFilter`] |
+//! | inventory | campaigns, by the REST API | tables and files of JSON, see [`Sort::files`] |
 //! | calls | [`api::Calls`] by ids of three kinds | [`export::Folder::calls`], or any call log; all routes together: [`calls`] |
 //!
 //! Nothing here knows Intercom. Sources of one stage are put together by [`Chain`]; what is given
@@ -15,6 +16,7 @@ mod error;
 pub mod export;
 mod findings;
 mod fixed;
+pub(crate) mod inventory;
 pub mod keys;
 mod leads;
 mod lists;
@@ -23,6 +25,7 @@ mod stamp;
 pub use agent::Agent;
 pub use findings::Findings;
 pub use fixed::Fixed;
+pub use inventory::{Documented, Sort};
 pub use leads::{LeadFilter, Share, Watch};
 
 use std::sync::Arc;

@@ -34,6 +34,12 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("calls.csv", "no call history is taken from the folder"),
     ("agents.csv", "agents are matched only as far as [map.agents] names them"),
     ("calling_lists", "contacts carry no campaign tags"),
+    ("campaigns.csv", "the inventory has no campaigns"),
+    ("projects.csv", "the inventory has no projects, and no teams for them"),
+    ("offices.csv", "the inventory has no offices, and no teams for them"),
+    ("outcomes.csv", "the inventory has no outcomes"),
+    ("dialer.json", "the inventory has no dialer configurations, but for those in dialer/"),
+    ("leadapps.json", "the inventory has no LeadApps, but for those in leadapps/"),
 ];
 
 impl Folder {
@@ -201,7 +207,15 @@ impl Folder {
         Ok(paths)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::source) fn settings(&self) -> &ExportSettings {
+        &self.settings
+    }
+
+    pub(in crate::source) fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    pub(in crate::source) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 }
@@ -266,7 +280,7 @@ fn check<T>(opened: Result<T, Error>) -> Result<(), Error> {
     opened.map(drop)
 }
 
-fn unusable(path: &Path, error: Error) -> SourceError {
+pub(in crate::source) fn unusable(path: &Path, error: Error) -> SourceError {
     SourceError::refused(format!(
         "{} cannot be used; mend the file, or see encoding, separator and columns of [source.export]",
         path.display()
