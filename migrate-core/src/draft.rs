@@ -1,5 +1,7 @@
 //! [`Draft`]: one write to the destination, with its references still as source keys.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +100,7 @@ pub trait Grouping<D>: Send + Sync {
 }
 
 /// One record of a group, with the drafts its mapper made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Member<D> {
     /// The record's key.
     pub key: Key,
@@ -107,6 +109,15 @@ pub struct Member<D> {
     pub in_place: bool,
     /// Its drafts: part name (`None` for the record itself) and draft.
     pub drafts: Vec<(Option<String>, D)>,
+}
+
+/// Drafts are people's data, so they are counted and not shown.
+impl<D> fmt::Debug for Member<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, in_place, drafts } = self;
+        let mut shown = f.debug_struct("Member");
+        shown.field("key", key).field("in_place", in_place).field("drafts", &drafts.len()).finish()
+    }
 }
 
 /// What a grouping makes of some members.

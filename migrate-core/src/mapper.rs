@@ -1,5 +1,7 @@
 //! [`Mapper`]: what a record becomes. Pure: no I/O, no clock, no look-ups.
 
+use std::fmt;
+
 use std::sync::Arc;
 
 use crate::fate::Reason;
@@ -80,7 +82,7 @@ where
 }
 
 /// What a mapper made of one record.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Emit<D> {
     pub(crate) drafts: Vec<(Option<String>, D)>,
     pub(crate) verdict: Option<Verdict>,
@@ -89,6 +91,17 @@ pub struct Emit<D> {
     pub(crate) same_as: Vec<Alias>,
     pub(crate) discoveries: Vec<Discovery>,
     pub(crate) notes: Vec<Note>,
+}
+
+/// Drafts are people's data, so they are counted and not shown.
+impl<D> fmt::Debug for Emit<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emit")
+            .field("drafts", &self.drafts.len())
+            .field("verdict", &self.verdict)
+            .field("notes", &self.notes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<D> Default for Emit<D> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Key;
 
 /// One record of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record<T> {
     /// Its stable name.
     pub key: Key,
@@ -15,6 +15,13 @@ pub struct Record<T> {
     pub lane: Option<String>,
     /// The record itself.
     pub body: T,
+}
+
+/// The body is people's data, so it is not shown.
+impl<T> fmt::Debug for Record<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl<T> Record<T> {
@@ -52,7 +59,7 @@ pub struct Unreadable {
 /// let page = Page::new(rows, Some(Cursor::new("after:2")));
 /// assert_eq!(page.items.len(), 2);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Page<T> {
     /// The records, in the source's order.
     pub items: Vec<Item<T>>,
@@ -61,6 +68,14 @@ pub struct Page<T> {
     /// Where a later reading begins that brings only what is new or has changed since this one
     /// began; `None` where the source cannot tell. The first mark of a reading counts.
     pub mark: Option<Cursor>,
+}
+
+impl<T> fmt::Debug for Page<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { items, next, mark } = self;
+        let mut shown = f.debug_struct("Page");
+        shown.field("items", items).field("next", next).field("mark", mark).finish()
+    }
 }
 
 impl<T> Page<T> {

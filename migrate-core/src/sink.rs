@@ -359,7 +359,7 @@ impl Failure {
 }
 
 /// A write of which the outcome is unknown.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Doubt<D> {
     /// Its key.
     pub key: Key,
@@ -371,6 +371,16 @@ pub struct Doubt<D> {
     pub intended_at: DateTime<Utc>,
     /// What the record's other writes became: a match among these is not this one.
     pub taken: Vec<TargetId>,
+}
+
+impl<D> fmt::Debug for Doubt<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doubt")
+            .field("key", &self.key)
+            .field("intended_at", &self.intended_at)
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a look into the destination gave.

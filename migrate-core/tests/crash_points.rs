@@ -1,6 +1,6 @@
-//! A small migration that uses every feature, killed at each call to its ledger, its sources and
-//! its destination in turn, and gone on with: the same destination each time, and a further run
-//! writes nothing.
+//! A small migration of many features – groups, references, lanes, parts, closes, dead and queued
+//! records – killed at each call to its ledger, its sources and its destination in turn, and gone on
+//! with: the same destination each time, and a further run writes nothing.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
 
@@ -69,6 +69,7 @@ impl World {
         let (shared, fuse) = (Arc::new(ledger.clone()), Fuse::never());
         let run = world.redrive_on(shared, &fuse, |run| ledger.follow(run));
         run.await.expect("a run");
+        assert!(!world.target.of(&Key::new("lead", 7)).is_empty(), "what was mended is written");
         world.target.contents()
     }
 

@@ -6,18 +6,20 @@
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of tests")]
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use migrate_core::ledger::{How, PartState};
+use futures::FutureExt as _;
+use migrate_core::ledger::{Change, How, Parked, Parking, PartState};
 use migrate_core::testkit::{
     Chaos, CrashLedger, Faults, Fuse, Fused, MemoryTarget, Mishap, Moment, Piece, Sample,
     ScriptedSource, Uniqueness, Unsynced,
 };
 use migrate_core::{
     Doubt, Emit, Failure, FailureKind, Fate, Found, Key, Ledger, Limits, MemoryLedger, Outcome,
-    Patience, Pipeline, Plan, Reason, Record, Run, RunEnd, RunError, RunOptions, Sink, StopSignal,
-    Unreadable, Write, async_trait, map_fn,
+    Page, Patience, Pipeline, Plan, Reason, Record, Run, RunEnd, RunError, RunOptions, Sink,
+    Standing, StopSignal, Unreadable, Write, async_trait, map_fn,
 };
 use tokio::time::Instant;
 
@@ -383,7 +385,7 @@ fn law_11_two_runs_on_one_ledger_are_refused() {
 }
 
 /// The engine's share: the ledger keeps what undo needs – what was created and what was only
-/// changed, and what stood there before. Undo itself is tested beside it, and in the pair.
+/// changed, and what stood there before. Undo itself is tested in `after/`.
 #[tokio::test(start_paused = true)]
 async fn law_12_what_undo_needs_is_kept() {
     let named = |text: &str| Piece::object(Uniqueness::ById, text);
@@ -425,6 +427,41 @@ async fn law_13_nothing_shown_holds_data() {
     let shown = format!("{write:?} {ledger:?} {error:?} {error} {run:?}");
     assert!(!shown.contains(secret) && !shown.contains("anna"), "{shown}");
     assert!(shown.contains("record:1"), "keys are shown");
+
+    // Nor does what goes through the hands of those who implement a trait of this crate.
+    let sample = Sample::new(key(1), Private(vec![(true, secret.into())]));
+    let (doubt, at) = (sample.doubt(chrono::Utc::now(), Vec::new()), chrono::Utc::now());
+    let mut emit = Emit::default();
+    emit.push(Private(vec![(true, secret.into())]));
+    let record = Record::new(key(1), secret);
+    let page = Page::new([Ok(record.clone())], None);
+    let mut parked = Parked {
+        key: key(1),
+        stage: "records".into(),
+        lane: Some(secret.into()),
+        why: Parking::Retry,
+        since: at,
+        not_before: at,
+        looks: 0,
+        drafts: secret.into(),
+        notes: Vec::new(),
+    };
+    let changes = vec![
+        Change::Intent { key: key(1), stage: "records".into(), draft: Some(secret.into()), at },
+        Change::Before { key: key(1), image: secret.into() },
+        Change::Discover { list: "numbers".into(), item: secret.into() },
+        Change::Meta { name: "kept".into(), value: Some(secret.into()) },
+        Change::Park(Box::new(parked.clone())),
+    ];
+    let ledger = MemoryLedger::new();
+    ledger.commit(changes.clone()).await.expect("a commit");
+    let entries = ledger.entries(&[key(1)]).await.expect("an entry");
+    parked = ledger.parked_among(&[key(1)]).await.expect("a record").remove(0);
+    let shown = format!(
+        "{doubt:?} {emit:?} {record:?} {page:?} {parked:?} {changes:?} {entries:?} {ledger:?}"
+    );
+    assert!(!shown.contains("anna"), "{shown}");
+    assert!(shown.matches("record:1").count() >= 8, "keys are shown: {shown}");
 }
 
 /// The engine's share: it takes time from one clock, which a test can pause and nobody sets back
@@ -443,5 +480,57 @@ async fn law_14_time_is_explicit() {
         let waited = begun.elapsed();
         assert!(waited >= wait && waited < wait + Duration::from_secs(2), "{waited:?}");
         assert_eq!(target.of(&key(1)).len(), 1);
+    }
+}
+
+/// What was read and what has a fate are compared by their keys: one that is lost is missed, also where
+/// another that nobody read makes up for it in number.
+#[tokio::test(start_paused = true)]
+async fn fates_are_proven_by_identity() {
+    let page = |key| Change::Page {
+        stage: "records".into(),
+        pass: 1,
+        keys: vec![key],
+        next: None,
+        mark: None,
+    };
+    for made_up_for in [false, true] {
+        let ledger = Arc::new(MemoryLedger::new());
+        if made_up_for {
+            let settle = Change::Settle {
+                key: key(98),
+                stage: "records".into(),
+                fate: Fate::Created,
+                fingerprint: None,
+                target: None,
+                reason: None,
+                notes: Vec::new(),
+                attempts: 0,
+                at: chrono::Utc::now(),
+            };
+            ledger.commit(vec![settle, page(key(98))]).await.expect("a commit");
+        }
+        let kept = ledger.clone();
+        let mapper = map_fn(move |record: Record<Body>, out: &mut Emit<Piece>| {
+            if record.key == key(2) {
+                // As a ledger would that has lost the fate of a record.
+                kept.commit(vec![page(key(99))]).now_or_never();
+            }
+            out.push(text("one"));
+        });
+        let source = records([(1, Body::new()), (2, Body::new())]);
+        let stage = Pipeline::new("records", source, mapper, MemoryTarget::new());
+        let end = run(&Plan::new().stage(stage, &[]), &ledger).await;
+        let error = end.expect_err("a key has no fate");
+        assert!(matches!(error, RunError::Unaccounted { .. }), "{error:?}");
+        let (state, proof) = (
+            ledger.stage("records").await.expect("a stage"),
+            ledger.proof("records", 1).await.expect("a proof"),
+        );
+        assert!(!state.finished);
+        assert_eq!((state.keys, proof.keys), (3, if made_up_for { 3 } else { 2 }));
+        let names = ["records"];
+        let standing = Standing::of(&*ledger, &names, &BTreeMap::new(), |_| {}).await;
+        assert!(!standing.expect("a standing").accounted, "{made_up_for}");
     }
 }

@@ -130,7 +130,11 @@ pub(super) fn settle(
     let mut new = proposal;
     new.fields.retain(|field, _| !known.fields.contains_key(field));
     if new.fields.is_empty() {
-        return Ok((known, Vec::new()));
+        // What was proposed before has found its place.
+        return match std::fs::remove_file(state.file(PROPOSED)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unwritten(error)),
+            _ => Ok((known, Vec::new())),
+        };
     }
     write(PROPOSED, new.to_toml(profile, &reasons))?;
     let said = format!(

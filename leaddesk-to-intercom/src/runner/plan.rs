@@ -368,6 +368,10 @@ fn differences(before: &Value, now: &Value) -> Vec<String> {
                     walk(&path, a, b, found);
                 }
             }
+            // Choices of a custom field may be anybody's data.
+            (a, b) if a != b && path.starts_with("mapping") => {
+                found.push(format!("{path} has changed"));
+            }
             (a, b) if a != b => found.push(format!("{path} was {a} and is {b}")),
             _ => {}
         }

@@ -158,7 +158,8 @@ impl<D: Draft> Saga<'_, D> {
         now: DateTime<Utc>,
     ) -> Action<D> {
         let looks = self.unit.waited.map_or(0, |waited| waited.looks) + 1;
-        let attempts = looks.max(self.unit.tries);
+        // What was in vain before counts as well, in whichever run that was.
+        let attempts = self.entry.attempts + looks.max(self.unit.tries);
         for key in std::iter::once(&self.unit.root).chain(&self.unit.merged) {
             self.pending.push(Change::Settle {
                 key: key.clone(),

@@ -113,16 +113,14 @@ impl<'a, D: Draft> Groups<'a, D> {
                 Group::Queue { keys, reason } => {
                     for key in keys {
                         changes.push(Change::Unpark { key: key.clone() });
-                        let in_place = entries
-                            .iter()
-                            .flatten()
-                            .any(|entry| entry.key == key && entry.fate.is_in_place());
-                        if in_place {
+                        let known = entries.iter().flatten().find(|entry| entry.key == key);
+                        if known.is_some_and(|entry| entry.fate.is_in_place()) {
                             unchanged += 1;
                             continue;
                         }
                         queued += 1;
                         let (_, notes, _) = notes.remove(&key).unwrap_or_default();
+                        let attempts = known.map_or(0, |entry| entry.attempts) + 1;
                         changes.push(Change::Settle {
                             key,
                             stage: self.stage.to_owned(),
@@ -131,7 +129,7 @@ impl<'a, D: Draft> Groups<'a, D> {
                             target: None,
                             reason: Some(reason.clone()),
                             notes,
-                            attempts: 0,
+                            attempts,
                             at: self.run.clock.now(),
                         });
                     }

@@ -16,7 +16,7 @@ use crate::{Alias, Fingerprint, Key};
 /// had it: its writes, its other names and its fate go along, since its object stays what it was.
 /// What was parked of it for the other stage is dropped, and it counts as seen in no pass of its
 /// new stage yet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
     /// Sets what became of a source key.

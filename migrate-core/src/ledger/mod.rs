@@ -13,6 +13,7 @@ mod export;
 mod memory;
 mod rules;
 mod scan;
+mod shown;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -235,7 +236,7 @@ pub struct Part {
 }
 
 /// How far a write got.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum PartState {
     /// It was about to be made; nobody knows whether it was. `known` is what a former write under
@@ -297,7 +298,7 @@ impl How {
 }
 
 /// A record that waits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parked {
     /// The record.
     pub key: Key,

@@ -41,6 +41,8 @@ pub struct Faults {
     pub late_by: Duration,
     /// A write takes effect, and its receipt is dropped.
     pub dropped_receipt: u32,
+    /// A write is in doubt, and never takes effect.
+    pub lost_request: u32,
     /// A look at the destination fails.
     pub failed_look: u32,
     /// A look at the destination cannot tell.
@@ -85,6 +87,7 @@ impl Faults {
             late_effect: 0,
             late_by: Duration::from_secs(15),
             dropped_receipt: 0,
+            lost_request: 0,
             failed_look: 0,
             blind_look: 0,
             source_error: 0,
@@ -96,7 +99,7 @@ impl Faults {
         }
     }
 
-    /// Everything goes wrong now and then: a quarter of the writes, a fifth of the looks, and a
+    /// Everything goes wrong now and then: three in ten of the writes, a fifth of the looks, and a
     /// few reads and commits, since each of those ends a run.
     pub const fn all() -> Self {
         Self {
@@ -104,6 +107,7 @@ impl Faults {
             lost_reply: 80,
             late_effect: 80,
             dropped_receipt: 40,
+            lost_request: 40,
             failed_look: 150,
             blind_look: 50,
             source_error: 30,
@@ -247,8 +251,16 @@ impl<T> Chaos<T> {
             Some(Outage::Gone) => return Some(Mishap::Gone),
             None => {}
         }
-        let rates =
-            |it: &Faults| vec![it.not_done, it.lost_reply, it.late_effect, it.dropped_receipt];
+        let rates = |it: &Faults| {
+            vec![
+                it.not_done,
+                it.lost_reply,
+                it.late_effect,
+                it.dropped_receipt,
+                // Last, so that the dice of older seeds fall as they did.
+                it.lost_request,
+            ]
+        };
         Some(match self.throw(rates)? {
             0 => Mishap::NotDone,
             1 => Mishap::LostReply,
@@ -257,7 +269,8 @@ impl<T> Chaos<T> {
                 let longest = dice.faults.late_by;
                 Mishap::Late(dice.rng.time(longest))
             }
-            _ => Mishap::DroppedReceipt,
+            3 => Mishap::DroppedReceipt,
+            _ => Mishap::LostRequest,
         })
     }
 

@@ -53,6 +53,7 @@ impl Ledger for Mortal {
     }
 
     async fn known_as(&self, aliases: &[Alias]) -> Result<Vec<Vec<Entry>>, LedgerError> {
+        self.alive()?;
         self.0.known_as(aliases).await
     }
 
@@ -72,6 +73,7 @@ impl Ledger for Mortal {
     }
 
     async fn proof(&self, stage: &str, pass: u32) -> Result<Proof, LedgerError> {
+        self.alive()?;
         self.0.proof(stage, pass).await
     }
 
@@ -87,10 +89,12 @@ impl Ledger for Mortal {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Parked)>, LedgerError> {
+        self.alive()?;
         self.0.parked(stage, why, after, limit).await
     }
 
     async fn parked_among(&self, keys: &[Key]) -> Result<Vec<Parked>, LedgerError> {
+        self.alive()?;
         self.0.parked_among(keys).await
     }
 
@@ -110,6 +114,7 @@ impl Ledger for Mortal {
     }
 
     async fn history(&self, after: u64, limit: usize) -> Result<Vec<(u64, Past)>, LedgerError> {
+        self.alive()?;
         self.0.history(after, limit).await
     }
 

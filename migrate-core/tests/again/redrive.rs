@@ -80,14 +80,17 @@ async fn what_is_not_mended_stays_where_it_is_and_is_counted_once_more() {
     let after = entries(&ledger).await;
     for (before, after) in before.iter().zip(&after) {
         assert_eq!((&before.0, before.1), (&after.0, after.1), "the same fates");
+        let again = u32::from(matches!(after.1, Fate::Dead | Fate::Queued));
+        assert_eq!(after.2, before.2 + again, "{}", after.0);
     }
     run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
     assert_eq!(library.lock().writes, 6, "a run tries queues again, and nothing that was refused");
 }
 
-async fn entries(ledger: &MemoryLedger) -> Vec<(Key, Fate)> {
+/// Keys, fates, and how often each was tried in vain.
+async fn entries(ledger: &MemoryLedger) -> Vec<(Key, Fate, u32)> {
     let rows = ledger.scan(&Scan::of("books")).await.unwrap();
-    rows.into_iter().map(|(_, entry)| (entry.key, entry.fate)).collect()
+    rows.into_iter().map(|(_, entry)| (entry.key, entry.fate, entry.attempts)).collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{binding, folder, key, longer};
 use crate::ledger::{
-    Change, ExportOptions, How, Ledger, Parked, Parking, Scan, UNREADABLE, export_with,
+    Change, ExportOptions, How, Ledger, Parked, Parking, PartState, Scan, UNREADABLE, export_with,
 };
 use crate::{Alias, Cursor, Fate, Fingerprint, MemoryLedger, Note, Reason, SqliteLedger, TargetId};
 
@@ -220,7 +220,15 @@ async fn everything(ledger: &dyn Ledger) -> String {
     let options = ExportOptions::default().drafts().before_images();
     export_with(ledger, options, &mut lines).await.unwrap();
     let mut all = String::from_utf8(lines).unwrap();
-    all += &format!("{:?}\n", ledger.entries(&keys).await.unwrap());
+    for entry in ledger.entries(&keys).await.unwrap() {
+        all += &format!("{entry:?}\n");
+        // Drafts do not show.
+        for part in entry.iter().flat_map(|entry| &entry.parts) {
+            if let PartState::Intended { draft, .. } = &part.state {
+                all += &format!("{draft:?}\n");
+            }
+        }
+    }
     all += &format!("{:?}\n", ledger.known_as(&aliases).await.unwrap());
     all += &format!("{:?}\n", ledger.parked_among(&keys).await.unwrap());
     for key in keys.iter().flat_map(|key| [key.clone(), key.part(1), key.part(2)]) {

@@ -53,6 +53,20 @@ fn settle(key: Key) -> Change {
     }
 }
 
+/// A loss of power takes no commit that was acknowledged: that is what these are for. Nothing here can
+/// cut the power, so it is the settings that are looked at.
+#[test]
+fn commits_are_synced_and_readers_do_not_wait_for_them() {
+    let (_folder, path) = folder();
+    let lock = Lock::take(&path).unwrap();
+    let db = file::open_writer(&path, &binding(), &lock, file::For::Run).unwrap();
+    let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, String>(0));
+    assert_eq!(pragma("journal_mode").unwrap(), "wal");
+    let number =
+        |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((number("synchronous"), number("secure_delete")), (2, 1), "2 is FULL");
+}
+
 async fn is_there(ledger: &SqliteLedger, key: Key) -> bool {
     ledger.entries(&[key]).await.unwrap()[0].is_some()
 }
