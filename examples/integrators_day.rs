@@ -11,13 +11,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream, StreamExt};
 use migrate_core::ledger::Binding;
-use migrate_core::*;
-use serde::{Deserialize, Serialize};
 use services::{Ledgerdary, LostReply, Teahouse};
 
 // --- what the integrator writes ---------------------------------------------------------------
+
+use futures::stream::{self, BoxStream, StreamExt};
+use migrate_core::*;
+use serde::{Deserialize, Serialize};
 
 /// The guests of Teahouse, twenty to a page.
 impl Source for Teahouse {

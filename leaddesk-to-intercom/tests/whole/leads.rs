@@ -1,5 +1,6 @@
 //! Leads, which Intercom never refuses as duplicates: doubt about one is settled by search alone.
-//! No stage brings any yet, so the sink is driven by itself.
+//! The sink is driven by itself here, on a client that sends nothing again; the stage of leads is tested
+//! in `lead_stage`.
 
 use futures::future::join_all;
 use leaddesk_to_intercom::draft::ContactDraft;

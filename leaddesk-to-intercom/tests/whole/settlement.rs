@@ -96,13 +96,17 @@ pub(crate) const STRUCK: usize = 2;
 impl Case {
     /// A sandbox in which this befalls a kind of write.
     pub(crate) async fn bench(self, call: &str) -> Bench {
+        self.bench_of(call, account()).await
+    }
+
+    async fn bench_of(self, call: &str, account: Account) -> Bench {
         let intercom = ServiceFaults {
             late_by: self.late_by,
             strikes: vec![Strike::new(call, self.fault, 1).times(STRUCK as u64)],
             ..ServiceFaults::default()
         };
         let faults = Faults { intercom, ..Faults::default() };
-        let builder = Sandbox::builder(account()).search_lag(self.search_lag).faults(faults);
+        let builder = Sandbox::builder(account).search_lag(self.search_lag).faults(faults);
         let mut bench = Bench::with(builder).await;
         bench.settings.patience = Some(self.patience);
         bench
@@ -164,6 +168,25 @@ async fn row(write: Write, case: Case, calm: &Workspace) {
         assert_clean(&audit(&account, &found));
     }
     assert_same(calm, &found, &named);
+}
+
+/// The update of people whom Intercom has already: it may be repeated, and what stood there is kept once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_about_an_update_is_settled_as_well() {
+    let known = || Account::generate(&AccountSpec::new(12, 5).with(|spec| spec.existing = 0.5));
+    let calm = Bench::new(known()).await;
+    calm.run().await;
+    let (calm, calls) = (calm.sandbox.workspace(), calm.sandbox.counters().intercom);
+    assert!(calls["PUT /contacts/{id}"] > STRUCK as u64 + 1);
+    for case in CASES {
+        let bench = case.bench_of("PUT /contacts/{id}", known()).await;
+        bench.run().await;
+        case.over(&bench, "updates").await;
+        let found = bench.sandbox.workspace();
+        assert_clean(&audit(&bench.sandbox.account(), &found));
+        assert_same(&calm, &found, &format!("updates with {case:?}"));
+        assert_eq!(bench.run().await.report.last_run.writes, 0, "{case:?}");
+    }
 }
 
 /// As long as nobody knows, all others are written, also those behind the doubtful ones; and

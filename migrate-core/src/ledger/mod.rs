@@ -41,6 +41,10 @@ pub use sqlite::{CheckReport, Problem, SqliteLedger};
 /// When `commit` has returned, its changes survive a crash, all of them or none. Reads see every
 /// commit that has returned. A ledger is locked for one run at a time where it is opened.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no ledger",
+    note = "implement `migrate_core::Ledger` for it, with `#[async_trait]`, and hold it to `migrate_core::ledger::contract`"
+)]
 pub trait Ledger: Send + Sync + 'static {
     /// Makes changes durable, atomically and in order.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), LedgerError>;
