@@ -62,7 +62,7 @@ fn account(query: &Query) -> (u16, String) {
 
 async fn error_of<S: Source>(source: &S) -> SourceError {
     use futures::TryStreamExt as _;
-    source.read(None).try_collect::<Vec<_>>().await.err().expect("an error")
+    source.read(None).try_collect::<Vec<_>>().await.expect_err("an error")
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod inventory;
 mod known;
 mod lead_stage;
 mod leads;
+mod predicted;
 mod proxy;
 mod settlement;
 mod twins;
