@@ -132,6 +132,21 @@ pub struct AgentDraft {
     pub email: Option<String>,
 }
 
+/// A team to be matched. Nothing is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TeamDraft {
+    /// The team's name, or its id.
+    pub team: String,
+}
+
+impl TeamDraft {
+    /// A team by its name or its id.
+    pub fn new(team: impl Into<String>) -> Self {
+        Self { team: team.into() }
+    }
+}
+
 impl AttributeDefinition {
     /// An attribute by name, type and what it is for.
     pub fn new(
@@ -220,6 +235,12 @@ impl Draft for SchemaDraft {
             Self::ConversationAttribute(_) => Repeat::Never,
             Self::ContactAttribute(_) | Self::Tag(_) => Repeat::Safe,
         }
+    }
+}
+
+impl Draft for TeamDraft {
+    fn repeat(&self) -> Repeat {
+        Repeat::Safe
     }
 }
 

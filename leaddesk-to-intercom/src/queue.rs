@@ -46,6 +46,16 @@ pub fn agent_without_teammate() -> Reason {
         )
 }
 
+/// A project or an office that no team has the name of.
+pub fn team_missing() -> Reason {
+    Reason::new("teams_missing", "no team in Intercom has the name of this project or office")
+        .field("name")
+        .remedy(
+            "Intercom admin",
+            "make the team in Intercom's settings, which its API cannot, or name one in [map.teams]; then run again",
+        )
+}
+
 /// A call of which no contact is known.
 pub fn call_without_contact() -> Reason {
     Reason::new("calls_without_contact", "no migrated contact matches the call by id or by number")

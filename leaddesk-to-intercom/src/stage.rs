@@ -4,6 +4,8 @@
 pub const SCHEMA: &str = "schema";
 /// Agents and the teammates they are.
 pub const AGENTS: &str = "agents";
+/// Projects and offices, and the teams they are.
+pub const TEAMS: &str = "teams";
 /// Contacts.
 pub const CONTACTS: &str = "contacts";
 /// Leads.

@@ -7,10 +7,11 @@ use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 
 use crate::config::{Config, LeadRule, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
-use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
+use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
 use crate::fields::FieldMapping;
 use crate::map::{
-    AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper, schema,
+    AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
+    TeamMapper, schema,
 };
 use crate::source::{
     self, Agent, Documented, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api,
@@ -36,6 +37,8 @@ pub struct Sinks {
     pub schema: Arc<dyn Sink<SchemaDraft>>,
     /// Agents.
     pub agents: Arc<dyn Sink<AgentDraft>>,
+    /// Teams.
+    pub teams: Arc<dyn Sink<TeamDraft>>,
     /// Contacts.
     pub contacts: Arc<dyn Sink<ContactDraft>>,
     /// Leads.
@@ -49,11 +52,12 @@ impl Sinks {
     pub fn new(
         schema: Arc<dyn Sink<SchemaDraft>>,
         agents: Arc<dyn Sink<AgentDraft>>,
+        teams: Arc<dyn Sink<TeamDraft>>,
         contacts: Arc<dyn Sink<ContactDraft>>,
         leads: Arc<dyn Sink<ContactDraft>>,
         calls: Arc<dyn Sink<ConversationDraft>>,
     ) -> Self {
-        Self { schema, agents, contacts, leads, calls }
+        Self { schema, agents, teams, contacts, leads, calls }
     }
 }
 
@@ -88,9 +92,10 @@ impl std::fmt::Debug for Stages<'_> {
 
 impl Stages<'_> {
     /// The names of the stages, in order.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         stage::SCHEMA,
         stage::AGENTS,
+        stage::TEAMS,
         stage::CONTACTS,
         stage::LEADS,
         stage::CALLS,
@@ -107,7 +112,14 @@ impl Stages<'_> {
     ) -> Result<Plan, SourceError> {
         let config = self.config;
         let definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
-        let inventory = self.inventory().await?.into_iter().map(Documented::record).collect();
+        let inventory = self.inventory().await?;
+        let teams = Pipeline::new(
+            stage::TEAMS,
+            Fixed::new(source::inventory::teams(&inventory, config), PAGE),
+            TeamMapper::new(config),
+            sinks.teams,
+        );
+        let inventory = inventory.into_iter().map(Documented::record).collect();
         let inventory = Pipeline::new(
             stage::INVENTORY,
             Fixed::new(inventory, PAGE),
@@ -140,6 +152,7 @@ impl Stages<'_> {
             .stage(schema, &[])
             .barrier()
             .stage(agents, &[])
+            .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(leads, &[stage::SCHEMA])
             .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);

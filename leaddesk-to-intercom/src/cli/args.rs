@@ -130,9 +130,8 @@ impl Stage {
     /// How a run of this stage alone is asked for, where the stage comes later.
     fn later(self) -> Option<&'static str> {
         match self {
-            Self::Schema | Self::Agents | Self::Contacts => None,
+            Self::Schema | Self::Agents | Self::Teams | Self::Contacts => None,
             Self::Leads | Self::Calls | Self::Inventory => None,
-            Self::Teams => Some("run --only teams"),
             Self::Chats => Some("run --only chats"),
         }
     }

@@ -16,7 +16,7 @@ use super::{
 type Later = (&'static str, fn(&Config) -> bool);
 
 /// Settings whose feature comes later. When a feature arrives, its row goes.
-const LATER: [Later; 9] = [
+const LATER: [Later; 8] = [
     ("source.calls.gdpr_history", |config| {
         config.source.rest.is_none() && config.source.calls.gdpr_history == Some(true)
     }),
@@ -28,7 +28,6 @@ const LATER: [Later; 9] = [
     ("calls.vehicle", |config| {
         config.calls.vehicle != Vehicle::Conversation || config.calls.ticket_type.is_some()
     }),
-    ("map.teams", |config| !config.map.teams.is_empty()),
     ("destination.preview", |config| config.destination.preview),
 ];
 

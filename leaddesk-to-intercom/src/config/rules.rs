@@ -165,7 +165,7 @@ pub enum Vehicle {
 pub struct Map {
     /// `[map.agents]`: LeadDesk username or id, and the teammate's e-mail.
     pub agents: BTreeMap<String, Email>,
-    /// `[map.teams]`: LeadDesk project or office, and the Intercom team's name or id. Not available yet.
+    /// `[map.teams]`: LeadDesk project or office, and the Intercom team's name or id.
     pub teams: BTreeMap<String, String>,
 }
 

@@ -177,10 +177,10 @@ fn the_history_by_number_may_be_asked_for_where_there_is_a_rest_api() {
 
 #[test]
 fn a_check_that_is_not_made_yet_cannot_be_waived() {
-    let text = format!("{MINIMAL}[preflight.waive]\nteams = \"known\"\n");
+    let text = format!("{MINIMAL}[preflight.waive]\nchatbot_period = \"known\"\n");
     let error = Config::parse(&text, "m.toml").unwrap_err();
     assert_eq!(error.kind(), ConfigErrorKind::NotAvailable);
-    assert_eq!(error.key(), "preflight.waive.teams");
+    assert_eq!(error.key(), "preflight.waive.chatbot_period");
 }
 
 #[test]

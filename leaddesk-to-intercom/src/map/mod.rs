@@ -12,6 +12,7 @@ mod grouping;
 mod inventory;
 mod numbers;
 mod schema;
+mod team;
 
 pub use agent::AgentMapper;
 pub use call::CallMapper;
@@ -20,6 +21,7 @@ pub(crate) use contact::HAS_A_PLACE;
 pub use grouping::ContactGrouping;
 pub use inventory::InventoryMapper;
 pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
+pub use team::TeamMapper;
 
 use leaddesk_client::Personal;
 use migrate_core::Emit;

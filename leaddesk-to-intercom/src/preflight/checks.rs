@@ -157,6 +157,18 @@ pub fn agents(unmatched: u64, has_fallback: bool) -> Option<Finding> {
     })
 }
 
+/// Projects and offices that no team has the name of. Nothing waits for them. `missing` is how many there
+/// are.
+pub fn teams(missing: u64) -> Option<Finding> {
+    (missing > 0).then(|| {
+        Finding::warns(
+            "teams",
+            format!("{missing} projects and offices have no team of their name in Intercom."),
+            "Make the teams in Intercom's settings, which its API cannot, or name others in [map.teams]; inventory/teams_to_create.json names them after a run.",
+        )
+    })
+}
+
 /// A sentence begins with a capital letter, except where a name in code comes first.
 fn upper(text: &str) -> String {
     let mut letters = text.chars();

@@ -9,6 +9,7 @@
 //! | `attribute_limit` | yes | room for the attributes that are missing |
 //! | `clock_skew` | yes | this machine's clock against Intercom's |
 //! | `disk_space` | yes | room for the ledger beside the state that is there |
+//! | `teams` | no | projects and offices that no team has the name of |
 //! | `agents` | no | agents whom no teammate matches, while nobody stands in for them |
 //!
 //! Token, plan, region and the access to LeadDesk are tried first of all, when both sides are
@@ -25,7 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
-pub use checks::{agents, attribute_limit, attributes, clock_skew, disk_space, live_automation};
+pub use checks::{
+    agents, attribute_limit, attributes, clock_skew, disk_space, live_automation, teams,
+};
 
 /// Something that a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,13 +32,14 @@ impl Session {
     /// What needs the figures of a plan.
     pub(super) fn preflight_of_plan(&self, runner: &Runner, plan: &PlanFile) -> Preflight {
         let records = plan.stages.iter().map(|stage| stage.counts.read).sum();
-        let unmatched = queue::agent_without_teammate().code;
-        let unmatched = plan.queues.get(&unmatched).copied().unwrap_or_default();
+        let queued = |name: &str| plan.queues.get(name).copied().unwrap_or_default();
+        let unmatched = queued(&queue::agent_without_teammate().code);
         // Where the system does not tell, the disk tells when it is full.
         let free = fs4::available_space(runner.state.path()).ok();
         let found: Vec<Finding> = preflight::disk_space(free, records)
             .into_iter()
             .chain(preflight::agents(unmatched, self.destination.has_fallback))
+            .chain(preflight::teams(queued(&queue::team_missing().code)))
             .collect();
         Preflight::new(found, &runner.config)
     }

@@ -11,6 +11,7 @@ use migrate_core::{Fate, Ledger};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::map::TeamMapper;
 use crate::source::{Agent, Documented, Sort};
 use crate::state::{StateDir, write_whole};
 
@@ -22,8 +23,8 @@ pub(super) struct Inventory {
     pub(super) documented: Vec<Documented>,
     /// The agents of the source, and whether they are teammates.
     pub(super) agents: Vec<(Agent, bool)>,
-    /// The names of the teams that are in Intercom.
-    pub(super) teams: Vec<String>,
+    /// The teams that are in Intercom, by id and name.
+    pub(super) teams: Vec<(String, String)>,
 }
 
 /// Which agents wait for a teammate, by the ledger.
@@ -70,13 +71,15 @@ impl Inventory {
 
     /// Projects and offices of which no team has the name, or the name that `[map.teams]` gives them.
     fn teams_to_create(&self, config: &Config) -> Vec<Value> {
-        let folded = |name: &str| name.trim().to_lowercase();
-        let is_there = |name: &str| self.teams.iter().any(|team| folded(team) == folded(name));
+        let mapper = TeamMapper::new(config);
+        let is_there = |wanted: &str| {
+            let same = |name: &str| name.trim().to_lowercase() == wanted.to_lowercase();
+            self.teams.iter().any(|(id, name)| id == wanted || same(name))
+        };
         let mut wanted: Vec<Value> = Vec::new();
         for item in self.of(Sort::Project).chain(self.of(Sort::Office)) {
             let Some(name) = item.name() else { continue };
-            let mapped = config.map.teams.iter().find(|(from, _)| folded(from) == folded(name));
-            let team = mapped.map_or(name, |(_, team)| team);
+            let team = mapper.team(name);
             if !is_there(team) {
                 wanted.push(json!({ "team": team, "for": item.key().to_string(), "name": name }));
             }

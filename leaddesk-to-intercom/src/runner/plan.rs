@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::connect::StartError;
 use crate::preflight::Preflight;
-use crate::sink::{AgentSink, CallCount, DrySink};
+use crate::sink::{AgentSink, CallCount, DrySink, TeamSink};
 use crate::stages::{Sinks, Stages};
 use crate::value::TagName;
 
@@ -92,6 +92,7 @@ impl Session {
         let sinks = Sinks {
             schema: Arc::new(dry(crate::stage::SCHEMA)),
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
+            teams: Arc::new(TeamSink::new(self.destination.client.clone())),
             contacts: Arc::new(dry(crate::stage::CONTACTS)),
             leads: Arc::new(dry(crate::stage::LEADS)),
             calls: Arc::new(dry(crate::stage::CALLS)),

@@ -18,7 +18,7 @@ use crate::connect::{Destination, StartError};
 use crate::fields::FieldMapping;
 use crate::preflight::{Finding, Preflight};
 use crate::queue;
-use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink};
+use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink, TeamSink};
 use crate::source::Findings;
 use crate::stages::{LeadDesk, Sinks, Stages};
 use crate::state::StateDir;
@@ -117,6 +117,7 @@ impl Session {
         Sinks {
             schema: Arc::new(SchemaSink::new(workspace.clone())),
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
+            teams: Arc::new(TeamSink::new(self.destination.client.clone())),
             contacts: Arc::new(ContactSink::new(workspace.clone())),
             leads: Arc::new(ContactSink::new(workspace.clone())),
             calls: Arc::new(ConversationSink::new(workspace)),
@@ -165,7 +166,9 @@ impl Session {
                 "The token needs to read them: see its permissions in Intercom.",
             ))
         })?;
-        let teams = teams.into_iter().filter_map(|team| team.name).collect();
+        let teams =
+            teams.into_iter().map(|team| (team.id.to_string(), team.name.unwrap_or_default()));
+        let teams = teams.collect();
         let inventory = Inventory { documented, agents, teams };
         let written = inventory.write(&runner.state, &runner.config);
         written.map_err(|error| Unfinished::state("the inventory cannot be written", &error))
@@ -184,7 +187,8 @@ impl Session {
         let passing = Arc::new(verification.passing());
         let sinks = Sinks {
             schema: passing.clone(),
-            agents: passing,
+            agents: passing.clone(),
+            teams: passing,
             contacts: verifying.clone(),
             leads: verifying.clone(),
             calls: verifying,

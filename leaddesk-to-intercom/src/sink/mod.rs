@@ -7,6 +7,7 @@ mod dry;
 mod failure;
 mod schema;
 mod tags;
+mod teams;
 
 pub use agents::AgentSink;
 pub use contacts::ContactSink;
@@ -14,6 +15,7 @@ pub use conversations::ConversationSink;
 pub use dry::{CallCost, CallCount, DrySink};
 pub use schema::{SchemaSink, schema_conflicts};
 pub use tags::TagBook;
+pub use teams::TeamSink;
 
 pub(crate) use contacts::CLOCK_SKEW;
 pub(crate) use failure::failure_of as read_failure;

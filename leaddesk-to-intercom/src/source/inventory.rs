@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Findings;
 use super::error::stop;
 use super::export::Folder;
+use crate::config::Config;
 
 /// Something to be documented, with all that the source said of it. `Debug` shows its key alone.
 #[derive(Clone, PartialEq)]
@@ -126,6 +127,21 @@ fn of_campaign(campaign: Campaign) -> Documented {
     content.extend(campaign.disabled.map(|disabled| ("disabled".into(), json!(disabled))));
     let id = campaign.id.to_string();
     Documented { sort: Sort::Campaign, id, content: Value::Object(content) }
+}
+
+/// The names of projects and offices, and those that `[map.teams]` gives teams to, each once.
+pub(crate) fn teams(documented: &[Documented], config: &Config) -> Vec<Record<String>> {
+    let places = documented.iter().filter(|it| matches!(it.sort, Sort::Project | Sort::Office));
+    let named =
+        places.filter_map(Documented::name).chain(config.map.teams.keys().map(|it| it.trim()));
+    let mut teams: Vec<Record<String>> = Vec::new();
+    for name in named.filter(|name| !name.is_empty()) {
+        let key = Key::new("team", name.to_lowercase());
+        if teams.iter().all(|team| team.key != key) {
+            teams.push(Record::new(key, name.to_owned()));
+        }
+    }
+    teams
 }
 
 /// A larger file of configuration is none, in bytes.

@@ -113,6 +113,24 @@ async fn a_folder_is_documented_whole() {
     let before = files(&bench);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
     assert_eq!(files(&bench), before);
+
+    // Nothing waits for teams: they are asked for, and found when they are there or named.
+    let stage = report.stages.iter().find(|it| it.name == "teams").unwrap();
+    assert_eq!((stage.read, stage.unchanged, stage.queued, stage.calls), (5, 1, 4, 1));
+    assert_eq!(report.queues["teams_missing"], 4);
+    assert!(report.notes.iter().any(|note| note.starts_with("[teams] 4 projects and offices")));
+    let id = bench.sandbox.workspace().teams[1].id;
+    bench.settings.further =
+        format!("[map.teams]\nnordic = '{}'\nTurku = '{id}'\n", team.to_lowercase());
+    bench.sandbox.edit(|workspace| workspace.teams[1].name = "Umeå ".into());
+    fs::remove_file(bench.path("state/plan.json")).unwrap();
+    let report = bench.run().await.report;
+    assert_eq!((report.queues["teams_missing"], report.last_run.writes), (1, 0));
+    let teams = json_of(&bench, "teams_to_create.json");
+    assert_eq!(
+        teams,
+        json!([{ "team": "Old, and closed", "for": "project:3", "name": "Old, and closed" }])
+    );
 }
 
 /// The files that the sandbox has none of.

@@ -283,7 +283,6 @@ fn what_comes_later_is_refused_not_ignored() {
         ("[calls]\nassign = \"team\"", "calls.assign"),
         ("[calls]\nvehicle = \"ticket\"", "calls.vehicle"),
         ("[calls]\nticket_type = \"Call\"", "calls.vehicle"),
-        ("[map.teams]\nSales = \"Sales\"", "map.teams"),
         ("preview = true", "destination.preview"),
     ] {
         let error = Config::parse(&format!("{MINIMAL}{more}"), "test.toml").unwrap_err();
