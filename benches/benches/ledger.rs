@@ -7,12 +7,16 @@
 #![allow(clippy::print_stdout, reason = "a bench talks to its user")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use migrate_core::ledger::{Binding, Change, How, Parked, Parking, Scan};
-use migrate_core::{Alias, Cursor, Fate, Fingerprint, Key, Ledger, SqliteLedger, TargetId};
+use migrate_core::{
+    Alias, Cursor, Doubt, Failure, Fate, Fingerprint, Found, Key, Ledger, Limits, Sink,
+    SqliteLedger, TargetId, Write, async_trait,
+};
+use migration_benches::numbers::{Nowhere, Row, migrate_into};
 
 const PAGE: u64 = 500;
 const UNDER_WAY: u64 = 256;
@@ -143,6 +147,39 @@ async fn rate(folder: &Path, under_way: u64) {
     println!("commits a second, {under_way:>4} under way {:>38.0}", rate);
 }
 
+/// Notes when the first write of a run reaches it.
+struct First(Arc<OnceLock<Instant>>);
+
+#[async_trait]
+impl Sink<Row> for First {
+    async fn write(&self, batch: Vec<Write<Row>>) {
+        self.0.get_or_init(Instant::now);
+        Nowhere(1).write(batch).await;
+    }
+
+    async fn find(&self, _: &Doubt<Row>) -> Result<Found, Failure> {
+        Ok(Found::CannotTell)
+    }
+
+    fn limits(&self) -> Limits {
+        Nowhere(64).limits()
+    }
+}
+
+/// A run that was cut off behind all these records and goes on: from opening the ledger to the first
+/// write that the sink is given.
+async fn restart(path: &Path, records: u64) {
+    let ledger = open(path);
+    let next = Some(Cursor::new(records.to_string()));
+    let (stage, keys, mark) = ("contacts".to_owned(), Vec::new(), None);
+    ledger.commit(vec![Change::Page { stage, pass: 1, keys, next, mark }]).await.expect("a page");
+    drop(ledger);
+    let (begun, first) = (Instant::now(), Arc::new(OnceLock::new()));
+    migrate_into(records + PAGE, First(first.clone()), open(path)).await;
+    let took = first.get().expect("a write").duration_since(begun);
+    println!("{:<58}{:>10.1} ms", "restarted, to the first new write", took.as_secs_f64() * 1000.0);
+}
+
 async fn parking(folder: &Path) {
     let ledger = open(&folder.join("parking.sqlite"));
     let parked = |n| {
@@ -189,7 +226,9 @@ async fn main() {
     let bytes = std::fs::metadata(&path).expect("a file").len() as f64;
     println!("bytes of file for each {:>50.1}", bytes / records as f64);
 
-    let ledger = timed("opened, and a first new write", async {
+    restart(&path, records).await;
+    let records = records + PAGE;
+    let ledger = timed("opened, and a first new commit", async {
         let ledger = open(&path);
         let [first, ..] = commits(records);
         ledger.commit(first).await.expect("a write");

@@ -82,11 +82,20 @@ impl Sink<Row> for Nowhere {
 ///
 /// When the run fails.
 pub async fn migrate(records: u64, in_flight: usize, ledger: Arc<dyn Ledger>) {
+    migrate_into(records, Nowhere(in_flight), ledger).await;
+}
+
+/// Migrates so many records into a sink.
+///
+/// # Panics
+///
+/// When the run fails.
+pub async fn migrate_into(records: u64, sink: impl Sink<Row> + 'static, ledger: Arc<dyn Ledger>) {
     let mapper = map_fn(|record: Record<u64>, out: &mut Emit<Row>| {
         let n = record.body;
         out.push(Row { name: format!("Person {n}"), email: format!("p{n}@example.com") });
     });
-    let stage = Pipeline::new("contacts", Numbers(records), mapper, Nowhere(in_flight));
+    let stage = Pipeline::new("contacts", Numbers(records), mapper, sink);
     let run = Run::on(ledger).begin().await.expect("a run");
     Plan::new().stage(stage, &[]).run(&run, &RunOptions::default()).await.expect("an end");
 }

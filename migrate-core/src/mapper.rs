@@ -188,6 +188,21 @@ impl<D> Emit<D> {
         self.verdict.as_ref()
     }
 
+    /// The names by which the record is one with others.
+    pub fn identities(&self) -> &[Alias] {
+        &self.identities
+    }
+
+    /// The other names of the record.
+    pub fn aliases(&self) -> &[Alias] {
+        &self.aliases
+    }
+
+    /// What another stage's source should read.
+    pub fn discoveries(&self) -> &[Discovery] {
+        &self.discoveries
+    }
+
     /// What was left behind.
     pub fn notes(&self) -> &[Note] {
         &self.notes

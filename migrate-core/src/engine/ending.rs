@@ -158,8 +158,7 @@ impl<D: Draft> Saga<'_, D> {
         now: DateTime<Utc>,
     ) -> Action<D> {
         let looks = self.unit.waited.map_or(0, |waited| waited.looks) + 1;
-        // What was in vain before counts as well, in whichever run that was.
-        let attempts = self.entry.attempts + looks.max(self.unit.tries);
+        let attempts = self.in_vain_before() + looks.max(self.unit.tries);
         for key in std::iter::once(&self.unit.root).chain(&self.unit.merged) {
             self.pending.push(Change::Settle {
                 key: key.clone(),
@@ -185,6 +184,11 @@ impl<D: Draft> Saga<'_, D> {
         let (key, lane) = (&self.unit.root, self.unit.lane.as_deref());
         self.pending.extend(place_in_lane(key, self.stage, lane, now));
         self.end(counts, Ok(Ended::Queued))
+    }
+
+    /// How often the record was tried in vain before it began to wait, in whichever run that was.
+    fn in_vain_before(&self) -> u32 {
+        self.entry.attempts.saturating_sub(self.unit.waited.map_or(0, |waited| waited.looks))
     }
 
     /// Records of one lane are taken up in the order of their rows. One that comes in the order of
@@ -221,7 +225,7 @@ impl<D: Draft> Saga<'_, D> {
             target: None,
             reason: None,
             notes: self.unit.notes.clone(),
-            attempts: looks,
+            attempts: self.in_vain_before() + looks,
             at: now,
         });
         // Their drafts are in those of the unit now; parked apart they would go their own way.

@@ -35,7 +35,7 @@ pub enum Change {
         reason: Option<Reason>,
         /// What was left behind of it; replaces the old notes.
         notes: Vec<Note>,
-        /// How often it has been tried in vain.
+        /// How often it has been tried in vain, in all runs since it was last in place.
         attempts: u32,
         /// When.
         at: DateTime<Utc>,
