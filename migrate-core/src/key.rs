@@ -25,10 +25,14 @@ use sha2::{Digest as _, Sha256};
 pub struct Key(Arc<str>);
 
 impl Key {
-    /// A key of `kind` with `id`. A slash in the id is written `%2F`, since a slash begins a part.
+    /// A key of `kind` with `id`. A slash in the id is written `%2F`, since a slash begins a part, and a
+    /// percent sign `%25`, so that no two ids have one key.
     pub fn new(kind: impl fmt::Display, id: impl fmt::Display) -> Self {
         let id = id.to_string();
-        let id = if id.contains('/') { id.replace('/', "%2F") } else { id };
+        let id = match id.contains(['/', '%']) {
+            true => id.replace('%', "%25").replace('/', "%2F"),
+            false => id,
+        };
         Self(format!("{kind}:{id}").into())
     }
 
@@ -232,5 +236,14 @@ mod tests {
         assert_eq!(whole, digest(&mut keys.iter().rev()));
         assert_ne!(whole, digest(&mut keys.iter().skip(1)));
         assert_ne!(whole, digest(&mut keys.iter().chain(&keys[..1])));
+    }
+
+    #[test]
+    fn no_two_ids_have_one_key() {
+        let keys = ["a/b", "a%2Fb", "a%252Fb", "a%b"].map(|id| Key::new("doc", id));
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(key.part_name(), None);
+            assert!(!keys[..n].contains(key), "{key:?}");
+        }
     }
 }

@@ -187,9 +187,12 @@ impl Run {
         self.failures_in_row.store(0, Ordering::Relaxed);
     }
 
-    /// The destination has failed once more; says whether it is gone.
-    pub(crate) fn failed_again(&self) -> bool {
-        self.failures_in_row.fetch_add(1, Ordering::Relaxed) + 1 >= OUTAGE
+    /// The destination has failed once more; says whether it is gone. A call that takes a `batch` of
+    /// writes fails for all of them at once.
+    pub(crate) fn failed_again(&self, batch: usize) -> bool {
+        let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+        let failures = self.failures_in_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        failures >= OUTAGE.saturating_mul(batch)
     }
 
     /// The moments that a record's saga reckons by.

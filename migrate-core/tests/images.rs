@@ -8,20 +8,20 @@ use std::sync::{Arc, Mutex};
 
 use migrate_core::testkit::ScriptedSource;
 use migrate_core::{
-    Doubt, Draft, Emit, Failure, FailureKind, Found, Key, Ledger, Limits, MemoryLedger, Outcome,
-    Pipeline, Plan, Reason, Record, Repeat, Run, RunOptions, Sink, TargetId, Write, async_trait,
-    map_fn,
+    Doubt, Draft, Emit, Evidence, Failure, FailureKind, Found, Key, Ledger, Limits, MemoryLedger,
+    Outcome, Pipeline, Plan, Reason, Record, Repeat, Run, RunOptions, Sink, TargetId, Write,
+    async_trait, map_fn,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// A label on something, which may be stuck on twice without harm.
+/// A label on something, and whether it must not be stuck on twice.
 #[derive(Clone, Serialize, Deserialize)]
-struct Label(u32);
+struct Label(u32, bool);
 
 impl Draft for Label {
     fn repeat(&self) -> Repeat {
-        Repeat::Safe
+        if self.1 { Repeat::Never } else { Repeat::Safe }
     }
 }
 
@@ -51,7 +51,7 @@ impl Sink<Label> for Labels {
     }
 
     async fn find(&self, _: &Doubt<Label>) -> Result<Found, Failure> {
-        Ok(Found::CannotTell)
+        Ok(Found::No(Evidence::Read))
     }
 
     fn limits(&self) -> Limits {
@@ -62,11 +62,18 @@ impl Sink<Label> for Labels {
 /// Runs as often as it takes to get rid of all answers, and says of each write whether its image was
 /// the first, and what is kept in the end.
 async fn follow<const N: usize>(answers: [Outcome; N]) -> (Vec<bool>, Option<serde_json::Value>) {
+    follow_as(answers, false).await
+}
+
+async fn follow_as<const N: usize>(
+    answers: [Outcome; N],
+    guarded: bool,
+) -> (Vec<bool>, Option<serde_json::Value>) {
     let (labels, ledger) = (Labels::default(), Arc::new(MemoryLedger::new()));
     labels.0.lock().unwrap().answers = answers.into();
     for run in 0..=N {
         let mapper = map_fn(move |_: Record<()>, out: &mut Emit<Label>| {
-            out.push(Label(u32::try_from(run).unwrap()));
+            out.push(Label(u32::try_from(run).unwrap(), guarded));
         });
         let source = ScriptedSource::new([(key(), ())]);
         let stage = Pipeline::new("labels", source, mapper, labels.clone());
@@ -124,4 +131,10 @@ async fn an_image_of_an_earlier_write_outlives_a_later_one_that_changed_nothing(
         let (first, kept) = follow([earlier.clone(), refused()]).await;
         assert_eq!((first, kept), (vec![true, false], Some(json!(0))), "{earlier:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_goes_when_a_look_says_that_nothing_was_written() {
+    let (first, kept) = follow_as([failed(FailureKind::InDoubt)], true).await;
+    assert_eq!((first, kept), (vec![true, true], Some(json!(1))), "as it stood before the second");
 }

@@ -100,9 +100,10 @@ impl Look {
 fn believable_at(evidence: Evidence, since: DateTime<Utc>, patience: &Patience) -> DateTime<Utc> {
     let wait = match evidence {
         Evidence::Read => patience.settle_after,
-        Evidence::Search => patience.settle_after + patience.lag_horizon,
+        Evidence::Search => patience.settle_after.saturating_add(patience.lag_horizon),
     };
-    since + chrono::TimeDelta::from_std(wait).unwrap_or(chrono::TimeDelta::MAX)
+    let wait = chrono::TimeDelta::from_std(wait).ok();
+    wait.and_then(|wait| since.checked_add_signed(wait)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[cfg(test)]

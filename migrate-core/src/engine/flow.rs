@@ -397,7 +397,9 @@ impl<'a, D: Draft> Flow<'a, D> {
     /// Counts failures in a row; says whether they mean that the destination is gone.
     fn is_gone(&self, failure: Option<&Failure>) -> bool {
         match failure.map(|failure| failure.kind) {
-            Some(FailureKind::NotDone | FailureKind::InDoubt) => self.run.failed_again(),
+            Some(FailureKind::NotDone | FailureKind::InDoubt) => {
+                self.run.failed_again(self.sink.limits().batch)
+            }
             Some(FailureKind::Gone | FailureKind::Stop) => false,
             None => {
                 self.run.answered();

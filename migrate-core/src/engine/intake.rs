@@ -154,6 +154,14 @@ impl<M> Intake<'_, M> {
         items
             .into_iter()
             .map(|item| match item {
+                Ok(record) if record.key.part_name().is_some() => {
+                    let what = "the key is that of a part, with a slash, and no record's";
+                    let remedy = "make keys by Key::new, which escapes slashes";
+                    let reason =
+                        Reason::new("part_key", what).remedy("author of the source", remedy);
+                    let (key, emit) = (record.key, Emit::default());
+                    Incoming { key, lane: None, emit, unreadable: Some(reason) }
+                }
                 Ok(record) => {
                     let (key, lane) = (record.key.clone(), record.lane.clone());
                     let mut emit = Emit::default();

@@ -385,6 +385,10 @@ impl<'a, D: Draft> Saga<'a, D> {
                 self.unit.doubted(&key);
                 self.unit.tries += 1;
                 void(&mut self.entry, &mut self.pending, &key);
+                if written(&self.entry, &key).is_none() {
+                    // Nor did it change anything that an image of is kept.
+                    self.pending.push(Change::VoidBefore { key });
+                }
                 if self.unit.tries >= self.times.patience.max_looks {
                     let message = "it was sent again and again, and never came about";
                     let reason = Reason::new("in_doubt_for_good", message).remedy(

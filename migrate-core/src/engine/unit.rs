@@ -100,10 +100,18 @@ impl<D: Draft> Unit<D> {
 
     /// Is the record in the ledger just as it is here, with nothing left to do?
     ///
-    /// What the destination refused or let wait counts too: trying it again, unchanged, would be
-    /// a write call on unchanged data.
+    /// What the destination refused counts too: trying it again, unchanged, would be a write call on
+    /// unchanged data. What waits for somebody does not, nor what was given up: the fingerprint is
+    /// then that of an earlier state, to which the record may have come back.
     pub(super) fn is_settled(&self, entry: &Entry) -> bool {
-        entry.fate.is_final() && entry.fingerprint == Some(self.fingerprint())
+        let code = entry.reason.as_ref().map_or("", |reason| reason.code.as_str());
+        let tried_again = match entry.fate {
+            Fate::Queued => true,
+            Fate::Dead => matches!(code, "gave_up" | "in_doubt_for_good"),
+            _ => false,
+        };
+        let is_final = entry.fate.is_final() && !tried_again;
+        is_final && entry.fingerprint == Some(self.fingerprint())
     }
 
     /// A write was in doubt, and a look has settled it.

@@ -199,7 +199,7 @@ impl<'a> Undoing<'a> {
                     self.run.answered();
                     heard
                 }
-                Err(failure) if self.run.failed_again() => {
+                Err(failure) if self.run.failed_again(1) => {
                     return Err(RunError::Gone(failure.message));
                 }
                 Err(failure) => Heard::Failed(failure),

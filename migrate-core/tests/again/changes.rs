@@ -97,3 +97,21 @@ async fn gone(ledger: &MemoryLedger) -> Vec<String> {
     vanished(ledger, "books", |entry| keys.push(entry.key.to_string())).await.unwrap();
     keys
 }
+
+/// An update that waited for somebody, and is not wanted any more: the record is as it was in place.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_queued_and_taken_back_waits_for_nobody() {
+    let (shelf, library, ledger) = (Shelf::of(10), Library::default(), Arc::default());
+    let options = RunOptions::default();
+    run(books(&shelf, &library), &ledger, &options).await.unwrap();
+    let title = library.lock().books["book:2"].title.clone();
+    library.lock().queued.insert(2);
+    shelf.put(2, "second edition", None);
+    run(books(&shelf, &library), &ledger, &options).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 1);
+    let writes = library.lock().writes;
+    shelf.put(2, &title, None);
+    run(books(&shelf, &library), &ledger, &options).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 0);
+    assert_eq!(library.lock().writes, writes, "it is in place already");
+}
