@@ -1,6 +1,7 @@
 //! From a page of the source to units: mapped, looked up, and what needs no write settled at once.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
@@ -32,6 +33,9 @@ pub(super) struct Intake<'a, M> {
     pub(super) to_come: ToCome,
     /// Are all others passed over? Then nothing is noted of the reading, which is no pass.
     pub(super) only_forced: bool,
+    /// What was looked up already: a source may deliver a key again on a later page, and no page of
+    /// a look-up is open or seen.
+    pub(super) looked_up: Mutex<BTreeSet<Key>>,
 }
 
 /// A record of a page on its way in.
@@ -69,7 +73,10 @@ impl<M> Intake<'_, M> {
         for (mut record, entry) in incoming.into_iter().zip(entries) {
             let forced = self.is_forced(entry.as_ref());
             let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
-            let passed_over = if self.only_forced { !forced } else { again };
+            let passed_over = match self.only_forced {
+                true => !forced || !self.looks_up(&record.key),
+                false => again,
+            };
             if passed_over || !met.insert(record.key.clone()) {
                 // Met by another way already in this pass, or not wanted.
                 continue;
@@ -138,6 +145,11 @@ impl<M> Intake<'_, M> {
         counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
         let page = OpenedPage { pass: self.pass, keys: new_keys, next: page.next, mark: page.mark };
         Ok(Load { page: (!self.only_forced).then_some(page), units })
+    }
+
+    /// Is this key looked up for the first time?
+    fn looks_up(&self, key: &Key) -> bool {
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
     }
 
     fn is_forced(&self, entry: Option<&Entry>) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::pin;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
@@ -143,6 +144,7 @@ where
             forced,
             to_come: ToCome::of(&self.kinds),
             only_forced: false,
+            looked_up: Mutex::default(),
         }
     }
 

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use migrate_core::ledger::{Ledger as _, Scan};
-use migrate_core::{Fate, Key, MemoryLedger, RunOptions, Selection};
+use migrate_core::{
+    Cursor, Estimate, Fate, Key, Lookup, MemoryLedger, Page, Pipeline, RunOptions, Selection,
+    Source, SourceError,
+};
 
-use crate::shelf::{Library, Shelf, books, looked_up_books, redrive, run, with_fate};
+use crate::shelf::{Library, Shelf, as_they_are, books, looked_up_books, redrive, run, with_fate};
 
 async fn with_trouble() -> (Shelf, Library, Arc<MemoryLedger>) {
     let (shelf, library, ledger) = (Shelf::of(10), Library::default(), Arc::default());
@@ -136,4 +141,40 @@ async fn a_stage_that_there_is_not() {
     let typo = Selection::all().of_stage("boks");
     let ended = plan.redrive(&run, &typo, &RunOptions::default()).await;
     assert!(matches!(ended, Err(migrate_core::RunError::NoStage(name)) if name == "boks"));
+}
+
+/// A source that delivers what is looked up on two pages each.
+struct Twice(Shelf);
+
+impl Lookup for Twice {
+    fn lookup(
+        &self,
+        keys: Vec<Key>,
+    ) -> BoxStream<'static, Result<Page<<Shelf as Source>::Record>, SourceError>> {
+        self.0.lookup(keys.clone()).chain(self.0.lookup(keys)).boxed()
+    }
+}
+
+impl Source for Twice {
+    type Record = <Shelf as Source>::Record;
+
+    fn read(
+        &self,
+        from: Option<Cursor>,
+    ) -> BoxStream<'static, Result<Page<Self::Record>, SourceError>> {
+        self.0.read(from)
+    }
+
+    fn estimate(&self) -> Estimate {
+        self.0.estimate()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_source_delivers_twice_is_tried_once() {
+    let (shelf, library, ledger) = with_trouble().await;
+    let stage = Pipeline::new("books", shelf.clone(), as_they_are(), library.clone())
+        .looked_up_in(Twice(shelf));
+    redrive(stage, &ledger, &Selection::all()).await;
+    assert_eq!(library.lock().writes, 4);
 }
