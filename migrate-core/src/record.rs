@@ -63,7 +63,8 @@ pub struct Unreadable {
 pub struct Page<T> {
     /// The records, in the source's order.
     pub items: Vec<Item<T>>,
-    /// Where reading goes on after this page; `None` with the last page.
+    /// Where reading goes on after this page; `None` with the last page, and only with that: a
+    /// source that ends after any other was cut off, and is not taken as read to its end.
     pub next: Option<Cursor>,
     /// Where a later reading begins that brings only what is new or has changed since this one
     /// began; `None` where the source cannot tell. The first mark of a reading counts.

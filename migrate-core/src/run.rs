@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Times;
 use crate::fate::{Fate, Tally};
-use crate::ledger::{Change, Ledger, LedgerError};
+use crate::ledger::{Change, Ledger, LedgerError, LedgerErrorKind};
 use crate::observe::{Event, Observer, Unobserved};
 
 /// What all stages of one run share. Cheap to clone.
@@ -135,9 +135,11 @@ impl Run {
         let clock = Clock::start();
         let begun_at = clock.now();
         let known = ledger.meta(SINCE).await?;
-        let known = known.and_then(|since| serde_json::from_value(since).ok());
         let migration_since = match known {
-            Some(since) => since,
+            Some(since) => serde_json::from_value(since).map_err(|_| {
+                let message = format!("`{SINCE}` of the ledger is no time; restore the ledger");
+                LedgerError::new(LedgerErrorKind::Corrupt, message)
+            })?,
             None => {
                 let value = Some(serde_json::Value::String(begun_at.to_rfc3339()));
                 ledger.commit(vec![Change::Meta { name: SINCE.into(), value }]).await?;
@@ -158,6 +160,13 @@ impl Run {
             settled: Arc::default(),
             stuck: Arc::default(),
         })
+    }
+
+    /// The same run, as it goes on now: whatever it sent before was sent before this moment, and
+    /// failures from before do not count any more.
+    pub(crate) fn begun_again(&self) -> Self {
+        let (begun_at, failures_in_row) = (self.clock.now(), Arc::default());
+        Self { begun_at, failures_in_row, ..self.clone() }
     }
 
     /// The ledger of this run.
@@ -250,6 +259,9 @@ pub struct Patience {
     pub max_looks: u32,
 }
 
+/// What is tried again is tried so often, however long it has failed.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+
 impl Default for Patience {
     /// A minute, five minutes, eight times.
     fn default() -> Self {
@@ -267,10 +279,18 @@ impl Patience {
         Self { settle_after, lag_horizon, ..Self::default() }
     }
 
+    /// How long anything waits at most before it is looked at again.
+    pub(crate) fn longest(&self) -> TimeDelta {
+        let longest = self.settle_after.saturating_add(self.lag_horizon).max(LOOK_AT_LEAST_EVERY);
+        // A patience without bounds is bounded by the years that a time can tell.
+        TimeDelta::from_std(longest).unwrap_or(TimeDelta::days(36_500))
+    }
+
     /// When to look again at something that was looked at `looks` times in vain: after one
     /// second, two, four, and so on to a minute.
     pub(crate) fn next_look(&self, now: DateTime<Utc>, looks: u32) -> DateTime<Utc> {
-        now + TimeDelta::seconds((1_i64 << looks.min(6)).min(60))
+        let pause = Duration::from_secs(1 << looks.min(6)).min(LOOK_AT_LEAST_EVERY);
+        now + TimeDelta::from_std(pause).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument as _;
@@ -178,8 +178,8 @@ impl<'a, D: Draft> Flow<'a, D> {
         &self,
         loads: impl Stream<Item = Result<Load<D>, RunError>> + Send,
     ) -> Result<(), RunError> {
+        let mut loads = Some(loads.boxed());
         let limits = self.sink.limits();
-        let mut loads = pin!(loads);
         let mut stopped = pin!(self.run.stop.stopped());
         let mut failure = None;
         let mut scheduler: Scheduler<Item<D>> = Scheduler::new(limits);
@@ -216,12 +216,20 @@ impl<'a, D: Draft> Flow<'a, D> {
                         batches.put(write);
                     }
                 }
-                load = loads.next(), if scheduler.wants_more() => match load {
+                load = next_of(&mut loads), if scheduler.wants_more() => match load {
                     None => scheduler.on(scheduler::Event::ReadToEnd),
                     Some(Ok(load)) => scheduler.on(self.loaded(load)),
                     Some(Err(error)) => {
+                        // What was read before a source went out of reach is brought to its end,
+                        // or one that often does would never get anywhere.
+                        let event = match &error {
+                            RunError::Source { .. } if error.is_passing() => {
+                                scheduler::Event::ReadToEnd
+                            }
+                            _ => scheduler::Event::Halt,
+                        };
                         failure.get_or_insert(error);
-                        scheduler.on(scheduler::Event::Halt);
+                        scheduler.on(event);
                     }
                 },
                 Some(job) = jobs.next() => {
@@ -252,6 +260,8 @@ impl<'a, D: Draft> Flow<'a, D> {
             }
             if scheduler.is_halted() {
                 self.halted.store(true, Ordering::Relaxed);
+                // What is being read is let go of, with all that it holds.
+                loads = None;
             }
         }
         failure.map_or(Ok(()), Err)
@@ -451,4 +461,9 @@ impl<'a, D: Draft> Flow<'a, D> {
     pub(super) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Relaxed) || self.run.stop.is_stopped()
     }
+}
+
+/// The next of a stream, if it was not let go of.
+async fn next_of<T>(stream: &mut Option<BoxStream<'_, T>>) -> Option<T> {
+    stream.as_mut()?.next().await
 }

@@ -1,6 +1,6 @@
 //! From a page of the source to units: mapped, looked up, and what needs no write settled at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::draft::Draft;
@@ -11,6 +11,7 @@ use crate::observe::Event;
 use crate::record::Page;
 use crate::redrive::Selection;
 use crate::run::Run;
+use crate::sink::TargetId;
 use crate::{Alias, Key};
 
 use super::RunError;
@@ -70,6 +71,7 @@ impl<M> Intake<'_, M> {
         let mut changes = Vec::new();
         let mut units = Vec::new();
         let mut counts = Vec::new();
+        let mut named: BTreeMap<Alias, Key> = BTreeMap::new();
         for (mut record, entry) in incoming.into_iter().zip(entries) {
             let forced = self.is_forced(entry.as_ref());
             let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
@@ -92,7 +94,7 @@ impl<M> Intake<'_, M> {
             let discovered = discoveries
                 .into_iter()
                 .map(|found| Change::Discover { list: found.list, item: found.item });
-            if let Some(fate) = self.decide(&record, entry.as_ref(), &mut changes).await? {
+            if let Some(fate) = self.decide(&record, entry.as_ref(), &named, &mut changes).await? {
                 counts.push(fate);
                 if let Some(lane) = record.lane {
                     let was_queued = entry.as_ref().is_some_and(|it| it.fate == Fate::Queued);
@@ -110,6 +112,7 @@ impl<M> Intake<'_, M> {
             let Incoming { key, lane, emit, .. } = record;
             let groups = self.groups && !emit.identities.is_empty();
             let names = names_of(&emit.identities, &emit.aliases);
+            named.extend(names.iter().map(|name| (*name, key.clone())));
             let mut unit = Unit::new(key, lane, emit.drafts, names, emit.notes)?;
             let settled = entry.as_ref().is_some_and(|entry| unit.is_settled(entry));
             if !groups && settled && !forced {
@@ -178,7 +181,8 @@ impl<M> Intake<'_, M> {
                     let (key, lane) = (record.key.clone(), record.lane.clone());
                     let mut emit = Emit::default();
                     self.mapper.map(record, &mut emit);
-                    Incoming { key, lane, emit, unreadable: None }
+                    let unreadable = written_twice(&emit.drafts);
+                    Incoming { key, lane, emit, unreadable }
                 }
                 Err(unreadable) => {
                     let reason = Reason::new(UNREADABLE, unreadable.reason).remedy(
@@ -218,12 +222,13 @@ impl<M> Intake<'_, M> {
         &self,
         record: &Incoming<D>,
         entry: Option<&Entry>,
+        named: &BTreeMap<Alias, Key>,
         changes: &mut Vec<Change>,
     ) -> Result<Option<Fate>, RunError> {
         let Some((fate, reason)) = verdict_of(record) else {
-            return match self.same_as(record).await? {
-                Some(other) => {
-                    changes.push(self.merged(record, &other));
+            return match self.same_as(record, named).await? {
+                Some((other, target)) => {
+                    changes.push(self.merged(record, &other, target));
                     let was = entry.is_some_and(|entry| entry.fate == Fate::Merged);
                     Ok(Some(if was { Fate::Unchanged } else { Fate::Merged }))
                 }
@@ -254,26 +259,37 @@ impl<M> Intake<'_, M> {
         Ok(Some(fate))
     }
 
-    /// Another record of this stage that this one is, met by another way.
-    async fn same_as<D>(&self, record: &Incoming<D>) -> Result<Option<Entry>, RunError> {
-        if record.emit.same_as.is_empty() {
+    /// Another record of this stage that this one is, met by another way: before this page, or
+    /// earlier in it, where it is `named`. Its object is told if it is known.
+    async fn same_as<D>(
+        &self,
+        record: &Incoming<D>,
+        named: &BTreeMap<Alias, Key>,
+    ) -> Result<Option<(Key, Option<TargetId>)>, RunError> {
+        let names = &record.emit.same_as;
+        if names.is_empty() {
             return Ok(None);
         }
-        let known = self.run.ledger.known_as(&record.emit.same_as).await?;
-        Ok(known
-            .into_iter()
-            .flatten()
-            .find(|other| other.stage == self.stage && other.key != record.key))
+        let known = self.run.ledger.known_as(names).await?.into_iter().flatten();
+        // Of two that were written as two, each stays itself.
+        let is_other = |it: &Entry| it.stage == self.stage && it.fate != Fate::Merged;
+        let known: Vec<Entry> = known.filter(is_other).collect();
+        if known.iter().any(|it| it.key == record.key) {
+            return Ok(None);
+        }
+        let other = known.into_iter().next().map(|it| (it.key, it.target));
+        let earlier = || names.iter().find_map(|name| named.get(name));
+        Ok(other.or_else(|| earlier().map(|key| (key.clone(), None))))
     }
 
-    fn merged<D>(&self, record: &Incoming<D>, other: &Entry) -> Change {
+    fn merged<D>(&self, record: &Incoming<D>, other: &Key, target: Option<TargetId>) -> Change {
         Change::Settle {
             key: record.key.clone(),
             stage: self.stage.to_owned(),
             fate: Fate::Merged,
             fingerprint: None,
-            target: other.target.clone(),
-            reason: Some(Reason::new("same_record", format!("it is {}", other.key))),
+            target,
+            reason: Some(Reason::new("same_record", format!("it is {other}"))),
             notes: record.emit.notes.clone(),
             attempts: 0,
             at: self.run.clock.now(),
@@ -302,6 +318,17 @@ impl<M> Intake<'_, M> {
             .map(|parked| parked.key)
             .collect())
     }
+}
+
+/// A record whose mapper makes two writes under one name is refused: one would pass for the other.
+fn written_twice<D>(drafts: &[(Option<String>, D)]) -> Option<Reason> {
+    let mut names = BTreeSet::new();
+    let (twice, _) = drafts.iter().find(|(name, _)| !names.insert(name.as_deref()))?;
+    let what = match twice {
+        Some(name) => format!("the mapper made two parts named `{name}` of it"),
+        None => "the mapper made two writes of it that are no part".to_owned(),
+    };
+    Some(Reason::new("part_twice", what).remedy("author of the mapper", "name each part apart"))
 }
 
 /// The fate of a record that needs no write, and why.

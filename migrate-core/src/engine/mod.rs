@@ -70,8 +70,8 @@ pub enum RunError {
         /// What does not add up.
         message: String,
     },
-    /// A draft cannot be written as JSON or read back.
-    #[error("a draft of `{key}` is not usable as JSON: {message}")]
+    /// The drafts of a record cannot be told apart, written as JSON or read back.
+    #[error("the drafts of `{key}` cannot be used: {message}")]
     Draft {
         /// The record.
         key: crate::Key,

@@ -31,6 +31,8 @@ impl<'a, D: Draft> Due<'a, D> {
     /// Everything that is due now, as units.
     pub(super) fn stream(&'a self) -> impl Stream<Item = Result<Load<D>, RunError>> + Send + 'a {
         let now = self.run.clock.now();
+        // What is due later than anything can be was parked by a clock that was ahead.
+        let horizon = now + self.run.patience.longest();
         stream::try_unfold((0, 0), move |(mut kind, mut after)| async move {
             loop {
                 let Some(why) = ORDER.get(kind) else { return Ok(None) };
@@ -41,7 +43,7 @@ impl<'a, D: Draft> Due<'a, D> {
                 };
                 let mut units = Vec::new();
                 for (_, parked) in rows {
-                    if parked.not_before <= now {
+                    if parked.not_before <= now || parked.not_before > horizon {
                         units.push(Unit::unpark(parked)?);
                     } else if let Some(lane) = parked.lane {
                         self.flow.hold_lane(lane, Hold::Waits);

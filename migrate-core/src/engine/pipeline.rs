@@ -115,7 +115,7 @@ where
         let (stage, estimate) = (self.name.as_str(), self.source.estimate());
         run.observer.observe(&Event::StageBegun { stage, estimate, done: state.keys });
         if !state.read {
-            let pages = self.source.read(state.cursor.clone());
+            let pages = to_the_end(self.source.read(state.cursor.clone()));
             let intake = self.intake(run, state.pass, forced);
             self.take(&intake, pages).await?;
             run.ledger.commit(vec![Change::Read { stage: self.name.clone() }]).await?;
@@ -292,6 +292,28 @@ where
         }
         Ok(())
     }
+}
+
+/// The same pages, with an error after them if they break off before the last one.
+fn to_the_end<T: Send + 'static>(
+    pages: BoxStream<'static, Result<Page<T>, SourceError>>,
+) -> BoxStream<'static, Result<Page<T>, SourceError>> {
+    let start = (pages, true);
+    stream::unfold(start, |(mut pages, unread)| async move {
+        match pages.next().await {
+            Some(page) => {
+                let unread = page.as_ref().map_or(true, |page| page.next.is_some());
+                Some((page, (pages, unread)))
+            }
+            None if unread => {
+                let message = "the source ended before its last page, which is the one without \
+                               a `next`: what follows is unknown";
+                Some((Err(SourceError::unavailable(message)), (stream::empty().boxed(), false)))
+            }
+            None => None,
+        }
+    })
+    .boxed()
 }
 
 /// The selected records of a stage, some at a time.

@@ -265,6 +265,8 @@ impl Plan {
         what: What<'_>,
     ) -> Result<RunEnd, RunError> {
         let order = self.order()?;
+        // What an earlier call left behind was surely sent before this one began.
+        let run = &run.begun_again();
         if let What::Redrive(Selection { stage: Some(stage), .. }) = what
             && !order.iter().any(|planned| planned.stage.name() == stage)
         {
@@ -389,6 +391,8 @@ async fn settle_in_rounds(
             }
             Next::Stuck => run.set_stuck(true),
             Next::Sleep(due) => {
+                // However far ahead a clock was that has been set back since.
+                let due = due.min(run.clock.now() + run.patience.longest());
                 run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
                 tokio::select! {
                     () = run.clock.sleep_until(due) => {}

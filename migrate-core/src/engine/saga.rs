@@ -192,12 +192,10 @@ impl<'a, D: Draft> Saga<'a, D> {
     /// Begins the next step, if there is one.
     fn step(&mut self, now: DateTime<Utc>) -> Action<D> {
         loop {
-            if self.halted {
-                return self.interrupted();
-            }
             let next = self.unit.next(self.from, &self.entry, self.wrote);
             let references = match &next {
                 Next::Nothing => return self.settle(now),
+                _ if self.halted => return self.interrupted(),
                 Next::Corrected { step, known } => {
                     let (key, fingerprint) = self.unit.steps[*step].named();
                     let known = Written { fingerprint, ..known.clone() };
@@ -233,10 +231,10 @@ impl<'a, D: Draft> Saga<'a, D> {
                 self.park(Parking::Parent, now, now, looks, now)
             }
             (Next::Doubt { key, intended_at }, References::Ready(resolved)) => {
-                self.look(key, intended_at, resolved)
+                self.look(key, intended_at, resolved, now)
             }
             (Next::Doubt { key, intended_at }, _) => {
-                let since = self.unit.doubt_since(intended_at, self.times.run_begun);
+                let since = self.unit.doubt_since(intended_at, self.times.run_begun, now);
                 let looks = self.unit.looks(Parking::Doubt);
                 let look = Look { since, asked_at: now, looks, gone: false };
                 let judgement =
@@ -349,11 +347,17 @@ impl<'a, D: Draft> Saga<'a, D> {
         }
     }
 
-    fn look(&mut self, key: Key, intended_at: DateTime<Utc>, resolved: Resolved) -> Action<D> {
+    fn look(
+        &mut self,
+        key: Key,
+        intended_at: DateTime<Utc>,
+        resolved: Resolved,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
         let Some((draft, fingerprint)) = self.unit.intended(&self.entry, &key) else {
             return self.interrupted();
         };
-        let since = self.unit.doubt_since(intended_at, self.times.run_begun);
+        let since = self.unit.doubt_since(intended_at, self.times.run_begun, now);
         let taken = targets_but(&self.entry, &key);
         self.awaiting = Awaiting::Answer { key: key.clone(), fingerprint, since };
         Action::Look(Box::new(Doubt { key, draft, resolved, intended_at, taken }))

@@ -76,6 +76,9 @@ impl<D: Draft> Unit<D> {
         let mut steps = Vec::with_capacity(drafts.len());
         for (part, draft) in drafts {
             let key = part_key(&root, part.as_deref());
+            if steps.iter().any(|step: &Step<D>| step.key == key) {
+                return Err(RunError::Draft { key, message: WRITTEN_TWICE.to_owned() });
+            }
             let fingerprint = fingerprint(&draft).map_err(|error| not_json(&key, &error))?;
             steps.push(Step { key, draft, fingerprint });
         }
@@ -187,10 +190,18 @@ impl<D: Draft> Unit<D> {
         &self,
         intended_at: DateTime<Utc>,
         run_begun: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> DateTime<Utc> {
         match self.waited {
-            // The doubt that was parked, unless the intent is a later one.
-            Some(Waited { why: Parking::Doubt, since, .. }) if intended_at <= since => since,
+            // The doubt that was parked, unless the intent is a later one, or the clock that told
+            // the time was ahead: then it was parked before this run began.
+            Some(Waited { why: Parking::Doubt, since, .. })
+                if intended_at <= since && since <= now =>
+            {
+                since
+            }
+            // Its process is gone, and its clock was ahead.
+            _ if intended_at > now => run_begun,
             // The process that sent it was gone before this run began.
             _ => run_begun.max(intended_at),
         }
@@ -225,6 +236,9 @@ impl<D: Draft> Step<D> {
         self.draft.repeat() == Repeat::Never
     }
 }
+
+/// What is wrong with a record that makes two writes under one key: one would pass for the other.
+pub(super) const WRITTEN_TWICE: &str = "two of its writes have one key";
 
 /// Was another write of the record made after this moment?
 fn later_than(entry: &Entry, key: &Key, at: DateTime<Utc>) -> bool {
@@ -385,11 +399,22 @@ mod tests {
     #[test]
     fn doubt_begins_with_the_newest_intent() {
         let mut unit = unit();
-        assert_eq!(unit.doubt_since(at(5), at(9)), at(9), "its process was gone by then");
-        assert_eq!(unit.doubt_since(at(12), at(9)), at(12));
+        assert_eq!(unit.doubt_since(at(5), at(9), at(20)), at(9), "its process was gone by then");
+        assert_eq!(unit.doubt_since(at(12), at(9), at(20)), at(12));
         unit.waited = Some(Waited { why: Parking::Doubt, since: at(7), looks: 3 });
-        assert_eq!(unit.doubt_since(at(5), at(9)), at(7), "parked by the process that sent it");
-        assert_eq!(unit.doubt_since(at(8), at(9)), at(9), "sent after that, by a process now gone");
+        assert_eq!(
+            unit.doubt_since(at(5), at(9), at(20)),
+            at(7),
+            "parked by the process that sent it"
+        );
+        assert_eq!(
+            unit.doubt_since(at(8), at(9), at(20)),
+            at(9),
+            "sent after that, by a process now gone"
+        );
+        let ahead = unit.doubt_since(at(5), at(3), at(6));
+        assert_eq!(ahead, at(5), "parked by a clock that was ahead: it was before this run");
+        assert_eq!(unit.doubt_since(at(8), at(3), at(6)), at(3), "sent by such a clock");
         assert_eq!((unit.looks(Parking::Doubt), unit.looks(Parking::Retry)), (3, 0));
     }
 }

@@ -6,9 +6,11 @@
     reason = "helpers of a test may fail it as well"
 )]
 
+mod broken;
 mod changes;
 mod moved;
 mod redrive;
 mod rounds;
+mod same_record;
 mod shelf;
 mod taken_back;
