@@ -405,7 +405,7 @@ impl<'a, D: Draft> Flow<'a, D> {
     }
 
     /// Counts failures in a row; says whether they mean that the destination is gone.
-    fn is_gone(&self, failure: Option<&Failure>) -> bool {
+    pub(super) fn is_gone(&self, failure: Option<&Failure>) -> bool {
         match failure.map(|failure| failure.kind) {
             Some(FailureKind::NotDone | FailureKind::InDoubt) => {
                 self.run.failed_again(self.sink.limits().batch)

@@ -1,5 +1,7 @@
 //! A last look for twins, at the end of a run, at every write that was in doubt on the way.
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::draft::Draft;
 use crate::ledger::{Change, Entry, Parked, Parking};
 use crate::sink::{Doubt, Failure, FailureKind, Found};
@@ -24,16 +26,16 @@ impl<D: Draft> Flow<'_, D> {
             let rows = ledger.parked(self.stage, Parking::LastLook, after, BATCH).await?;
             let Some((last, _)) = rows.last() else { return Ok(()) };
             after = *last;
-            for (_, parked) in rows {
-                if self.is_halted() {
-                    return Err(RunError::Interrupted);
-                }
-                self.look_again(parked).await?;
-            }
+            let looks = rows.into_iter().map(|(_, parked)| self.look_again(parked));
+            let at_once = self.sink.limits().in_flight;
+            stream::iter(looks).buffer_unordered(at_once).try_collect::<()>().await?;
         }
     }
 
     async fn look_again(&self, parked: Parked) -> Result<(), RunError> {
+        if self.is_halted() {
+            return Err(RunError::Interrupted);
+        }
         let key = parked.key.clone();
         let ledger = &self.run.ledger;
         let entry = ledger.entries(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
@@ -43,15 +45,17 @@ impl<D: Draft> Flow<'_, D> {
             let mut notes = entry.notes.clone();
             for key in &unit.doubted {
                 let Some(doubt) = self.doubt_again(&unit, &entry, key).await? else { continue };
-                match self.sink.find(&doubt).await {
+                let found = self.sink.find(&doubt).await;
+                let gone = self.is_gone(found.as_ref().err());
+                match found {
                     Ok(Found::Twins(twins)) if twins.len() > 1 => {
                         let note = twin_note(key, &twins);
                         if !notes.contains(&note) {
                             notes.push(note);
                         }
                     }
-                    Ok(_) => self.run.answered(),
-                    Err(Failure { kind: FailureKind::Gone, message }) => {
+                    Ok(_) => {}
+                    Err(Failure { kind, message }) if gone || kind == FailureKind::Gone => {
                         return Err(RunError::Gone(message));
                     }
                     Err(Failure { kind: FailureKind::Stop, message }) => {

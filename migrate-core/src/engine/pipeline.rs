@@ -115,7 +115,7 @@ where
         let (stage, estimate) = (self.name.as_str(), self.source.estimate());
         run.observer.observe(&Event::StageBegun { stage, estimate, done: state.keys });
         if !state.read {
-            let pages = to_the_end(self.source.read(state.cursor.clone()));
+            let pages = to_the_end(self.source.read(state.cursor.clone()), state.cursor.is_some());
             let intake = self.intake(run, state.pass, forced);
             self.take(&intake, pages).await?;
             run.ledger.commit(vec![Change::Read { stage: self.name.clone() }]).await?;
@@ -294,15 +294,17 @@ where
     }
 }
 
-/// The same pages, with an error after them if they break off before the last one.
+/// The same pages, with an error after them if they break off before the last one. `unread` says
+/// whether one must come: a source of nothing at all may bring no page.
 fn to_the_end<T: Send + 'static>(
     pages: BoxStream<'static, Result<Page<T>, SourceError>>,
+    unread: bool,
 ) -> BoxStream<'static, Result<Page<T>, SourceError>> {
-    let start = (pages, true);
+    let start = (pages, unread);
     stream::unfold(start, |(mut pages, unread)| async move {
         match pages.next().await {
             Some(page) => {
-                let unread = page.as_ref().map_or(true, |page| page.next.is_some());
+                let unread = page.as_ref().map_or(unread, |page| page.next.is_some());
                 Some((page, (pages, unread)))
             }
             None if unread => {

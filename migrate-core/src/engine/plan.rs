@@ -391,8 +391,6 @@ async fn settle_in_rounds(
             }
             Next::Stuck => run.set_stuck(true),
             Next::Sleep(due) => {
-                // However far ahead a clock was that has been set back since.
-                let due = due.min(run.clock.now() + run.patience.longest());
                 run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
                 tokio::select! {
                     () = run.clock.sleep_until(due) => {}

@@ -374,7 +374,10 @@ async fn add_archived(
                 continue;
             };
             let root = Key::from(it.key.as_str()).root();
-            let selected = !matches!(scope, Scope::Keys(keys) if !keys.contains(&root));
+            let selected = match scope {
+                Scope::Keys(keys) => keys.iter().any(|key| key.root() == root),
+                _ => true,
+            };
             if name != stage.name || !selected || stage.impossible.contains(&it) {
                 continue;
             }

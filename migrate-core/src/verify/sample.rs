@@ -59,7 +59,7 @@ impl Sampling {
                 }
             }
             for entry in lowest.into_values() {
-                chosen.objects.extend(entry.target);
+                chosen.objects.extend(entry.target.map(|target| (stage.clone(), target)));
                 chosen.keys.insert(entry.key);
             }
         }
@@ -71,7 +71,8 @@ impl Sampling {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chosen {
     keys: BTreeSet<Key>,
-    objects: BTreeSet<TargetId>,
+    /// Their objects, by stage: two stages may give different objects one id.
+    objects: BTreeSet<(String, TargetId)>,
 }
 
 impl Chosen {
@@ -82,9 +83,9 @@ impl Chosen {
     /// Is this record read back? A duplicate is for its object's sake: when the source is read
     /// again, another of those that share an object may come to stand for it.
     pub(super) fn contains(&self, entry: &Entry) -> bool {
-        let shares = entry.fate == Fate::Merged;
+        let shared = entry.target.clone().filter(|_| entry.fate == Fate::Merged);
         self.keys.contains(&entry.key)
-            || (shares && entry.target.as_ref().is_some_and(|it| self.objects.contains(it)))
+            || shared.is_some_and(|it| self.objects.contains(&(entry.stage.clone(), it)))
     }
 }
 

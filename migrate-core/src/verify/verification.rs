@@ -64,8 +64,8 @@ pub struct Verification {
     rules: Arc<BTreeMap<String, Normal>>,
     skew: TimeDelta,
     read: Arc<AtomicU64>,
-    /// The stages whose records were met.
-    stages: Arc<Mutex<BTreeSet<String>>>,
+    /// The stages that are not read back, as far as their records were met.
+    passed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl fmt::Debug for Verification {
@@ -81,6 +81,8 @@ const OF: &str = "verification";
 const CHECKED: &str = "verify_checked";
 const WRONG: &str = "verify_wrong";
 const MISMATCHES: &str = "verify_mismatches";
+/// The list of the stages that are not read back.
+const PASSED: &str = "verify_passed";
 
 /// Items that are read from the scratch ledger at once.
 const WINDOW: usize = 500;
@@ -115,8 +117,8 @@ impl Verification {
         }
         let chosen = Arc::new(sampling.choose(&*ledger).await?);
         let (rules, skew) = (Arc::default(), TimeDelta::seconds(60));
-        let (read, stages) = Default::default();
-        Ok(Self { ledger, scratch, chosen, rules, skew, read, stages })
+        let (read, passed) = Default::default();
+        Ok(Self { ledger, scratch, chosen, rules, skew, read, passed })
     }
 
     /// Compares a field of that name so, whatever the verifier says.
@@ -183,18 +185,31 @@ impl Verification {
         Ok(verified)
     }
 
-    fn meet(&self, stage: &str) {
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        if !stages.contains(stage) {
-            stages.insert(stage.to_owned());
+    /// Notes, durably, that a stage is not read back.
+    async fn pass(&self, stage: &str) -> Result<(), LedgerError> {
+        let passed = || self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        if passed().contains(stage) {
+            return Ok(());
         }
+        let (list, item) = (PASSED.to_owned(), stage.to_owned());
+        self.scratch.commit(vec![Change::Discover { list, item }]).await?;
+        passed().insert(stage.to_owned());
+        Ok(())
     }
 
-    /// Records with an object of their own, in the stages that were met.
+    /// Records with an object of their own, in all stages that are to be read back: also in those of
+    /// which the source has nothing any more.
     async fn in_place(&self) -> Result<u64, LedgerError> {
-        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut passed = BTreeSet::new();
+        each(&*self.scratch, PASSED, |stage| {
+            passed.insert(stage.to_owned());
+        })
+        .await?;
         let mut records = 0;
-        for stage in stages {
+        for stage in self.ledger.stages().await? {
+            if passed.contains(&stage) {
+                continue;
+            }
             let tally = self.ledger.tally(&stage).await?;
             let own = [Fate::Created, Fate::Updated, Fate::Unchanged];
             records += own.into_iter().map(|fate| tally.of(fate)).sum::<u64>();
@@ -212,7 +227,6 @@ impl Verification {
     ) -> Result<TargetId, Failure> {
         let known = self.known(key).await.map_err(|error| ledger_failed(&error))?;
         let Some((entry, object)) = known else { return Ok(TargetId::new(key.as_str())) };
-        self.meet(&entry.stage);
         let written = written(&entry, key);
         let target = written.as_ref().map_or(&object, |written| &written.target).clone();
         if (*self.chosen).as_ref().is_some_and(|chosen| !chosen.contains(&entry)) {
@@ -288,9 +302,13 @@ impl Verification {
         self.scratch.commit(changes).await
     }
 
-    /// The object that a write became, for references of the plan that is run again.
+    /// The object that a write became, for references of the plan that is run again. Its stage is
+    /// not read back.
     async fn target(&self, key: &Key) -> Result<TargetId, Failure> {
         let known = self.known(key).await.map_err(|error| ledger_failed(&error))?;
+        if let Some((entry, _)) = &known {
+            self.pass(&entry.stage).await.map_err(|error| ledger_failed(&error))?;
+        }
         let target = known
             .map(|(entry, object)| written(&entry, key).map_or(object, |written| written.target));
         Ok(target.unwrap_or_else(|| TargetId::new(key.as_str())))

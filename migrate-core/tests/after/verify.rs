@@ -345,6 +345,11 @@ async fn stages_that_are_passed_over_lead_to_the_real_objects() {
         entries[0].as_ref().and_then(|entry| entry.target.clone()).expect("an object")
     };
     assert_eq!(target(&known), target(&passed));
+    let again = Verification::begin(ledger.clone(), scratch, Sampling::All).await.expect("one");
+    for verification in [verification, again] {
+        let verified = verification.verified().await.expect("a result");
+        assert_eq!((verified.checked, verified.unread), (0, 0), "they were not to be read");
+    }
 }
 
 /// What the source has lost since cannot be mapped again, and is told instead of passed over.
@@ -353,13 +358,20 @@ async fn what_is_not_mapped_any_more_counts_as_unread() {
     let (desk, ledger) = (Account::desk(), self::ledger());
     let mut account = Account::sample();
     migrate(&account, &desk, &ledger).await.expect("a run");
-    account.threads.remove(0);
-    let scratch = self::ledger();
-    let verification =
-        Verification::begin(ledger, scratch.clone(), Sampling::All).await.expect("a beginning");
-    let run = begin(&scratch, StopSignal::new()).await.expect("a run");
-    let plan = account.plan(verification.sink(desk.clone()));
-    plan.run(&run, &RunOptions::default()).await.expect("an end");
-    let verified = verification.verified().await.expect("a result");
-    assert_eq!((verified.unread, verified.mismatches.len()), (1, 0));
+    // One of them, and then all.
+    for left in [2, 0] {
+        account.threads.truncate(left);
+        let lost = 3 - u64::try_from(account.threads.len()).expect("few");
+        let scratch = self::ledger();
+        let begin_on = || Verification::begin(ledger.clone(), scratch.clone(), Sampling::All);
+        let verification = begin_on().await.expect("a beginning");
+        let run = begin(&scratch, StopSignal::new()).await.expect("a run");
+        let plan = account.plan(verification.sink(desk.clone()));
+        plan.run(&run, &RunOptions::default()).await.expect("an end");
+        // Also to somebody who takes it up again.
+        for verification in [verification, begin_on().await.expect("the same")] {
+            let verified = verification.verified().await.expect("a result");
+            assert_eq!((verified.unread, verified.mismatches.len()), (lost, 0));
+        }
+    }
 }
