@@ -117,7 +117,8 @@ where
         if !state.read {
             let pages = to_the_end(self.source.read(state.cursor.clone()), state.cursor.is_some());
             let intake = self.intake(run, state.pass, forced);
-            self.take(&intake, pages).await?;
+            let pages = pages.map_err(|cause| self.unreadable(cause));
+            self.take(&intake, pages.boxed()).await?;
             run.ledger.commit(vec![Change::Read { stage: self.name.clone() }]).await?;
         }
         if let Some(grouping) = &self.grouping {
@@ -152,7 +153,7 @@ where
     async fn take(
         &self,
         intake: &Intake<'_, M>,
-        pages: BoxStream<'static, Result<Page<S::Record>, SourceError>>,
+        pages: BoxStream<'_, Result<Page<S::Record>, RunError>>,
     ) -> Result<(), RunError> {
         let run = intake.run;
         let mut flow = Flow::new(&self.name, run, &self.sink).forcing(intake.forced);
@@ -173,7 +174,6 @@ where
                 flow.hold_queued_lanes(|entry| entry.seen == intake.pass, &nothing).await?;
             }
         }
-        let pages = pages.map_err(|cause| RunError::Source { stage: self.name.clone(), cause });
         let flow = &flow;
         let open_among = |keys: &[Key]| flow.open_among(keys);
         let loads = pages.and_then(move |page| async move {
@@ -201,14 +201,18 @@ where
         let (stage, estimate) = (self.name.as_str(), Estimate::Unknown);
         run.observer.observe(&Event::StageBegun { stage, estimate, done: 0 });
         let intake = Intake { only_forced: true, ..self.intake(run, state.pass, Some(selection)) };
-        let mut keys = first;
-        while let Some(some) = keys {
-            self.take(&intake, lookup.lookup(some)).await?;
-            keys = selected.try_next().await?;
-        }
+        let pages = stream::iter(first).map(Ok).chain(selected).map_ok(|keys| {
+            let pages = lookup.lookup(keys);
+            pages.map_err(|cause| self.unreadable(cause))
+        });
+        self.take(&intake, pages.try_flatten().boxed()).await?;
         self.settle(run).await?;
         run.observer.observe(&Event::StageEnded { stage });
         Ok(())
+    }
+
+    fn unreadable(&self, cause: SourceError) -> RunError {
+        RunError::Source { stage: self.name.clone(), cause }
     }
 
     async fn hold_waiting_lanes(&self, run: &Run, flow: &Flow<'_, D>) -> Result<(), RunError> {

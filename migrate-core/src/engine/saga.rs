@@ -225,6 +225,9 @@ impl<'a, D: Draft> Saga<'a, D> {
                 self.write(step, known, correction, resolved, now)
             }
             (Next::Write { .. }, References::Queue(reason)) => self.queue(reason, now),
+            (Next::Write { .. }, References::Wait) if self.waits_for_its_parent() => {
+                self.end(Vec::new(), Ok(Ended::Parked))
+            }
             (Next::Write { .. }, References::Wait) => {
                 let looks = self.unit.looks(Parking::Parent) + 1;
                 // It is due as soon as anything has been settled that it may have waited for.
@@ -244,6 +247,12 @@ impl<'a, D: Draft> Saga<'a, D> {
             }
             (Next::Nothing | Next::Corrected { .. }, _) => self.interrupted(),
         }
+    }
+
+    /// Is it parked just as it would be parked now?
+    fn waits_for_its_parent(&self) -> bool {
+        let waited = self.unit.waited.is_some_and(|waited| waited.why == Parking::Parent);
+        waited && self.pending.is_empty() && !self.wrote
     }
 
     fn write(
