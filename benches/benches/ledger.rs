@@ -183,17 +183,10 @@ async fn restart(path: &Path, records: u64) {
 async fn parking(folder: &Path) {
     let ledger = open(&folder.join("parking.sqlite"));
     let parked = |n| {
-        Change::Park(Box::new(Parked {
-            key: contact(n),
-            stage: "contacts".into(),
-            lane: None,
-            why: Parking::Group,
-            since: time(n),
-            not_before: time(n),
-            looks: 0,
-            drafts: serde_json::json!([{ "name": format!("Person {n}"), "email": "p@example.com" }]),
-            notes: Vec::new(),
-        }))
+        let mut parked = Parked::new(contact(n), "contacts", Parking::Group, time(n));
+        let person = serde_json::json!({ "name": format!("Person {n}"), "email": "p@example.com" });
+        parked.drafts = serde_json::json!([person]);
+        Change::Park(Box::new(parked))
     };
     timed("20,000 records parked and unparked, 500 a commit", async {
         for first in (0..20_000).step_by(PAGE as usize) {

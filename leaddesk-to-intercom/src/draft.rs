@@ -185,17 +185,15 @@ impl Draft for ContactDraft {
 impl Draft for ConversationDraft {
     fn references(&self) -> Vec<Reference> {
         match self {
-            Self::Opening { contact, .. } => vec![Reference {
-                names: contact.clone(),
-                missing: Missing::Queue(queue::call_without_contact()),
-            }],
-            Self::Speaker { agent } => vec![Reference {
-                names: agent.clone(),
-                missing: Missing::Queue(queue::agent_without_teammate()),
-            }],
-            Self::Remark { agent, .. } => {
-                vec![Reference { names: agent.clone(), missing: Missing::Without }]
+            Self::Opening { contact, .. } => {
+                let missing = Missing::Queue(queue::call_without_contact());
+                vec![Reference::new(contact.clone(), missing)]
             }
+            Self::Speaker { agent } => {
+                let missing = Missing::Queue(queue::agent_without_teammate());
+                vec![Reference::new(agent.clone(), missing)]
+            }
+            Self::Remark { agent, .. } => vec![Reference::new(agent.clone(), Missing::Without)],
             Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
         }
     }

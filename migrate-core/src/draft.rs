@@ -53,11 +53,20 @@ pub enum Repeat {
 
 /// A reference from a draft to another object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reference {
     /// The names it may be known by, tried in order.
     pub names: Vec<Name>,
     /// What to do when it is not known.
     pub missing: Missing,
+}
+
+impl Reference {
+    /// A reference to the object behind the first of these names that leads anywhere, and what to
+    /// do when none does.
+    pub fn new(names: impl IntoIterator<Item = Name>, missing: Missing) -> Self {
+        Self { names: names.into_iter().collect(), missing }
+    }
 }
 
 /// A name by which a draft refers to another object.
@@ -101,6 +110,7 @@ pub trait Grouping<D>: Send + Sync {
 
 /// One record of a group, with the drafts its mapper made.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Member<D> {
     /// The record's key.
     pub key: Key,
@@ -109,6 +119,20 @@ pub struct Member<D> {
     pub in_place: bool,
     /// Its drafts: part name (`None` for the record itself) and draft.
     pub drafts: Vec<(Option<String>, D)>,
+}
+
+impl<D> Member<D> {
+    /// A record that has no object in the destination yet, with its drafts.
+    pub fn new(key: Key, drafts: impl IntoIterator<Item = (Option<String>, D)>) -> Self {
+        Self { key, in_place: false, drafts: drafts.into_iter().collect() }
+    }
+
+    /// The same record, which has an object in the destination or not.
+    #[must_use]
+    pub fn in_place(mut self, in_place: bool) -> Self {
+        self.in_place = in_place;
+        self
+    }
 }
 
 /// Drafts are people's data, so they are counted and not shown.

@@ -31,7 +31,7 @@ pub enum Fate {
 
 impl Fate {
     /// All fates, in the order reports use.
-    pub const ALL: [Fate; 10] = [
+    pub const ALL: &'static [Fate] = &[
         Fate::Created,
         Fate::Updated,
         Fate::Unchanged,
@@ -73,6 +73,7 @@ impl Fate {
 
 /// Why a record is where it is: for people, without a person's data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Reason {
     /// The queue, the rule or the error's code.
     pub code: String,

@@ -249,6 +249,7 @@ pub enum Verdict {
 
 /// Something that another stage's source should read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Discovery {
     /// The list it stands in.
     pub list: String,
@@ -258,6 +259,7 @@ pub struct Discovery {
 
 /// A loss that is no error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Note {
     /// What happened, as a short stable word such as `invalid_email`.
     pub code: String,

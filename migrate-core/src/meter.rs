@@ -91,7 +91,7 @@ impl Progress {
         let counts = self
             .stages
             .iter()
-            .flat_map(|stage| Fate::ALL.into_iter().map(|fate| (fate, stage.settled.of(fate))));
+            .flat_map(|stage| Fate::ALL.iter().copied().map(|fate| (fate, stage.settled.of(fate))));
         counts.for_each(|(fate, count)| all.add(fate, count));
         all
     }

@@ -43,11 +43,19 @@ pub type Item<T> = Result<Record<T>, Unreadable>;
 
 /// A row that could not be read. It is dead under [`Unreadable::key`], and the rest goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unreadable {
     /// The name it is reported by: `<file>:<record number>`, or the record's own key where known.
     pub key: Key,
     /// What is wrong with it, and what to do, without a person's data.
     pub reason: String,
+}
+
+impl Unreadable {
+    /// A row that is reported by this key, and what is wrong with it.
+    pub fn new(key: Key, reason: impl Into<String>) -> Self {
+        Self { key, reason: reason.into() }
+    }
 }
 
 /// Some records and the place to go on from once they are settled.

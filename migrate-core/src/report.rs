@@ -114,6 +114,7 @@ pub struct Verified {
 
 /// One field that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Mismatch {
     /// The record.
     pub key: String,
@@ -219,6 +220,10 @@ pub struct Standing {
 impl Standing {
     /// Reads it from a ledger. `calls` are the calls of each stage so far; `each` is shown every
     /// entry that is queued or dead.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
     pub async fn of(
         ledger: &dyn Ledger,
         stages: &[&str],
@@ -269,6 +274,10 @@ impl Standing {
 ///
 /// While a pass is under way, or when the last one read only what had changed, nobody knows, and
 /// none is shown.
+///
+/// # Errors
+///
+/// When the ledger cannot be read.
 pub async fn vanished(
     ledger: &dyn Ledger,
     stage: &str,

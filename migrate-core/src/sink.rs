@@ -31,6 +31,10 @@ pub trait Sink<D: Send + Sync + 'static>: Send + Sync {
     async fn write(&self, batch: Vec<Write<D>>);
 
     /// Looks whether a write of which the outcome is unknown took effect.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when it could not look: it looks again later, or the run stops.
     async fn find(&self, doubt: &Doubt<D>) -> Result<Found, Failure>;
 
     /// How much it takes at once.
@@ -90,7 +94,8 @@ impl Limits {
     }
 }
 
-/// The name of an object in the destination.
+/// The name of an object in the destination. It names one object in all of it: where ids are given
+/// out kind by kind, the kind goes into the name (`tag:7`), or objects of two kinds pass for one.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TargetId(String);
@@ -131,6 +136,14 @@ impl Resolved {
     /// Nothing but the record's own object.
     pub(crate) fn of_root(root: Option<Written>) -> Self {
         Self { root, ..Self::default() }
+    }
+
+    /// A name leads to this object.
+    pub(crate) fn insert(&mut self, name: Name, object: TargetId) {
+        match name {
+            Name::Key(key) => drop(self.keys.insert(key, object)),
+            Name::Alias(alias) => drop(self.aliases.insert(alias, object)),
+        }
     }
 
     /// The object behind a name, if it is known.
@@ -209,6 +222,33 @@ impl<D> fmt::Debug for Write<D> {
 }
 
 impl<D> Write<D> {
+    /// A write of which nothing is known yet, and where its receipt will come. What it remembers is
+    /// kept in the ledger.
+    pub(crate) fn new(
+        key: Key,
+        draft: D,
+        resolved: Resolved,
+        since: DateTime<Utc>,
+        ledger: Arc<dyn Ledger>,
+    ) -> (Self, oneshot::Receiver<Receipt>) {
+        let (spend, receipt) = oneshot::channel();
+        let (known_as, waited_for, state, kept) = (None, None, None, AtomicBool::new(false));
+        let receipt_to = Some(spend);
+        let write = Self {
+            key,
+            draft,
+            resolved,
+            known_as,
+            since,
+            waited_for,
+            state,
+            kept,
+            receipt: receipt_to,
+            ledger,
+        };
+        (write, receipt)
+    }
+
     /// It was created.
     pub fn created(self, id: TargetId) {
         self.spend(Outcome::Created(id));
@@ -219,17 +259,19 @@ impl<D> Write<D> {
         self.spend(Outcome::Updated(id));
     }
 
-    /// It was there as it should be; nothing was written.
+    /// It was there as it should be; no part of this write changed anything.
     pub fn unchanged(self, id: TargetId) {
         self.spend(Outcome::Unchanged(id));
     }
 
-    /// The destination refused it for good.
+    /// The destination refused it for good, and no part of this write changed anything: what is
+    /// half done is [in doubt](FailureKind::InDoubt).
     pub fn refused(self, reason: Reason) {
         self.spend(Outcome::Refused(reason));
     }
 
-    /// Somebody has to act before it can be written. Every later run tries again, so the sink
+    /// Somebody has to act before it can be written, and no part of this write changed anything.
+    /// Every later run tries again, so the sink
     /// should find out by reading whether somebody has; [`Write::waited_for`] says what for.
     pub fn queued(self, reason: Reason) {
         self.spend(Outcome::Queued(reason));
@@ -253,19 +295,10 @@ impl<D> Write<D> {
     where
         D: Clone,
     {
-        let (spend, receipt) = oneshot::channel();
-        let copy = Self {
-            key: self.key.clone(),
-            draft: self.draft.clone(),
-            resolved: self.resolved.clone(),
-            known_as: None,
-            since: self.since,
-            waited_for: self.waited_for.clone(),
-            state: None,
-            kept: AtomicBool::new(false),
-            receipt: Some(spend),
-            ledger: Arc::new(MemoryLedger::new()),
-        };
+        let (key, draft) = (self.key.clone(), self.draft.clone());
+        let nowhere = Arc::new(MemoryLedger::new());
+        let (mut copy, receipt) = Self::new(key, draft, self.resolved.clone(), self.since, nowhere);
+        copy.waited_for = self.waited_for.clone();
         let outcome = async { receipt.await.unwrap_or_else(|_| Receipt::dropped()).outcome };
         (copy, Box::pin(outcome))
     }
@@ -296,7 +329,9 @@ impl<D> Write<D> {
     /// when its receipt says that it surely changed nothing.
     ///
     /// # Errors
-    /// When the ledger fails: then nothing may be changed.
+    ///
+    /// When the ledger fails: then nothing may be changed, and the receipt is spent with a
+    /// [failure](Self::failed) of the kind [`NotDone`](FailureKind::NotDone).
     pub async fn remember(&self, before: Value) -> Result<bool, LedgerError> {
         if self.ledger.before(&self.key).await?.is_some() {
             return Ok(self.kept.load(Ordering::Relaxed));
@@ -329,6 +364,7 @@ pub enum Outcome {
 /// Why a write was not made, or why nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct Failure {
     /// What sort of failure.
     pub kind: FailureKind,
@@ -340,14 +376,15 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// Surely not executed, and worth another try later; the client has tried long enough.
+    /// Surely not executed, no part of it, and worth another try later; the client has tried long
+    /// enough.
     NotDone,
     /// It may have been executed, now or in a moment.
     InDoubt,
-    /// Surely not executed, since the destination cannot be reached at all: the run stops and can be
+    /// Surely not executed, no part of it, since the destination cannot be reached at all: the run stops and can be
     /// resumed.
     Gone,
-    /// Surely not executed, and the run must stop: access, plan or region is wrong.
+    /// Surely not executed, no part of it, and the run must stop: access, plan or region is wrong.
     Stop,
 }
 
@@ -360,6 +397,7 @@ impl Failure {
 
 /// A write of which the outcome is unknown.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Doubt<D> {
     /// Its key.
     pub key: Key,

@@ -23,7 +23,14 @@ pub trait Source: Send + Sync {
     /// What it delivers.
     type Record: Send + 'static;
 
-    /// The pages from `from` on, or all of them.
+    /// The pages from `from` on, or all of them. The last is the one without a
+    /// [`next`](Page::next): a stream that ends after any other counts as broken off.
+    ///
+    /// # Errors
+    ///
+    /// The stream ends with a [`SourceError`] where reading cannot go on. What came before it is
+    /// brought to its end where the source is only [out of reach](SourceErrorKind::Unavailable),
+    /// and the next run goes on after the last page.
     fn read(
         &self,
         from: Option<Cursor>,

@@ -42,7 +42,7 @@ impl Source for Numbers {
             .map(move |page| {
                 read.fetch_add(1, Ordering::Relaxed);
                 let items = (2 * page..2 * page + 2).map(|n| match n {
-                    6 => Err(Unreadable { key: Key::new("number", n), reason: "ragged".into() }),
+                    6 => Err(Unreadable::new(Key::new("number", n), "ragged")),
                     n => Ok(Record::new(Key::new("number", n), n as u64)),
                 });
                 let next = (page + 1 < PAGES).then(|| Cursor::new((page + 1).to_string()));

@@ -30,7 +30,7 @@ fn people() -> ScriptedSource<u32> {
     let rows = (0..7).map(|n| {
         let key = Key::new("person", n);
         match n {
-            3 => Err(Unreadable { key: Key::from("people.csv:3"), reason: "ragged".into() }),
+            3 => Err(Unreadable::new(Key::from("people.csv:3"), "ragged")),
             _ => Ok(Record::new(key, n)),
         }
     });

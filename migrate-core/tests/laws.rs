@@ -281,7 +281,7 @@ async fn law_6_a_thread_cut_off_goes_on_at_the_next_message() {
 async fn law_7_one_bad_record_stops_nobody_and_a_refused_run_stops_at_once() {
     let mut rows: Vec<_> =
         (1..=30).map(|n| Ok(Record::new(key(n), vec![text(&format!("{n}"))]))).collect();
-    rows[3] = Err(Unreadable { key: Key::from("records.csv:4"), reason: "ragged".into() });
+    rows[3] = Err(Unreadable::new(Key::from("records.csv:4"), "ragged"));
     let source = ScriptedSource::of(rows).pages_of(5);
     let (target, ledger) = (MemoryTarget::new(), Arc::new(MemoryLedger::new()));
     target.answer(key(2), Some(Outcome::Refused(Reason::new("invalid", "no"))));
@@ -435,17 +435,8 @@ async fn law_13_nothing_shown_holds_data() {
     emit.push(Private(vec![(true, secret.into())]));
     let record = Record::new(key(1), secret);
     let page = Page::new([Ok(record.clone())], None);
-    let mut parked = Parked {
-        key: key(1),
-        stage: "records".into(),
-        lane: Some(secret.into()),
-        why: Parking::Retry,
-        since: at,
-        not_before: at,
-        looks: 0,
-        drafts: secret.into(),
-        notes: Vec::new(),
-    };
+    let mut parked = Parked::new(key(1), "records", Parking::Retry, at);
+    (parked.lane, parked.drafts) = (Some(secret.into()), secret.into());
     let changes = vec![
         Change::Intent { key: key(1), stage: "records".into(), draft: Some(secret.into()), at },
         Change::Before { key: key(1), image: secret.into() },

@@ -144,8 +144,8 @@ impl ContactGrouping {
         self.join_campaigns(tags.values(), &mut fields);
 
         let contact = std::iter::once((None, ContactDraft::Contact(fields)));
-        let drafts = contact.chain(tags).chain(notes).collect();
-        Group::One { primary: Member { key: primary, in_place, drafts }, merged }
+        let drafts = contact.chain(tags).chain(notes);
+        Group::One { primary: Member::new(primary, drafts).in_place(in_place), merged }
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
         };
         let phones = phones.iter().map(|phone| (*phone).to_owned()).collect();
         Numbers::new(&Names::default()).put(phones, &mut fields);
-        Member { key, in_place: false, drafts: vec![(None, ContactDraft::Contact(fields))] }
+        Member::new(key, [(None, ContactDraft::Contact(fields))])
     }
 
     fn with(

@@ -193,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_read_is_told_once() {
-        let bad = Unreadable { key: Key::from("contacts.csv:1"), reason: "it is torn".into() };
+        let bad = Unreadable::new(Key::from("contacts.csv:1"), "it is torn");
         let filter = filter(LeadRule::All);
         let page = || {
             Page::new(

@@ -9,7 +9,6 @@ use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parked, Parking, PartState, Written};
 use crate::sink::TargetId;
 
-use super::parts::written;
 use super::saga::{Action, Saga};
 use super::{RunError, WAITING_FOR_PARENT};
 
@@ -59,7 +58,7 @@ impl<D: Draft> Saga<'_, D> {
         now: DateTime<Utc>,
     ) -> Action<D> {
         let target = root_target(&self.entry);
-        let root = written(&self.entry, &self.entry.key);
+        let root = self.entry.written(&self.entry.key).cloned();
         if let (None, Some((fate, reason))) = (&root, self.unit.verdict.clone()) {
             return self.end_as(fate, reason, None, now);
         }

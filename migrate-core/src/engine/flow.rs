@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, Stream, StreamExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use crate::Key;
@@ -24,7 +24,6 @@ use super::RunError;
 use super::batches::Batches;
 use super::ending::{End, Ended, place_in_lane};
 use super::lanes::Hold;
-use super::parts::written;
 use super::resolve::{ToCome, resolve};
 use super::saga::{self, Saga, Sending};
 use super::scheduler::{self, Scheduler, Ticket};
@@ -306,7 +305,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             }
             event = match saga.on(event, clock.now()) {
                 saga::Action::Resolve(references) => {
-                    let root = written(&saga.entry, &saga.entry.key);
+                    let root = saga.entry.written(&saga.entry.key).cloned();
                     saga::Event::Resolved(
                         resolve(run, references, root, self.to_come.as_ref()).await?,
                     )
@@ -374,23 +373,11 @@ impl<'a, D: Draft> Flow<'a, D> {
         sending: Sending<D>,
         outbox: Option<&mpsc::UnboundedSender<Write<D>>>,
     ) -> saga::Event {
-        let (spend, receipt) = oneshot::channel();
         let Sending { key, draft, resolved, known_as, since, waited_for } = sending;
         let span = tracing::debug_span!("migrate.write", %key);
         let ledger = Arc::clone(&self.run.ledger);
-        let (state, kept, spend) = (None, AtomicBool::new(false), Some(spend));
-        let write = Write {
-            key,
-            draft,
-            resolved,
-            known_as,
-            since,
-            waited_for,
-            state,
-            kept,
-            receipt: spend,
-            ledger,
-        };
+        let (mut write, receipt) = Write::new(key, draft, resolved, since, ledger);
+        (write.known_as, write.waited_for) = (known_as, waited_for);
         match outbox {
             // Whoever cannot be handed to the outbox any more is dropped, receipt and all.
             Some(outbox) => drop(outbox.send(write)),

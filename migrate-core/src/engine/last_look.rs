@@ -8,7 +8,7 @@ use crate::sink::{Doubt, Failure, FailureKind, Found};
 
 use super::RunError;
 use super::flow::Flow;
-use super::parts::{targets_but, written};
+use super::parts::targets_but;
 use super::resolve::{References, resolve};
 use super::saga::twin_note;
 use super::unit::Unit;
@@ -81,7 +81,7 @@ impl<D: Draft> Flow<'_, D> {
         key: &crate::Key,
     ) -> Result<Option<Doubt<D>>, RunError> {
         let Some(step) = unit.steps.iter().find(|step| &step.key == key) else { return Ok(None) };
-        let root = written(entry, &entry.key);
+        let root = entry.written(&entry.key).cloned();
         let References::Ready(resolved) =
             resolve(self.run, step.draft.references(), root, None).await?
         else {

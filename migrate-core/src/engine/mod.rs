@@ -29,6 +29,7 @@ mod window;
 
 pub use pipeline::Pipeline;
 pub use plan::{Plan, PlanError, RunEnd, RunOptions, Stage, Waiting};
+pub(crate) use resolve::{entries_of, sole};
 pub(crate) use saga::Times;
 
 use crate::ledger::{LedgerError, LedgerErrorKind};

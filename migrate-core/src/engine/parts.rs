@@ -4,28 +4,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::Key;
-use crate::ledger::{Change, Entry, Part, PartState, Written};
+use crate::ledger::{Change, Entry, Part, PartState};
 use crate::sink::TargetId;
-
-/// What a write under this key became before, whatever is going on with it now.
-pub(super) fn written(entry: &Entry, key: &Key) -> Option<Written> {
-    match entry.part(key).map(|part| &part.state) {
-        Some(PartState::Done(written)) => Some(written.clone()),
-        Some(PartState::Intended { known, .. }) => known.clone(),
-        None => None,
-    }
-}
 
 /// What the other writes of a record became.
 pub(super) fn targets_but(entry: &Entry, key: &Key) -> Vec<TargetId> {
     let others = entry.parts.iter().filter(|part| &part.key != key);
-    others.filter_map(|part| written(entry, &part.key)).map(|written| written.target).collect()
+    others.filter_map(|part| part.state.written()).map(|written| written.target.clone()).collect()
 }
 
 /// A time for one more write of a record that is later than those of all others: which came last
 /// must show even where the clock was set back, or is too coarse to tell.
 pub(super) fn after_all(entry: &Entry, now: DateTime<Utc>) -> DateTime<Utc> {
-    let times = entry.parts.iter().filter_map(|part| written(entry, &part.key));
+    let times = entry.parts.iter().filter_map(|part| part.state.written());
     match times.map(|written| written.at).max() {
         Some(last) => now.max(last + TimeDelta::microseconds(1)),
         None => now,
@@ -47,14 +38,14 @@ pub(super) fn intend(
     draft: Option<Value>,
     at: DateTime<Utc>,
 ) {
-    let known = written(entry, key);
+    let known = entry.written(key).cloned();
     set_part(entry, key, PartState::Intended { at, known, draft: draft.clone() });
     pending.push(Change::Intent { key: key.clone(), stage: stage.to_owned(), draft, at });
 }
 
 /// Takes back an intent, if there was one: its write surely did not take effect.
 pub(super) fn void(entry: &mut Entry, pending: &mut Vec<Change>, key: &Key) {
-    match written(entry, key) {
+    match entry.written(key).cloned() {
         Some(written) => set_part(entry, key, PartState::Done(written)),
         None => entry.parts.retain(|part| &part.key != key),
     }

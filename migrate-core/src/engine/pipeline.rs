@@ -28,7 +28,7 @@ use super::groups::Groups;
 use super::intake::Intake;
 use super::lanes::Hold;
 use super::parked::{Due, ORDER};
-use super::plan::{RunOptions, Stage, Waiting};
+use super::plan::{RunOptions, Stage, Waiting, sealed};
 use super::resolve::ToCome;
 
 /// Records that are looked up at once.
@@ -230,6 +230,8 @@ where
         Ok(())
     }
 }
+
+impl<S: Source, M, K, D> sealed::Sealed for Pipeline<S, M, K, D> {}
 
 #[async_trait]
 impl<S, M, K, D> Stage for Pipeline<S, M, K, D>

@@ -15,13 +15,14 @@ use crate::undo::Rollback;
 use super::RunError;
 use super::rounds::{Next, after_round};
 
-/// One stage of a migration, whatever it moves.
+/// One stage of a migration, whatever it moves: a [`Pipeline`](crate::Pipeline). It cannot be
+/// implemented elsewhere, since what it does between the calls is the engine's own affair.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no stage of a plan",
     note = "put a source, a mapper and a sink together in a `migrate_core::Pipeline`"
 )]
-pub trait Stage: Send + Sync {
+pub trait Stage: sealed::Sealed + Send + Sync {
     /// Its name, which is for ever: the ledger knows it by that.
     fn name(&self) -> &str;
 
@@ -42,8 +43,14 @@ pub trait Stage: Send + Sync {
     async fn finish(&self, run: &Run) -> Result<(), RunError>;
 }
 
+pub(super) mod sealed {
+    /// Keeps [`Stage`](super::Stage) to this crate.
+    pub trait Sealed {}
+}
+
 /// What waits in a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Waiting {
     /// How many records.
     pub records: u64,
@@ -201,6 +208,10 @@ impl Plan {
     }
 
     /// Checks names and order; gives the names in the order they run.
+    ///
+    /// # Errors
+    ///
+    /// A [`PlanError`] for two stages of one name, an unknown one, or a circle.
     pub fn check(&self) -> Result<Vec<&str>, PlanError> {
         Ok(self.order()?.into_iter().map(|planned| planned.stage.name()).collect())
     }
@@ -240,6 +251,12 @@ impl Plan {
 
     /// Runs the stages: each reads and writes what it can, then all wait together for what is in
     /// doubt. What a former run began is gone on with.
+    ///
+    /// # Errors
+    ///
+    /// A [`RunError`] when the run ended before its end. What was done is in the ledger, and a later
+    /// run goes on, or this one when it is called again; [`RunError::is_passing`] says whether
+    /// somebody has to act first.
     pub async fn run(&self, run: &Run, options: &RunOptions) -> Result<RunEnd, RunError> {
         self.go(run, options, What::Run).await
     }
@@ -249,6 +266,10 @@ impl Plan {
     /// nothing else. Others have to be read whole: that is a pass like any other, which brings what
     /// is new or has changed as well. What depends on the selected records is not tried again by itself: it is
     /// selected too, or follows in the next run.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
     pub async fn redrive(
         &self,
         run: &Run,

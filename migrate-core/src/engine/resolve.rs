@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::Key;
 use crate::draft::{Missing, Name, Reference};
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Entry, Ledger, Written};
+use crate::ledger::{Entry, Ledger, LedgerError, Written};
 use crate::run::Run;
 use crate::sink::{Resolved, TargetId};
 
@@ -68,10 +68,7 @@ pub(super) async fn resolve(
             }
         }
         match (met, reference.missing) {
-            (Met::Known(name, target), _) => match name {
-                Name::Key(key) => drop(resolved.keys.insert(key, target)),
-                Name::Alias(alias) => drop(resolved.aliases.insert(alias, target)),
-            },
+            (Met::Known(name, target), _) => resolved.insert(name, target),
             (Met::Unsettled(parent), Missing::Queue(_)) if run.is_stuck() => {
                 return Ok(References::Queue(waiting_for(&parent)));
             }
@@ -116,21 +113,29 @@ async fn meet(run: &Run, name: &Name) -> Result<Met, RunError> {
     if let Some(parent) = entries.iter().find(hopeful) {
         return Ok(Met::Unsettled(Box::new(parent.clone())));
     }
-    // A record that could not be updated is in place all the same.
-    let targets: BTreeSet<&TargetId> =
-        entries.iter().filter_map(|entry| entry.target.as_ref()).collect();
-    let without = entries.iter().filter(|entry| entry.target.is_none()).count();
-    Ok(match (targets.first(), targets.len() + without) {
-        (Some(target), 1) => Met::Known(name.clone(), (*target).clone()),
-        (None, 1) => match entries.into_iter().next() {
-            Some(parent) => Met::Waiting(Box::new(parent)),
-            None => Met::Nobody,
-        },
-        _ => Met::Nobody,
+    Ok(match sole(entries) {
+        // A record that could not be updated is in place all the same.
+        Some(Entry { target: Some(target), .. }) => Met::Known(name.clone(), target),
+        Some(parent) => Met::Waiting(Box::new(parent)),
+        None => Met::Nobody,
     })
 }
 
-async fn entries_of(ledger: &dyn Ledger, name: &Name) -> Result<Vec<Entry>, RunError> {
+/// The one of these records that they all stand for: the only one, or one of several that are one
+/// object.
+pub(crate) fn sole(entries: Vec<Entry>) -> Option<Entry> {
+    let targets: BTreeSet<&TargetId> =
+        entries.iter().filter_map(|entry| entry.target.as_ref()).collect();
+    let without = entries.iter().filter(|entry| entry.target.is_none()).count();
+    let is_sole = targets.len() + without == 1;
+    entries.into_iter().next().filter(|_| is_sole)
+}
+
+/// The records that a name leads to.
+pub(crate) async fn entries_of(
+    ledger: &dyn Ledger,
+    name: &Name,
+) -> Result<Vec<Entry>, LedgerError> {
     Ok(match name {
         Name::Key(key) => {
             ledger.entries(std::slice::from_ref(key)).await?.into_iter().flatten().collect()

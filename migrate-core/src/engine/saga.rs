@@ -17,7 +17,7 @@ use crate::{Fingerprint, Key};
 use super::RunError;
 use super::doubt::{Judgement, Look};
 use super::ending::{End, Ended};
-use super::parts::{after_all, intend, set_part, targets_but, void, written};
+use super::parts::{after_all, intend, set_part, targets_but, void};
 use super::resolve::References;
 use super::unit::{Next, Unit};
 
@@ -211,7 +211,7 @@ impl<'a, D: Draft> Saga<'a, D> {
                 }
             };
             if references.is_empty() {
-                let root = written(&self.entry, &self.entry.key);
+                let root = self.entry.written(&self.entry.key).cloned();
                 return self.resolved(next, References::Ready(Resolved::of_root(root)), now);
             }
             self.awaiting = Awaiting::References(next);
@@ -398,7 +398,7 @@ impl<'a, D: Draft> Saga<'a, D> {
                 self.unit.doubted(&key);
                 self.unit.tries += 1;
                 void(&mut self.entry, &mut self.pending, &key);
-                if written(&self.entry, &key).is_none() {
+                if self.entry.written(&key).is_none() {
                     // Nor did it change anything that an image of is kept.
                     self.pending.push(Change::VoidBefore { key });
                 }
@@ -434,7 +434,7 @@ impl<'a, D: Draft> Saga<'a, D> {
     fn done(&mut self, key: Key, written_now: Written, now: DateTime<Utc>) {
         let at = after_all(&self.entry, now);
         let Written { target, fingerprint, how, state, .. } = written_now;
-        let how = written(&self.entry, &key).map_or(how, |former| former.how.then(how));
+        let how = self.entry.written(&key).map_or(how, |former| former.how.then(how));
         if key == self.entry.key {
             self.entry.target = Some(target.clone());
         }

@@ -101,7 +101,7 @@ pub async fn export_with(
     let stages = ledger.stages().await?;
     for name in &stages {
         let (state, tally) = (ledger.stage(name).await?, ledger.tally(name).await?);
-        let tally = Fate::ALL.into_iter().map(|fate| (fate.name().to_owned(), tally.of(fate)));
+        let tally = Fate::ALL.iter().copied().map(|fate| (fate.name().to_owned(), tally.of(fate)));
         let tally = tally.map(|(fate, count)| (fate, Value::from(count))).collect();
         write(out, &Line::stage(name, &state, Value::Object(tally)))?;
     }
@@ -109,7 +109,7 @@ pub async fn export_with(
         entries(ledger, name, options, out).await?;
     }
     for name in &stages {
-        for why in Parking::ALL {
+        for &why in Parking::ALL {
             parked(ledger, name, why, options, out).await?;
         }
     }

@@ -40,6 +40,14 @@ pub use sqlite::{CheckReport, Problem, SqliteLedger};
 ///
 /// When `commit` has returned, its changes survive a crash, all of them or none. Reads see every
 /// commit that has returned. A ledger is locked for one run at a time where it is opened.
+///
+/// # Errors
+///
+/// Every call may fail, and the run stops: with [`Storage`](LedgerErrorKind::Storage) where a later
+/// run can go on when the disk or server answers again, with [`Corrupt`](LedgerErrorKind::Corrupt)
+/// where what was read is not what was written. After a failed `commit` nobody knows whether it was
+/// made; it was made whole or not at all. A [`Change`] that a ledger does not know is an error too,
+/// never passed over.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no ledger",
@@ -166,6 +174,7 @@ impl Proof {
 
 /// A write that was undone.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Past {
     /// The key of the write.
     pub key: Key,
@@ -175,6 +184,18 @@ pub struct Past {
     pub written: Written,
     /// When it was undone.
     pub undone_at: DateTime<Utc>,
+}
+
+impl Past {
+    /// A write under a key, in a stage, as it was when it was undone.
+    pub fn new(
+        key: Key,
+        stage: impl Into<String>,
+        written: Written,
+        undone_at: DateTime<Utc>,
+    ) -> Self {
+        Self { key, stage: stage.into(), written, undone_at }
+    }
 }
 
 /// What is known of one source key.
@@ -228,15 +249,28 @@ impl Entry {
     pub fn part(&self, key: &Key) -> Option<&Part> {
         self.parts.iter().find(|part| &part.key == key)
     }
+
+    /// What the write under a key became, whatever is going on with it now.
+    pub fn written(&self, key: &Key) -> Option<&Written> {
+        self.part(key)?.state.written()
+    }
 }
 
 /// What is known of one write.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Part {
     /// Its key, a part key or the record's own.
     pub key: Key,
     /// How far it got.
     pub state: PartState,
+}
+
+impl Part {
+    /// A write under a key that got so far.
+    pub fn new(key: Key, state: PartState) -> Self {
+        Self { key, state }
+    }
 }
 
 /// How far a write got.
@@ -257,8 +291,19 @@ pub enum PartState {
     Done(Written),
 }
 
+impl PartState {
+    /// What the write became, or a former one under its key while this one is under way.
+    pub fn written(&self) -> Option<&Written> {
+        match self {
+            Self::Done(written) => Some(written),
+            Self::Intended { known, .. } => known.as_ref(),
+        }
+    }
+}
+
 /// A write that is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Written {
     /// What it became.
     pub target: TargetId,
@@ -273,6 +318,21 @@ pub struct Written {
     pub state: Option<Fingerprint>,
     /// When it was last done.
     pub at: DateTime<Utc>,
+}
+
+impl Written {
+    /// A write that became this object in this way, at that time. The fingerprint is that of its
+    /// draft.
+    pub fn new(target: TargetId, fingerprint: Fingerprint, how: How, at: DateTime<Utc>) -> Self {
+        Self { target, fingerprint, how, state: None, at }
+    }
+
+    /// The same, with a digest of what stood in the destination after it.
+    #[must_use]
+    pub fn state(mut self, state: Option<Fingerprint>) -> Self {
+        self.state = state;
+        self
+    }
 }
 
 /// How an object of the destination came about.
@@ -303,6 +363,7 @@ impl How {
 
 /// A record that waits.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Parked {
     /// The record.
     pub key: Key,
@@ -322,6 +383,24 @@ pub struct Parked {
     pub drafts: Value,
     /// What was left behind of it.
     pub notes: Vec<Note>,
+}
+
+impl Parked {
+    /// A record of a stage that waits for this since then, in no lane, and may be looked at again
+    /// at once. Drafts, notes and the rest are added to it.
+    pub fn new(key: Key, stage: impl Into<String>, why: Parking, since: DateTime<Utc>) -> Self {
+        Self {
+            key,
+            stage: stage.into(),
+            lane: None,
+            why,
+            since,
+            not_before: since,
+            looks: 0,
+            drafts: Value::Null,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// What a parked record waits for.
@@ -349,7 +428,7 @@ pub enum Parking {
 
 impl Parking {
     /// All of them.
-    pub const ALL: [Parking; 7] = [
+    pub const ALL: &'static [Parking] = &[
         Parking::Group,
         Parking::Doubt,
         Parking::Parent,

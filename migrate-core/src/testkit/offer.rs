@@ -1,7 +1,6 @@
 //! [`Sample`]: a draft as the engine would offer it to a sink, and [`Answer`]: what comes back.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -45,10 +44,7 @@ impl<D: Draft> Sample<D> {
     /// The same, with a reference that leads to this object.
     #[must_use]
     pub fn leading_to(mut self, name: Name, object: TargetId) -> Self {
-        match name {
-            Name::Key(key) => drop(self.resolved.keys.insert(key, object)),
-            Name::Alias(alias) => drop(self.resolved.aliases.insert(alias, object)),
-        }
+        self.resolved.insert(name, object);
         self
     }
 
@@ -68,19 +64,10 @@ impl<D: Draft> Sample<D> {
 
     /// The write, and the answer that its receipt will give.
     pub fn offer(&self) -> (Write<D>, Answer) {
-        let (receipt, answer) = oneshot::channel();
-        let write = Write {
-            key: self.key.clone(),
-            draft: self.draft.clone(),
-            resolved: self.resolved.clone(),
-            known_as: self.known_as.clone(),
-            since: Utc::now(),
-            waited_for: None,
-            state: None,
-            kept: AtomicBool::new(false),
-            receipt: Some(receipt),
-            ledger: Arc::new(MemoryLedger::new()),
-        };
+        let (key, draft) = (self.key.clone(), self.draft.clone());
+        let ledger = Arc::new(MemoryLedger::new());
+        let (mut write, answer) = Write::new(key, draft, self.resolved.clone(), Utc::now(), ledger);
+        write.known_as = self.known_as.clone();
         (write, Answer(answer))
     }
 

@@ -25,7 +25,7 @@ pub(super) enum Approach {
 
 /// What is to be taken back of a record, by its entry with all its parts, and by what it waits for.
 pub(super) fn approach(entry: &Entry, parked: Option<Parking>) -> Approach {
-    let root = entry.part(&entry.key).and_then(|part| written(&part.state));
+    let root = entry.written(&entry.key);
     // Whatever is in doubt of it goes with the object.
     if let Some(root) = root.filter(|root| root.how == How::Created) {
         return Approach::Whole(root.clone());
@@ -44,7 +44,7 @@ pub(super) fn approach(entry: &Entry, parked: Option<Parking>) -> Approach {
         return Approach::Doubt(vec![entry.key.clone()]);
     }
     let changed = entry.parts.iter().rev().filter_map(|part| {
-        let written = written(&part.state).filter(|written| written.how != How::Unchanged)?;
+        let written = part.state.written().filter(|written| written.how != How::Unchanged)?;
         Some((part.key.clone(), written.clone()))
     });
     // The parts first, the last of them before the others, then the object they hang on.
@@ -61,14 +61,6 @@ fn is_under_way(entry: &Entry, parked: Option<Parking>) -> bool {
         Fate::Dead => gave_up,
         fate if fate.is_final() => false,
         _ => !matches!(parked, Some(Parking::Group | Parking::Parent | Parking::Lane)),
-    }
-}
-
-/// What a write became, as far as anybody knows.
-pub(super) fn written(state: &PartState) -> Option<&Written> {
-    match state {
-        PartState::Done(written) => Some(written),
-        PartState::Intended { known, .. } => known.as_ref(),
     }
 }
 

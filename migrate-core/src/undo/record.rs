@@ -10,7 +10,7 @@ use crate::run::Run;
 use crate::sink::{FailureKind, TargetId};
 use crate::{Fingerprint, Key};
 
-use super::decide::{Act, Approach, Attempt, End, Heard, approach, written};
+use super::decide::{Act, Approach, Attempt, End, Heard, approach};
 use super::report::Ended;
 use super::rollback::{ARCHIVED, Undone, Work};
 use super::{Left, Made, Undo, removes};
@@ -90,7 +90,7 @@ impl<'a> Undoing<'a> {
             Approach::Doubt(keys) => {
                 let mut ended = Ended::of(Undone::Kept);
                 for key in keys {
-                    let state = entry.part(&key).and_then(|part| written(&part.state));
+                    let state = entry.written(&key);
                     let object = state.or(root_of(entry)).map(|known| known.target.to_string());
                     ended.leave(&key, object, in_doubt());
                 }
@@ -227,7 +227,7 @@ impl<'a> Undoing<'a> {
         }
         let others = entry.parts.iter().filter(|part| part.key != *key);
         made.parts = others
-            .filter_map(|part| Some((part.key.clone(), self::written(&part.state)?.target.clone())))
+            .filter_map(|part| Some((part.key.clone(), part.state.written()?.target.clone())))
             .collect();
         Ok(made)
     }
@@ -305,7 +305,7 @@ impl<'a> Undoing<'a> {
 }
 
 fn root_of(entry: &Entry) -> Option<&Written> {
-    entry.part(&entry.key).and_then(|part| written(&part.state))
+    entry.written(&entry.key)
 }
 
 /// The object of a record, also when its own write was undone and a part is left on it.

@@ -83,6 +83,17 @@ impl<D: Send + Sync + 'static, V: Verify<D> + ?Sized> Verify<D> for Arc<V> {
     }
 }
 
+#[async_trait]
+impl<D: Send + Sync + 'static, V: Verify<D> + ?Sized> Verify<D> for Box<V> {
+    async fn read_back(&self, check: &Check<D>) -> Result<ReadBack, Failure> {
+        (**self).read_back(check).await
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+}
+
 /// A draft that was written, with what the migration's ledger knows of it.
 #[derive(Clone)]
 #[non_exhaustive]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::draft::Draft;
 use crate::fate::Fate;
-use crate::ledger::{Change, Entry, How, Ledger, LedgerError, LedgerErrorKind, PartState, Written};
+use crate::ledger::{Change, Entry, How, Ledger, LedgerError, LedgerErrorKind, Written};
 use crate::report::{Mismatch, Verified};
 use crate::sink::{Doubt, Failure, FailureKind, Found, Limits, Sink, TargetId, Write};
 use crate::{Fingerprint, Key};
@@ -227,7 +227,7 @@ impl Verification {
     ) -> Result<TargetId, Failure> {
         let known = self.known(key).await.map_err(|error| ledger_failed(&error))?;
         let Some((entry, object)) = known else { return Ok(TargetId::new(key.as_str())) };
-        let written = written(&entry, key);
+        let written = entry.written(key).cloned();
         let target = written.as_ref().map_or(&object, |written| &written.target).clone();
         if (*self.chosen).as_ref().is_some_and(|chosen| !chosen.contains(&entry)) {
             return Ok(target);
@@ -277,7 +277,7 @@ impl Verification {
         written: Option<Written>,
     ) -> Result<Check<D>, LedgerError> {
         // What stands for a duplicate is the object it shares, which is another record's own.
-        let root = self::written(entry, &entry.key).filter(|_| entry.fate != Fate::Merged);
+        let root = entry.written(&entry.key).filter(|_| entry.fate != Fate::Merged).cloned();
         let resolved = resolve(&*self.ledger, draft, root).await?;
         let before = match &written {
             Some(written) if written.how == How::Updated => self.ledger.before(key).await?,
@@ -309,8 +309,9 @@ impl Verification {
         if let Some((entry, _)) = &known {
             self.pass(&entry.stage).await.map_err(|error| ledger_failed(&error))?;
         }
-        let target = known
-            .map(|(entry, object)| written(&entry, key).map_or(object, |written| written.target));
+        let target = known.map(|(entry, object)| {
+            entry.written(key).map_or(object, |written| written.target.clone())
+        });
         Ok(target.unwrap_or_else(|| TargetId::new(key.as_str())))
     }
 }
@@ -386,17 +387,9 @@ fn answer<D>(write: Write<D>, target: Result<TargetId, Failure>) {
     }
 }
 
-/// What a write became, as far as anybody knows.
-fn written(entry: &Entry, key: &Key) -> Option<Written> {
-    match &entry.part(key)?.state {
-        PartState::Done(written) => Some(written.clone()),
-        PartState::Intended { known, .. } => known.clone(),
-    }
-}
-
 /// When the migration last wrote any of a record.
 fn last_written(entry: &Entry) -> Option<chrono::DateTime<chrono::Utc>> {
-    entry.parts.iter().filter_map(|part| written(entry, &part.key)).map(|it| it.at).max()
+    entry.parts.iter().filter_map(|part| part.state.written()).map(|it| it.at).max()
 }
 
 fn ledger_failed(error: &LedgerError) -> Failure {

@@ -29,10 +29,10 @@ pub(crate) enum Item {
 impl Draft for Item {
     fn references(&self) -> Vec<Reference> {
         match self {
-            Self::Opening { person, .. } => vec![Reference {
-                names: vec![Name::Key(person.clone())],
-                missing: Missing::Queue(Reason::new("without_person", "nobody of that id")),
-            }],
+            Self::Opening { person, .. } => {
+                let missing = Missing::Queue(Reason::new("without_person", "nobody of that id"));
+                vec![Reference::new([Name::Key(person.clone())], missing)]
+            }
             _ => Vec::new(),
         }
     }

@@ -22,9 +22,9 @@ pub(crate) struct Book {
 
 impl Draft for Book {
     fn references(&self) -> Vec<Reference> {
-        let names = self.sequel_of.iter().map(|n| Name::Key(Key::new("book", n))).collect();
+        let Some(first) = self.sequel_of else { return Vec::new() };
         let missing = Missing::Queue(Reason::new("no_first_part", "there is no such book"));
-        if self.sequel_of.is_some() { vec![Reference { names, missing }] } else { Vec::new() }
+        vec![Reference::new([Name::Key(Key::new("book", first))], missing)]
     }
 
     fn repeat(&self) -> Repeat {

@@ -54,7 +54,7 @@ pub fn thread(n: u64) -> Key {
 }
 
 fn unreadable<T>(file: &str, n: u64) -> Item<T> {
-    Err(Unreadable { key: Key::from(format!("{file}:{n}")), reason: "ragged".into() })
+    Err(Unreadable::new(Key::from(format!("{file}:{n}")), "ragged"))
 }
 
 impl Data {

@@ -39,9 +39,7 @@ impl Calls {
             match got {
                 Got::Record(call) => items.push(Ok(Record::new(keys::call(id), call))),
                 Got::Missing => self.findings.add(self.ids.missing(), 1),
-                Got::Unreadable(reason) => {
-                    items.push(Err(Unreadable { key: keys::call(id), reason }))
-                }
+                Got::Unreadable(reason) => items.push(Err(Unreadable::new(keys::call(id), reason))),
             }
         }
         let next = batch.next.map(|at| match feed.stamp() {

@@ -97,7 +97,7 @@ impl Contacts {
                 Got::Missing => {
                     self.findings.add("contacts of calling lists were gone when they were read", 1)
                 }
-                Got::Unreadable(reason) => items.push(Err(Unreadable { key, reason })),
+                Got::Unreadable(reason) => items.push(Err(Unreadable::new(key, reason))),
             }
         }
         let last = ids.last().copied().filter(|_| start + ids.len() < index.ids.len());

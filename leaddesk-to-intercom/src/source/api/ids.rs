@@ -115,9 +115,10 @@ impl Feed {
                 *after = found.last().map_or(*after, |(row, _)| *row);
                 let next = (found.len() == limit).then_some(*after);
                 let ids = found.into_iter().map(|(row, id)| {
-                    id.parse().map_err(|_| Unreadable {
-                        key: Key::new(*list, format_args!("met:{row}")),
-                        reason: "a contact names a last call whose id is no number".into(),
+                    id.parse().map_err(|_| {
+                        let key = Key::new(*list, format_args!("met:{row}"));
+                        let reason = "a contact names a last call whose id is no number";
+                        Unreadable::new(key, reason)
                     })
                 });
                 Ok(Batch { ids: ids.collect(), next })
@@ -130,9 +131,10 @@ impl Feed {
                     let text = String::from_utf8_lossy(&text);
                     let text = text.trim().trim_start_matches('\u{feff}');
                     if !text.is_empty() && !text.starts_with('#') {
-                        ids.push(text.parse().map_err(|_| Unreadable {
-                            key: Key::from(format!("{name}:{line}")),
-                            reason: "the line is no call id; write one whole number a line".into(),
+                        ids.push(text.parse().map_err(|_| {
+                            let key = Key::from(format!("{name}:{line}"));
+                            let reason = "the line is no call id; write one whole number a line";
+                            Unreadable::new(key, reason)
                         }));
                     }
                 }

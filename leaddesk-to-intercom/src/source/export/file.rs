@@ -84,7 +84,7 @@ impl<B, T> Pages<T> for OpenFile<B, T> {
             next = Some(Cursor::new(format!("{}:{}", row.next.byte, row.next.record)));
             items.push(match row.body {
                 Ok(body) => Ok((self.record)(body)),
-                Err(bad) => Err(Unreadable { key: key_of(&bad), reason: bad.reason }),
+                Err(bad) => Err(Unreadable::new(key_of(&bad), bad.reason)),
             });
         }
         let next = next.filter(|_| items.len() == PAGE);

@@ -50,7 +50,7 @@ pub(super) async fn settling(ledger: &dyn Ledger) {
     };
     assert_eq!(entry(ledger, &contact(1)).await, Some(expected));
 
-    for fate in Fate::ALL {
+    for &fate in Fate::ALL {
         ledger.commit(vec![settle(contact(fate.name()), fate)]).await.unwrap();
         assert_eq!(entry(ledger, &contact(fate.name())).await.unwrap().fate, fate);
     }
@@ -251,7 +251,7 @@ pub(super) async fn parking(ledger: &dyn Ledger) {
     assert_eq!(ledger.parked("contacts", Parking::Retry, 0, 9).await.unwrap(), []);
     ledger.commit(vec![Change::Unpark { key: contact(1) }]).await.unwrap();
 
-    for why in Parking::ALL {
+    for &why in Parking::ALL {
         ledger.commit(vec![park(1, why)]).await.unwrap();
         let rows = ledger.parked("contacts", why, 0, 9).await.unwrap();
         assert_eq!(rows.len(), 1, "{}", why.name());

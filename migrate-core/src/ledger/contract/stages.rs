@@ -54,16 +54,16 @@ pub(super) async fn pages(ledger: &dyn Ledger) {
 pub(super) async fn tallies(ledger: &dyn Ledger) {
     assert_eq!(ledger.tally("contacts").await.unwrap().total(), 0);
     let mut changes: Vec<_> =
-        Fate::ALL.into_iter().map(|fate| settle(contact(fate.name()), fate)).collect();
+        Fate::ALL.iter().copied().map(|fate| settle(contact(fate.name()), fate)).collect();
     changes.push(settle(contact("late"), Fate::Created));
     changes.push(intent(contact("begun"), 1));
-    let mut seen: Vec<_> = Fate::ALL.into_iter().map(|fate| contact(fate.name())).collect();
+    let mut seen: Vec<_> = Fate::ALL.iter().copied().map(|fate| contact(fate.name())).collect();
     changes.push(page(1, &[contact("late")], None));
     changes.push(page(2, &seen, None));
     ledger.commit(changes).await.unwrap();
 
     let tally = ledger.tally("contacts").await.unwrap();
-    for fate in Fate::ALL {
+    for &fate in Fate::ALL {
         let expected = if matches!(fate, Fate::Created | Fate::Pending) { 2 } else { 1 };
         assert_eq!(tally.of(fate), expected, "{}", fate.name());
     }

@@ -65,7 +65,7 @@ pub(super) trait Columns {
 impl Columns for Row<'_> {
     fn fate(&self, column: &str) -> Result<Fate> {
         let code: i64 = self.get(column)?;
-        Fate::ALL.into_iter().find(|fate| fate_code(*fate) == code).ok_or_else(|| odd(column))
+        Fate::ALL.iter().copied().find(|fate| fate_code(*fate) == code).ok_or_else(|| odd(column))
     }
 
     fn how(&self, column: &str) -> Result<How> {
@@ -74,7 +74,11 @@ impl Columns for Row<'_> {
 
     fn parking(&self, column: &str) -> Result<Parking> {
         let code: i64 = self.get(column)?;
-        Parking::ALL.into_iter().find(|why| parking_code(*why) == code).ok_or_else(|| odd(column))
+        Parking::ALL
+            .iter()
+            .copied()
+            .find(|why| parking_code(*why) == code)
+            .ok_or_else(|| odd(column))
     }
 
     fn time(&self, column: &str) -> Result<DateTime<Utc>> {

@@ -53,7 +53,7 @@ pub(super) fn proof(db: &Connection, stage: &str, pass: u32) -> Result<Proof> {
     let mut proof = Proof::default();
     let Some(stage) = find_stage(db, stage)? else { return Ok(proof) };
     let mut select = db.prepare_cached("SELECT * FROM entry WHERE stage = ?1 AND fate = ?2")?;
-    for fate in Fate::ALL.into_iter().filter(|fate| fate.is_final()) {
+    for fate in Fate::ALL.iter().copied().filter(|fate| fate.is_final()) {
         let mut rows = select.query([stage.id, fate_code(fate)])?;
         while let Some(row) = rows.next()? {
             verify(Table::Entry, row)?;
@@ -102,7 +102,7 @@ fn rows(db: &Connection, stage: i64, scan: &Scan, after: Option<i64>) -> Result<
     let after = after.unwrap_or(if scan.newest_first { i64::MAX } else { 0 });
     let chunk = scan.limit.min(CHUNK);
     let mut all = Vec::new();
-    for fate in Fate::ALL.into_iter().filter(|fate| scan.fate.is_none_or(|it| it == *fate)) {
+    for fate in Fate::ALL.iter().copied().filter(|fate| scan.fate.is_none_or(|it| it == *fate)) {
         let query = params![stage, fate_code(fate), after, number(chunk)];
         let rows = select.query_map(query, |row| row.get(0))?;
         rows.into_iter().try_for_each(|row| row.map(|row: i64| all.push(row)))?;

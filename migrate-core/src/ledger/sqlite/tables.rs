@@ -127,7 +127,7 @@ impl Stage {
 
     pub(super) fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        for fate in Fate::ALL {
+        for &fate in Fate::ALL {
             tally.add(fate, self.tally[slot(fate)]);
         }
         tally
