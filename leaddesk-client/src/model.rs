@@ -148,8 +148,10 @@ impl Contact {
     }
 }
 
-/// The key of an "other info" slot in `contact get`: the first three are spelt out.
-pub(crate) fn other_info_key(slot: u8) -> Option<String> {
+/// The key of an "other info" slot, 1 to 35, in `contact get`: the first three are spelt out. Seen in
+/// third-party code; `None` for any other number.
+#[must_use]
+pub fn other_info_key(slot: u8) -> Option<String> {
     match slot {
         1 => Some("other_info_ft".to_owned()),
         2 => Some("other_info_sec".to_owned()),

@@ -110,7 +110,7 @@ pub enum SchemaDraft {
 }
 
 /// A custom attribute to be there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AttributeDefinition {
     /// Its name.
@@ -144,6 +144,17 @@ impl TeamDraft {
     /// A team by its name or its id.
     pub fn new(team: impl Into<String>) -> Self {
         Self { team: team.into() }
+    }
+}
+
+/// Choices are what people's records hold, and a description may tell one: they are not shown.
+impl fmt::Debug for AttributeDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttributeDefinition")
+            .field("name", &self.name)
+            .field("data_type", &self.data_type)
+            .field("options", &self.options.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -70,6 +70,12 @@ impl StateDir {
         let dir = Self::create(self.file("queues"))?.path;
         Ok(Queues { dir, files: Vec::new() })
     }
+
+    /// Begins to write the file of losses anew.
+    pub fn losses(&self) -> io::Result<Losses> {
+        let file = private(&self.file("losses.jsonl.new"))?;
+        Ok(Losses { state: self.clone(), file: BufWriter::new(file) })
+    }
 }
 
 /// The name of the file of dead letters, beside those of the queues.
@@ -117,6 +123,35 @@ impl Queues {
             }
         }
         Ok(())
+    }
+}
+
+/// The file of what was left behind of records without being an error: one JSON line for each
+/// record and field, `{key, kind, stage, code, field}`.
+#[derive(Debug)]
+pub struct Losses {
+    state: StateDir,
+    file: BufWriter<File>,
+}
+
+impl Losses {
+    /// Adds what was left behind of a record.
+    pub fn add(&mut self, entry: &Entry) -> io::Result<()> {
+        for note in &entry.notes {
+            let line = serde_json::json!({
+                "key": entry.key, "kind": entry.key.kind(), "stage": entry.stage,
+                "code": note.code, "field": note.field,
+            });
+            serde_json::to_writer(&mut self.file, &line)?;
+            self.file.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Puts the new file in the place of the old.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(self.state.file("losses.jsonl.new"), self.state.file("losses.jsonl"))
     }
 }
 

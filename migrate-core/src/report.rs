@@ -219,7 +219,7 @@ pub struct Standing {
 
 impl Standing {
     /// Reads it from a ledger. `calls` are the calls of each stage so far; `each` is shown every
-    /// entry that is queued or dead.
+    /// entry, without its parts.
     ///
     /// # Errors
     ///
@@ -258,9 +258,7 @@ impl Standing {
         for note in &entry.notes {
             *self.losses.entry((note.code.clone(), note.field.clone())).or_default() += 1;
         }
-        if matches!(entry.fate, Fate::Queued | Fate::Dead) {
-            each(entry);
-        }
+        each(entry);
         if entry.fate == Fate::Queued
             && let Some(reason) = &entry.reason
         {

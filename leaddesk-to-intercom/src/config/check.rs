@@ -166,10 +166,29 @@ fn routes(config: &Config, found: &mut Found) {
     }
 }
 
+/// What keeps a name from being that of an attribute, if anything does. Intercom's documentation
+/// takes letters, digits, currency symbols and hyphens; its examples have underscores and spaces.
+pub(crate) fn unfit_for_attribute(name: &str) -> Option<String> {
+    let taken =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '$' | '€' | '£' | '¥');
+    if !is_line(name) || name.is_empty() || name.trim() != name {
+        return Some(format!(
+            "must be one line of 1 to {LONGEST_NAME} characters without spaces around it"
+        ));
+    }
+    (!name.chars().all(taken)).then(|| {
+        "may hold letters, digits, spaces, hyphens, underscores and currency symbols only: \
+         Intercom takes no others"
+            .to_owned()
+    })
+}
+
+fn is_line(name: &str) -> bool {
+    !name.chars().any(char::is_control) && name.chars().count() <= LONGEST_NAME
+}
+
 fn names(config: &Config, found: &mut Found) {
     let names = &config.names;
-    let is_line =
-        |name: &str| !name.chars().any(char::is_control) && name.chars().count() <= LONGEST_NAME;
     let contact = names.contact_attributes();
     let conversation = names.conversation_attributes();
     for attributes in [&contact, &conversation] {
@@ -188,10 +207,14 @@ fn names(config: &Config, found: &mut Found) {
     // Names that contacts and conversations share are in both lists.
     let attributes: BTreeMap<_, _> = contact.into_iter().chain(conversation).collect();
     for (key, name) in attributes {
-        let fits = is_line(name) && !name.is_empty() && name.trim() == name;
-        let what =
-            format!("must be one line of 1 to {LONGEST_NAME} characters without spaces around it.");
-        found.unless(fits, &format!("names.{key}"), &what, "Leave it out for the default.");
+        let unfit = unfit_for_attribute(name);
+        let what = format!("{}.", unfit.as_deref().unwrap_or_default());
+        found.unless(
+            unfit.is_none(),
+            &format!("names.{key}"),
+            &what,
+            "Leave it out for the default.",
+        );
     }
     for (key, prefix) in names.tag_prefixes() {
         let fits = is_line(prefix) && prefix.chars().count() <= 100;

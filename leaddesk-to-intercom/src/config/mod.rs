@@ -44,9 +44,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use check::unfit_for_attribute;
 pub use destination::{Destination, Preflight, Region, Verify};
 pub use error::{ConfigError, ConfigErrorKind, Problem};
 pub use names::Names;
+pub(crate) use read::told;
 pub use rules::{
     Assign, CallTag, Calls, Comment, Contacts, Dedupe, LeadRule, LeadsAs, Map, Vehicle,
     WithoutContact,

@@ -257,6 +257,23 @@ fn unknown(section: &str, key: &str, known: &[&str]) -> Problem {
     Problem::new(Kind::UnknownKey, &name, format!("unknown key {name}."), remedy)
 }
 
+/// What is wrong with a text of TOML that is no configuration, without a value of it: an unknown word
+/// comes with the nearest known one.
+pub(crate) fn told(message: &str) -> String {
+    let message = message.trim().trim_end_matches('.');
+    if message.starts_with("invalid type") || message.starts_with("invalid value") {
+        let plain = in_plain_words(message);
+        let (_, expected) = plain.rsplit_once("expected ").unwrap_or(("", "another value"));
+        return format!("this is not what is expected here, {expected}");
+    }
+    let mut words = message.split('`').skip(1).step_by(2);
+    let near = words.next().and_then(|word| nearest(word, words));
+    match near.filter(|_| message.starts_with("unknown ")) {
+        Some(near) => format!("{message}; did you mean `{near}`"),
+        None => message.to_owned(),
+    }
+}
+
 /// Serde names Rust's types; people who write a configuration need not know them.
 fn in_plain_words(message: &str) -> String {
     let message = message.trim().trim_end_matches('.');

@@ -1,11 +1,11 @@
 //! `mapping.toml`: where each custom field goes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Names;
+use crate::config::{self, Names};
 use crate::draft::AttributeDefinition;
 use crate::value::TagName;
 
@@ -13,7 +13,7 @@ use super::profile::{FieldProfile, Profile};
 use super::propose::slug;
 
 /// Where each custom field goes, as a person has confirmed it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FieldMapping {
@@ -24,7 +24,7 @@ pub struct FieldMapping {
 }
 
 /// Where one custom field goes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FieldRule {
@@ -78,6 +78,26 @@ pub enum Place {
 #[error("{}", .0.join(" "))]
 pub struct MappingError(pub Vec<String>);
 
+/// A heading can be a person's data, where a file has none: fields are counted and not shown.
+impl fmt::Debug for FieldMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("FieldMapping");
+        shown.field("confirmed", &self.confirmed).field("fields", &self.fields.len()).finish()
+    }
+}
+
+/// Choices are what people's records hold: they are counted and not shown.
+impl fmt::Debug for FieldRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldRule")
+            .field("place", &self.place)
+            .field("attribute", &self.attribute)
+            .field("choices", &self.choices.len())
+            .field("tags", &self.tags)
+            .finish()
+    }
+}
+
 impl FieldRule {
     /// A rule without an attribute.
     pub fn new(place: Place) -> Self {
@@ -105,9 +125,26 @@ impl FieldRule {
         self
     }
 
-    /// The attribute of one choice.
-    pub(crate) fn of_choice(&self, choice: &str) -> String {
-        format!("{}_{}", self.attribute.as_deref().unwrap_or("ld"), slug(choice))
+    /// The attribute of each choice. Of two choices that would have one name, the later gets a number.
+    pub(crate) fn choice_attributes(&self) -> Vec<(&str, String)> {
+        let mut named: Vec<(&str, String)> = Vec::with_capacity(self.choices.len());
+        for choice in &self.choices {
+            let wanted = format!("{}_{}", self.attribute.as_deref().unwrap_or("ld"), slug(choice));
+            let mut free = wanted.clone();
+            let mut n = 2;
+            while named.iter().any(|(_, name)| *name == free) {
+                free = format!("{wanted}_{n}");
+                n += 1;
+            }
+            named.push((choice, free));
+        }
+        named
+    }
+
+    /// The tags of these choices.
+    pub(crate) fn tags_of<'a>(&self, choices: impl IntoIterator<Item = &'a str>) -> Vec<TagName> {
+        let prefix = format!("{}_", self.attribute.as_deref().unwrap_or("ld"));
+        choices.into_iter().filter_map(|choice| TagName::new(&prefix, choice)).collect()
     }
 
     /// The attributes that contacts need for it.
@@ -129,11 +166,11 @@ impl FieldRule {
                 made
             }
             Place::Booleans => {
-                let named = |choice: &String| {
+                let named = |(choice, name): (&str, String)| {
                     let text = format!("{field} in LeadDesk: {choice}");
-                    AttributeDefinition::new(self.of_choice(choice), "boolean", text)
+                    AttributeDefinition::new(name, "boolean", text)
                 };
-                self.choices.iter().map(named).collect()
+                self.choice_attributes().into_iter().map(named).collect()
             }
             Place::Tags | Place::Note | Place::Skip | Place::Review => Vec::new(),
         }
@@ -147,6 +184,11 @@ impl FieldRule {
                 "fields.{field:?} needs an attribute, e.g. attribute = \"ld_{}\".",
                 slug(field)
             ));
+        }
+        if let Some(name) = self.attribute.as_deref().filter(|_| needs_name)
+            && let Some(what) = config::unfit_for_attribute(name)
+        {
+            found.push(format!("fields.{field:?}: the name of its attribute {what}."));
         }
         let least = match self.place {
             Place::Options => 2,
@@ -172,8 +214,7 @@ impl FieldMapping {
         let mapping: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
             let line = before.matches('\n').count() + 1;
-            // The message quotes names, and the line may hold people's data.
-            MappingError(vec![format!("{file}:{line}: {}.", error.message().trim())])
+            MappingError(vec![format!("{file}:{line}: {}.", config::told(error.message()))])
         })?;
         let problems = mapping.problems(names);
         match problems.is_empty() {
@@ -231,10 +272,9 @@ impl FieldMapping {
         let tags = self.fields.iter().filter(|(_, rule)| rule.tags || rule.place == Place::Tags);
         let named = tags.flat_map(|(field, rule)| {
             let choices = profile.field(field).map(FieldProfile::options).unwrap_or_default();
-            let prefix = format!("{}_", rule.attribute.as_deref().unwrap_or("ld"));
-            choices.into_iter().filter_map(move |choice| TagName::new(&prefix, &choice))
+            rule.tags_of(choices.iter().map(String::as_str))
         });
-        named.map(|tag| tag.as_str().to_owned()).collect()
+        named.filter(|tag| !tag.is_cut()).map(|tag| tag.as_str().to_owned()).collect()
     }
 
     /// The mapping as a file for a person to edit, with what the profile found and the reasons.

@@ -20,7 +20,9 @@ pub use propose::{DefaultProposer, FieldProposer, propose};
 
 pub(crate) use value::{boolean, choices, date, decimal, integer};
 
-use leaddesk_client::{Contact, OTHER_INFO_SLOTS};
+use std::collections::BTreeSet;
+
+use leaddesk_client::{Contact, OTHER_INFO_SLOTS, other_info_key};
 use serde_json::Value;
 
 /// The value of a custom field.
@@ -34,12 +36,13 @@ pub(crate) enum Custom {
 /// The custom fields of a contact that are filled, by name, in a steady order.
 pub(crate) fn custom_fields(contact: &Contact) -> Vec<(String, Custom)> {
     let mut fields: Vec<(String, Custom)> = Vec::new();
+    let extra = contact.extra.reveal();
+    let mut slots = BTreeSet::new();
     for slot in 1..=OTHER_INFO_SLOTS {
-        let Some(value) = contact.other_info(slot) else { continue };
-        let value = crate::value::text::clean(value.reveal());
-        if value.is_empty() {
-            continue;
-        }
+        let Some(key) = other_info_key(slot) else { continue };
+        let value = extra.get(&key).and_then(custom);
+        slots.extend([key, format!("other_i_name_{slot}")]);
+        let Some(value) = value else { continue };
         let label = contact.other_info_label(slot).unwrap_or_default();
         let own = format!("other_info_{slot}");
         let label = crate::value::tag::one_line(&label);
@@ -49,17 +52,17 @@ pub(crate) fn custom_fields(contact: &Contact) -> Vec<(String, Custom)> {
             label if fields.iter().any(|(name, _)| *name == label) => format!("{label} ({own})"),
             label => label,
         };
-        fields.push((name, Custom::Text(value)));
+        fields.push((name, value));
     }
-    for (heading, value) in contact.extra.reveal() {
-        let known = heading.starts_with("other_info_") || heading.starts_with("other_i_name_");
-        if known || crate::map::HAS_A_PLACE.contains(&heading.as_str()) {
+    for (heading, value) in extra {
+        if slots.contains(heading) || crate::map::HAS_A_PLACE.contains(&heading.as_str()) {
             continue;
         }
+        let Some(value) = custom(value) else { continue };
+        // A column of an export may have the name of a label.
         let taken = fields.iter().any(|(name, _)| name == heading);
-        if let Some(custom) = custom(value).filter(|_| !taken) {
-            fields.push((heading.clone(), custom));
-        }
+        let name = if taken { format!("{heading} (column)") } else { heading.clone() };
+        fields.push((name, value));
     }
     fields
 }

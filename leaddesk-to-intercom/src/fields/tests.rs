@@ -30,6 +30,23 @@ fn a_field_is_known_by_its_label_and_by_its_slot_without_one() {
         })),
         ["Segment", "other_info_7", "Segment (other_info_9)", "loyalty"]
     );
+    // Nothing that is filled is left out, whatever form and name it has.
+    assert_eq!(
+        names(json!({
+            "other_info_4": "A", "other_i_name_4": "City", "City": "B", "other_info_36": "C",
+            "other_info_1": "D", "other_i_name_99": "E", "other_info_5": ["x", "y"],
+            "other_info_6": { "a": 1 },
+        })),
+        [
+            "City",
+            "other_info_5",
+            "other_info_6",
+            "City (column)",
+            "other_i_name_99",
+            "other_info_1",
+            "other_info_36"
+        ]
+    );
     // The same label in another slot is the same field.
     assert_eq!(names(json!({ "other_info_12": "B", "other_i_name_12": "Segment" })), ["Segment"]);
 }
@@ -162,7 +179,23 @@ fn a_mapping_that_cannot_be_obeyed_is_refused() {
             "confirmed = true\n[fields.a]\nas = 'note'\natribute = 'x'",
             ["mapping.toml:4:", "unknown field `atribute`, expected one of `as`, `attribute`"],
         ),
-        ("confirm = true", ["mapping.toml:1:", "unknown field `confirm`"]),
+        (
+            "confirm = true",
+            ["mapping.toml:1:", "unknown field `confirm`, expected `confirmed` or `fields`"],
+        ),
+        ("confirm = true", ["did you mean `confirmed`", "mapping.toml"]),
+        ("[fields.a]\nas = 'strng'", ["mapping.toml:2:", "did you mean `string`"]),
+        (
+            "[fields.a]\nas = 'tags'\nchoices = 'Anna Virtanen'",
+            ["mapping.toml:3:", "this is not what is expected here, a sequence"],
+        ),
+        (
+            "[fields.a]\nas = 'string'\nattribute = 'a.b'",
+            [
+                "fields.\"a\": the name of its attribute may hold letters",
+                "Intercom takes no others",
+            ],
+        ),
         ("[fields.a]\nas = 'string'", ["fields.\"a\" needs an attribute", "ld_a"]),
         (
             "[fields.a]\nas = 'options'\nattribute = 'x'\nchoices = ['one']",

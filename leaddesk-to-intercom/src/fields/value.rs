@@ -15,14 +15,16 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
         .then(|| text.parse().ok())?
 }
 
-/// A number with a point or a comma before its fraction, or a whole one.
+/// A number with a point or a comma before its fraction, or a whole one. Where that may as well stand
+/// between thousands, as in `1,234`, it is a text.
 pub(crate) fn decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once(['.', ',']).unwrap_or((digits, "0"));
     let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let plain = whole == "0" || !whole.starts_with('0');
     let exact = whole.len() + fraction.len() <= 15;
-    (plain && exact && numeric(whole) && numeric(fraction))
+    let thousands = whole != "0" && whole.len() <= 3 && fraction.len() == 3;
+    (plain && exact && !thousands && numeric(whole) && numeric(fraction))
         .then(|| text.replace(',', ".").parse().ok())?
 }
 
@@ -87,6 +89,10 @@ mod tests {
             ("5.", None),
             ("1e3", None),
             ("0.12345678901234567", None),
+            ("1,234", None),
+            ("12.500", None),
+            ("0.125", Some(0.125)),
+            ("1234,567", Some(1234.567)),
         ] {
             assert_eq!(decimal(text), number, "{text}");
         }

@@ -30,9 +30,13 @@ pub(super) fn custom(
             (Some(rule), Custom::Text(text)) => {
                 let fits = place(rule, &field, &text, zone, attributes, out);
                 if fits && (rule.tags || rule.place == Place::Tags) {
-                    let prefix = format!("{}_", rule.attribute.as_deref().unwrap_or("ld"));
-                    let picked = choices(&text).into_iter();
-                    tags.extend(picked.filter_map(|choice| TagName::new(&prefix, choice)));
+                    let named = rule.tags_of(choices(&text));
+                    let (cut, whole): (Vec<_>, Vec<_>) =
+                        named.into_iter().partition(TagName::is_cut);
+                    tags.extend(whole);
+                    if !cut.is_empty() {
+                        misfit(&field, &text, attributes, out);
+                    }
                 }
             }
             (Some(rule), Custom::Nested) if rule.place == Place::Skip => {}
@@ -99,9 +103,9 @@ fn booleans(
     out: &mut Emit<ContactDraft>,
 ) -> bool {
     let picked: Vec<String> = choices(text).iter().map(|choice| choice.to_lowercase()).collect();
-    for choice in &rule.choices {
+    for (choice, name) in rule.choice_attributes() {
         let is_picked = picked.contains(&choice.to_lowercase());
-        attributes.attributes.insert(rule.of_choice(choice), Value::from(is_picked));
+        attributes.attributes.insert(name, Value::from(is_picked));
     }
     let known = |choice: &String| rule.choices.iter().any(|it| it.to_lowercase() == *choice);
     picked.iter().all(known) || misfit(field, text, attributes, out)

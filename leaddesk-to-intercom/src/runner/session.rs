@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use migrate_core::ledger::{Change, Entry};
 use migrate_core::{
-    Event, Key, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions,
+    Event, Fate, Key, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions,
     RunState, SqliteLedger, Standing, Verification, Verified,
 };
 use serde::{Deserialize, Serialize};
@@ -318,15 +318,19 @@ async fn write_report(
 ) -> Result<Report, Unfinished> {
     let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
     let mut queues = state.queues().map_err(unwritten)?;
+    let mut losses = state.losses().map_err(unwritten)?;
     let mut failed = None;
     let mut standing = Standing::of(ledger, &Stages::NAMES, &kept.calls, |entry| {
-        if let Err(error) = queues.add(entry) {
+        let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
+        let queued = if waits { queues.add(entry) } else { Ok(()) };
+        if let Err(error) = queued.and_then(|()| losses.add(entry)) {
             failed.get_or_insert(error);
         }
     })
     .await
     .map_err(Unfinished::ledger)?;
     failed.map_or(Ok(()), Err).map_err(unwritten)?;
+    losses.finish().map_err(unwritten)?;
     for entry in for_review(&mut standing) {
         queues.add(&entry).map_err(unwritten)?;
     }
@@ -338,6 +342,9 @@ async fn write_report(
             .iter()
             .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
     );
+    if !standing.losses.is_empty() {
+        notes.push("losses.jsonl names the record of each of these".to_owned());
+    }
     // Attributes and tags are not LeadDesk's to keep.
     let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
     notes.extend(vanished.map(|(stage, count)| {

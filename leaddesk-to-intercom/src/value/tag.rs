@@ -10,6 +10,7 @@ pub const MAX_CHARS: usize = 200;
 pub struct TagName {
     name: String,
     key: String,
+    is_cut: bool,
 }
 
 impl TagName {
@@ -21,9 +22,16 @@ impl TagName {
         if name.is_empty() {
             return None;
         }
+        let is_cut = prefix.chars().count() + name.chars().count() > MAX_CHARS;
         let whole: String = prefix.chars().chain(name.chars()).take(MAX_CHARS).collect();
         let name = whole.trim().to_owned();
-        Some(Self { key: name.to_lowercase(), name })
+        Some(Self { key: name.to_lowercase(), name, is_cut })
+    }
+
+    /// Was the end cut off, since it was too long?
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The name to send.
@@ -73,7 +81,9 @@ mod tests {
     fn long_names_end_at_a_character() {
         let tag = TagName::new("ld_", &"ä".repeat(300)).unwrap();
         assert_eq!(tag.as_str().chars().count(), MAX_CHARS);
-        assert!(tag.as_str().starts_with("ld_ä"));
+        assert!(tag.as_str().starts_with("ld_ä") && tag.is_cut());
+        let whole = TagName::new("ld_", &"ä".repeat(MAX_CHARS - 3)).unwrap();
+        assert!(!whole.is_cut());
     }
 
     #[test]

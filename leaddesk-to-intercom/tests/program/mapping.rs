@@ -67,7 +67,8 @@ async fn a_mapping_that_cannot_be_used_and_one_that_lacks_a_field() {
     let file = world.state("mapping.toml");
     fs::write(&file, "confirmed = true\n[fields.Segment]\nas = 'string'\nattribut = 'x'\n")
         .unwrap();
-    world.refuses(RUN, &["mapping.toml:4", "unknown field `attribut`", "run `plan`"]).await;
+    let nearest = "did you mean `attribute`";
+    world.refuses(RUN, &["mapping.toml:4", "unknown field `attribut`", nearest, "`plan`"]).await;
     fs::write(&file, "confirmed = true\n[fields.Segment]\nas = 'string'\n").unwrap();
     world.refuses(RUN, &["fields.\"Segment\" needs an attribute"]).await;
 
@@ -89,4 +90,34 @@ async fn a_mapping_that_cannot_be_used_and_one_that_lacks_a_field() {
     assert!(line["remedy"].as_str().unwrap().contains("mapping.toml"));
     let workspace = world.sandbox.workspace();
     assert!(workspace.contacts.iter().all(|it| !it.custom_attributes.contains_key("ld_segment")));
+}
+
+/// A value that does not fit the type that its field is given names its record and its field, and is
+/// kept whole in the note on the contact.
+#[tokio::test]
+async fn a_value_that_does_not_fit_is_named_and_kept() {
+    let world = World::new().await;
+    fs::create_dir(world.path("state")).unwrap();
+    let rules = "confirmed = true\n[fields.Segment]\nas = 'integer'\nattribute = 'x_segment'\n";
+    fs::write(world.state("mapping.toml"), rules).unwrap();
+    let report = world.succeeds(RUN).await.json();
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("does_not_fit: Segment, "), "{notes}");
+    assert!(notes.contains("losses.jsonl names the record"), "{notes}");
+    let losses = fs::read_to_string(world.state("losses.jsonl")).unwrap();
+    let losses = losses.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lost: Vec<serde_json::Value> =
+        losses.filter(|it: &serde_json::Value| it["code"] == "does_not_fit").collect();
+    assert!(!lost.is_empty());
+    let workspace = world.sandbox.workspace();
+    for loss in lost {
+        assert_eq!((&loss["field"], &loss["kind"]), (&"Segment".into(), &"contact".into()));
+        let id = loss["key"].as_str().unwrap().strip_prefix("contact:").unwrap();
+        let marker = format!("LeadDesk contact {id}");
+        let mut notes = workspace.contacts.iter().flat_map(|contact| &contact.notes);
+        let note = notes.find(|note| note.body.contains(&marker));
+        assert!(note.is_some_and(|note| note.body.contains("Segment: ")), "{marker}");
+    }
+    let made = workspace.data_attributes.iter().find(|it| it.name == "x_segment");
+    assert_eq!(made.map(|it| it.data_type.as_str()), Some("integer"));
 }

@@ -248,6 +248,7 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
         one = { as = 'options', attribute = 'x_one', choices = ['Red', 'Blue'] }
         some = { as = 'joined', attribute = 'x_some', tags = true }
         each = { as = 'booleans', attribute = 'x_each', choices = ['A b', 'C'] }
+        same = { as = 'booleans', attribute = 'x_same', choices = ['A+', 'A-'] }
         tags = { as = 'tags', attribute = 'x_tag' }
         noted = { as = 'note' }
         left = { as = 'skip' }
@@ -266,13 +267,15 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
     };
     let out = map(json!({
         "text": "t", "whole": "-3", "number": "1,5", "day": "2025-06-30", "flag": "Kyllä", "one": "red",
-        "some": "Golf; Opera", "each": "c", "tags": "New|Hot", "noted": "n", "left": "l", "odd": "o",
+        "some": "Golf; Opera", "each": "c", "same": "A-", "tags": "New|Hot",
+         "noted": "n", "left": "l", "odd": "o",
     }));
     assert_eq!(
         json!(fields(&out).attributes),
         json!({
             "x_text": "t", "x_whole": -3, "x_number": 1.5, "x_day": 1_751_241_600, "x_flag": true,
             "x_one": "Red", "x_some": "Golf, Opera", "x_each_a_b": false, "x_each_c": true,
+            "x_same_a": false, "x_same_a_2": true,
         })
     );
     assert_eq!(noted(&out), ["field_for_review odd"]);
@@ -290,6 +293,7 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
     let misfits = map(json!({
         "text": "x".repeat(256), "whole": "3.5", "number": "many", "day": "soon", "flag": "maybe",
         "one": "Green", "each": "C, D", "odd": { "a": 1 }, "new": "never seen",
+        "tags": format!("Hot, {}", "y".repeat(200)),
     }));
     assert_eq!(
         noted(&misfits),
@@ -299,6 +303,7 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
             "does_not_fit flag",
             "does_not_fit number",
             "does_not_fit one",
+            "does_not_fit tags",
             "too_long text",
             "does_not_fit whole",
             "field_for_review new",
@@ -319,6 +324,7 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
         "one: Green",
         "each: C, D",
         &"x".repeat(256),
+        &"y".repeat(200),
     ] {
         assert!(body.contains(kept), "{kept} is not in: {body}");
     }
