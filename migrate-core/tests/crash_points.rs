@@ -1,5 +1,6 @@
-//! A small migration of many features – groups, references, lanes, parts, closes, dead and queued
-//! records – killed at each call to its ledger, its sources and its destination in turn, and gone on
+//! A small migration of all features – groups, references, lanes, parts, closes, dead and queued
+//! records, batches, marks of a source that tells what has changed, images of what was there before –
+//! killed at each call to its ledger, its sources and its destination in turn, and gone on
 //! with: the same destination each time, and a further run writes nothing.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
@@ -14,6 +15,7 @@ use migrate_core::testkit::{CrashLedger, CrashPoint, Fuse, MemoryTarget, Process
 use migrate_core::{
     Fate, Key, Ledger, MemoryLedger, Run, RunError, RunOptions, Selection, StopSignal,
 };
+use serde_json::json;
 use world::{Data, STAGES};
 
 struct World {
@@ -25,7 +27,14 @@ impl World {
     /// Nothing is migrated yet.
     async fn fresh() -> (Self, CrashLedger<MemoryLedger>) {
         let world = Self { data: Data::small(), target: world::target() };
+        world.target.insert(known(), WAS_THERE);
         (world, CrashLedger::new(MemoryLedger::new(), 0))
+    }
+
+    /// The same, before a destination that takes several writes at once.
+    async fn fresh_for_batches() -> (Self, CrashLedger<MemoryLedger>) {
+        let (world, ledger) = Self::fresh().await;
+        (Self { target: world.target.taking(3, 2), ..world }, ledger)
     }
 
     /// All is migrated, and the source has gone on since.
@@ -82,9 +91,18 @@ impl World {
     }
 
     async fn process(&self, process: Process) -> Result<(), RunError> {
+        self.process_with(process, &RunOptions::default()).await
+    }
+
+    /// Reads what the sources say has changed, and nothing else.
+    async fn process_changes(&self, process: Process) -> Result<(), RunError> {
+        self.process_with(process, &RunOptions::default().changes_only()).await
+    }
+
+    async fn process_with(&self, process: Process, options: &RunOptions) -> Result<(), RunError> {
         let plan = world::fused_plan(&self.data, &self.target, &process.fuse);
-        let ledger = process.ledger.clone();
-        world::run(&plan, ledger, StopSignal::new(), |run| process.follow(run)).await.map(drop)
+        let (ledger, stop) = (process.ledger.clone(), StopSignal::new());
+        world::run_with(&plan, ledger, stop, options, |run| process.follow(run)).await.map(drop)
     }
 
     async fn undisturbed(&self, ledger: &CrashLedger<MemoryLedger>) {
@@ -95,7 +113,16 @@ impl World {
     }
 }
 
+/// Somebody who was in the destination before, and what stood there.
+fn known() -> Key {
+    world::person(4)
+}
+
+const WAS_THERE: &str = "Robert";
+
 async fn is_whole(ledger: &dyn Ledger, at: &str) {
+    let image = ledger.before(&known()).await.expect("an image");
+    assert_eq!(image, Some(json!({ "text": WAS_THERE })), "{at}: what was there is kept");
     for stage in STAGES {
         let state = ledger.stage(stage).await.expect("a stage");
         let proof = ledger.proof(stage, state.pass).await.expect("a proof");
@@ -141,6 +168,21 @@ async fn nor_does_one_while_changes_are_brought_over() {
         killed_anywhere(World::gone_on, World::process, World::migrated(World::gone_on).await)
             .await;
     assert!(calls > 60, "the migration is too small to prove anything: {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_where_writes_go_in_batches() {
+    let expected = World::migrated(World::fresh_for_batches).await;
+    assert_eq!(expected, World::migrated(World::fresh).await, "as without batches");
+    let calls = killed_anywhere(World::fresh_for_batches, World::process, expected).await;
+    assert!(calls > 50, "the migration is too small to prove anything: {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_while_only_changes_are_read() {
+    let expected = World::migrated(World::gone_on).await;
+    let calls = killed_anywhere(World::gone_on, World::process_changes, expected).await;
+    assert!(calls > 40, "the migration is too small to prove anything: {calls} calls");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,19 +5,21 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::lock;
 use super::piece::{Piece, Uniqueness};
 use crate::draft::{Draft as _, Name, Repeat};
 use crate::sink::{
-    Doubt, Evidence, Failure, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,
+    Doubt, Evidence, Failure, FailureKind, Found, Limits, Outcome, Resolved, Sink, TargetId, Write,
 };
 use crate::{Key, KeyDigest, Reason, async_trait};
 
 /// A destination in memory for [`Piece`]s: objects with texts, marks and a state. It takes twins
-/// where a real one would, its index lags, and it notes what no engine should do to it. Clones
-/// share it. Faults come from [`Chaos`](super::Chaos) in front of it.
+/// where a real one would, its index lags, and it notes what no engine should do to it. What stood
+/// in an object that is none of the migration's is [remembered](Write::remember) before it is
+/// changed. Clones share it. Faults come from [`Chaos`](super::Chaos) in front of it.
 ///
 /// ```
 /// # use migrate_core::testkit::{MemoryTarget, Piece, Sample, Uniqueness};
@@ -260,6 +262,14 @@ impl State {
         self.objects.iter_mut().find(|object| object.id == *id)
     }
 
+    /// What stands in the object that a write is about to change, if it is none of the migration's.
+    fn image(&self, write: &Write<Piece>) -> Option<Value> {
+        let is_object = matches!(write.draft, Piece::Object { unique: Uniqueness::ById, .. });
+        let mut objects = self.objects.iter().filter(|object| object.key == write.key);
+        let object = objects.find(|object| object.foreign && is_object)?;
+        (!self.answers.contains_key(&write.key)).then(|| json!({ "text": object.text }))
+    }
+
     fn apply(&mut self, write: &Write<Piece>) -> Outcome {
         match &write.draft {
             Piece::Object { unique, text, of } => {
@@ -394,6 +404,14 @@ impl Sink<Piece> for MemoryTarget {
         self.pass_half().await;
         let mut done = Vec::with_capacity(batch.len());
         for write in batch {
+            let image = self.state().image(&write);
+            if let Some(image) = image
+                && let Err(error) = write.remember(image).await
+            {
+                let failure = Failure::new(FailureKind::NotDone, error.to_string());
+                done.push((write, Outcome::Failed(failure)));
+                continue;
+            }
             let mut state = self.state();
             state.writes += 1;
             let outcome = match state.answers.get(&write.key) {

@@ -296,9 +296,20 @@ pub async fn run(
     stop: StopSignal,
     begun: impl FnOnce(&Run),
 ) -> Result<RunEnd, RunError> {
+    run_with(plan, ledger, stop, &RunOptions::default(), begun).await
+}
+
+/// The same with options.
+pub async fn run_with(
+    plan: &Plan,
+    ledger: Arc<dyn Ledger>,
+    stop: StopSignal,
+    options: &RunOptions,
+    begun: impl FnOnce(&Run),
+) -> Result<RunEnd, RunError> {
     let run = Run::on(ledger).stopped_by(stop).patience(patience()).begin().await?;
     begun(&run);
-    plan.run(&run, &RunOptions::default()).await
+    plan.run(&run, options).await
 }
 
 /// The plan of a process that a fuse may kill.
