@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
+use tracing::Instrument as _;
 
 use crate::engine::RunError;
 use crate::fate::{Fate, Reason};
@@ -151,7 +152,8 @@ impl<'a> Undoing<'a> {
         let last = steps.len() - 1;
         for (at, (key, written)) in steps.into_iter().enumerate() {
             let made = self.made(entry, &key, written).await?;
-            let end = self.take(&made).await?;
+            let span = tracing::debug_span!("migrate.take_back", %key);
+            let end = self.take(&made).instrument(span).await?;
             ended.tell(&key, made.written.target.as_str(), &end);
             any |= end.is_undone() && end != End::AlreadyGone;
             all &= end.is_undone();

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::Key;
 use crate::engine::RunError;
@@ -230,7 +231,9 @@ impl Rollback {
                 report.unfinished.push(name.clone());
             }
             self.tell(&UndoEvent::StageBegun { stage: name, records });
-            let mut stage = self.undo_stage(&undoing, &options.scope).await?;
+            let span = tracing::info_span!("migrate.undo", stage = %name);
+            let undone = self.undo_stage(&undoing, &options.scope).instrument(span);
+            let mut stage = undone.await?;
             add_archived(&*run.ledger, &options.scope, &mut stage).await?;
             stage.sort();
             report.stages.push(stage);

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures::future;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::draft::Draft;
 use crate::fate::Fate;
@@ -235,7 +236,8 @@ impl Verification {
         let (at, state) = (last_written(&entry), written.as_ref().and_then(|it| it.state));
         let check = self.gather(&entry, object, key, draft, written).await;
         let check = check.map_err(|error| ledger_failed(&error))?;
-        let read = verifier.read_back(&check).await.map_err(read_failed)?;
+        let span = tracing::debug_span!("migrate.read_back", %key);
+        let read = verifier.read_back(&check).instrument(span).await.map_err(read_failed)?;
         self.read.fetch_add(1, Ordering::Relaxed);
         let wrong = match read {
             ReadBack::Missing(what) => vec![(what, Class::Missing)],

@@ -275,6 +275,23 @@ fn tampered(path: &Path, sql: &str) -> SqliteLedger {
     SqliteLedger::assemble(path, writer, lock).unwrap()
 }
 
+/// Each transaction waits for the disk, so what is asked for while one is made durable shares the
+/// next.
+#[tokio::test]
+async fn commits_that_come_together_share_transactions() {
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open(&path, &binding()).unwrap();
+    let made = || {
+        let db = Connection::open(&path).unwrap();
+        db.query_row("SELECT commits FROM state", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let before = made();
+    let commits = (0..500).map(|n| ledger.commit(vec![settle(key(n))]));
+    assert!(join_all(commits).await.iter().all(Result::is_ok));
+    let transactions = made() - before;
+    assert!((1..=100).contains(&transactions), "{transactions} transactions for 500 commits");
+}
+
 #[tokio::test]
 async fn one_bad_commit_does_not_spoil_its_neighbours() {
     let (_folder, path) = folder();
