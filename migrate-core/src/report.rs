@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Run;
 use crate::fate::{Fate, Tally};
-use crate::ledger::{Entry, Ledger, LedgerError, Scan};
+use crate::ledger::{Entry, Ledger, LedgerError, LedgerErrorKind, Scan};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +120,8 @@ pub struct Mismatch {
     pub key: String,
     /// The field.
     pub field: String,
-    /// The name of its [`Class`](crate::Class): `lost`, `altered`, `edited`, `missing`, `twin`.
+    /// The name of its [`Class`](crate::Class): `lost`, `altered`, `edited`, `outdated`, `missing`,
+    /// `twin`.
     pub class: String,
 }
 
@@ -243,12 +244,22 @@ impl Standing {
             if vanished > 0 {
                 standing.vanished.insert((*stage).to_owned(), vanished);
             }
-            let mut scan = Scan::of(*stage);
+            let (mut scan, mut met) = (Scan::of(*stage), 0);
             loop {
                 let rows = ledger.scan(&scan).await?;
                 let Some((last, _)) = rows.last() else { break };
                 scan.after = Some(*last);
+                met += rows.len() as u64;
                 rows.iter().for_each(|(_, entry)| standing.take(entry, &mut each));
+            }
+            // Another process may be at work meanwhile.
+            let known = tally.total().min(ledger.tally(stage).await?.total());
+            if met < known {
+                let message = format!(
+                    "the ledger shows {met} records of stage `{stage}`, of which it has {known}: \
+                     it is damaged; restore it from a copy"
+                );
+                return Err(LedgerError::new(LedgerErrorKind::Corrupt, message));
             }
         }
         Ok(standing)

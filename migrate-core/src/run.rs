@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub struct Run {
     active: Arc<Mutex<BTreeSet<String>>>,
     /// Records that were settled in this run.
     settled: Arc<AtomicU64>,
-    /// Does nothing move any more, so that what waits for another record waits in vain?
-    stuck: Arc<AtomicBool>,
+    /// A [`Stuck`].
+    stuck: Arc<AtomicU8>,
 }
 
 /// So many failures in a row, with no answer of the destination in between, mean that it is gone.
@@ -219,12 +219,16 @@ impl Run {
     }
 
     /// Says whether what waits for another record waits in vain.
-    pub(crate) fn set_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Ordering::Relaxed);
+    pub(crate) fn set_stuck(&self, stuck: Stuck) {
+        self.stuck.store(stuck as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.stuck.load(Ordering::Relaxed)
+    pub(crate) fn stuck(&self) -> Stuck {
+        match self.stuck.load(Ordering::Relaxed) {
+            0 => Stuck::No,
+            1 => Stuck::GoWithout,
+            _ => Stuck::Queue,
+        }
     }
 
     /// A stage takes part in this run: what waits in it may be settled yet.
@@ -245,6 +249,17 @@ impl Run {
         self.settled.fetch_add(1, Ordering::Relaxed);
         self.observer.observe(&Event::Settled { stage, fate });
     }
+}
+
+/// What is done about records that wait for others when nothing moves any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// Something moves yet.
+    No = 0,
+    /// Those that can be written without the other are.
+    GoWithout = 1,
+    /// Nor did that help: the others are queued.
+    Queue = 2,
 }
 
 /// How long doubt must last before a negative answer is believed.

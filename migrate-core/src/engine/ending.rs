@@ -35,9 +35,9 @@ pub(super) enum Ended {
 
 impl<D: Draft> Saga<'_, D> {
     /// The record is in the ledger as it is here.
-    pub(super) fn as_before(&mut self) -> Action<D> {
+    pub(super) fn as_before(&mut self, now: DateTime<Utc>) -> Action<D> {
         if self.unit.waited.is_some() {
-            self.pending.push(Change::Unpark { key: self.unit.root.clone() });
+            self.unpark_or_look_again(now);
         }
         let fate = counted_again(Some(&self.entry));
         self.end(vec![fate], Ok(Ended::Settled))
@@ -86,7 +86,8 @@ impl<D: Draft> Saga<'_, D> {
                 other.fate == Fate::Merged && other.target.as_ref() == target.as_ref()
             });
             counts.push(if was { Fate::Unchanged } else { Fate::Merged });
-            self.pending.push(settled(key, Fate::Merged, None, notes));
+            let shares = Some(Fingerprint::of(b"shares another's object"));
+            self.pending.push(settled(key, Fate::Merged, shares, notes));
             self.pending.push(Change::Unpark { key: key.clone() });
         }
         self.end(counts, Ok(Ended::Settled))

@@ -7,15 +7,24 @@ use futures::{Stream, TryStreamExt, stream};
 use crate::draft::{Draft, Group, Grouping, Member};
 use crate::fate::Fate;
 use crate::ledger::{Change, Parked, Parking};
+use crate::mapper::Note;
 use crate::run::Run;
 use crate::{Alias, Key};
 
 use super::RunError;
 use super::flow::{Item, Load};
-use super::unit::Unit;
+use super::unit::{Unit, Waited};
 
 /// Parked records that are taken up at once.
 const BATCH: usize = 200;
+
+/// What a member of a group brings beside its drafts.
+#[derive(Default)]
+struct Kept {
+    notes: Vec<Note>,
+    aliases: Vec<Alias>,
+    doubted: Vec<Key>,
+}
 
 /// Brings the parked records of one stage together.
 pub(super) struct Groups<'a, D> {
@@ -25,30 +34,54 @@ pub(super) struct Groups<'a, D> {
 }
 
 impl<'a, D: Draft> Groups<'a, D> {
-    /// All groups, as units. Memory is bounded by one batch and the groups that begin in it.
+    /// All groups, as units. Memory is bounded by one batch and the groups that begin in it, however
+    /// large the account is: what a group takes from behind the batch is parked with it at once, and
+    /// is not met again.
     pub(super) fn stream(&'a self) -> impl Stream<Item = Result<Load<D>, RunError>> + Send + 'a {
-        let start = (0, BTreeSet::new());
-        stream::try_unfold(start, move |(after, mut taken)| async move {
+        stream::try_unfold(0, move |after| async move {
             let ledger = &self.run.ledger;
             let rows = ledger.parked(self.stage, Parking::Group, after, BATCH).await?;
             let Some(last) = rows.last().map(|(row, _)| *row) else { return Ok(None) };
-            let mut units = Vec::new();
+            let (mut taken, mut units) = (BTreeSet::new(), Vec::new());
             for (_, parked) in rows {
-                if taken.remove(&parked.key) {
+                if taken.contains(&parked.key) {
                     continue;
                 }
-                let scanned = parked.key.clone();
-                let members = self.members(parked).await?;
-                taken.extend(members.keys().filter(|key| **key != scanned).cloned());
+                let members = self.members(parked, &taken).await?;
+                taken.extend(members.keys().cloned());
                 units.append(&mut self.group(members).await?);
             }
-            self.with_entries(units).await.map(|load| Some((load, (last, taken))))
+            self.park_together(&units).await?;
+            self.with_entries(units).await.map(|load| Some((load, last)))
         })
         .try_filter(|load: &Load<D>| std::future::ready(!load.units.is_empty()))
     }
 
+    /// Parks what came of several records as it is to be written, with the drafts of all that are
+    /// merged: none of them is scanned for itself any more, in this process or a later one.
+    async fn park_together(&self, units: &[Unit<D>]) -> Result<(), RunError> {
+        let now = self.run.clock.now();
+        let mut changes = Vec::new();
+        let came_of_several =
+            |unit: &&Unit<D>| unit.waited.is_some_and(|it| it.why == Parking::Retry);
+        for unit in units.iter().filter(came_of_several) {
+            let parked = unit.park(self.stage, Parking::Retry, now, now, 0)?;
+            changes.push(Change::Park(Box::new(parked)));
+            changes.extend(unit.merged.iter().map(|key| Change::Unpark { key: key.clone() }));
+        }
+        if !changes.is_empty() {
+            self.run.ledger.commit(changes).await?;
+        }
+        Ok(())
+    }
+
     /// All parked records that are linked to this one by identities, directly or through others.
-    async fn members(&self, first: Parked) -> Result<BTreeMap<Key, Unit<D>>, RunError> {
+    /// None of them is among the `taken`: those have their group.
+    async fn members(
+        &self,
+        first: Parked,
+        taken: &BTreeSet<Key>,
+    ) -> Result<BTreeMap<Key, Unit<D>>, RunError> {
         let mut members = BTreeMap::new();
         let mut asked: BTreeSet<Alias> = BTreeSet::new();
         let mut found = vec![first];
@@ -65,6 +98,7 @@ impl<'a, D: Draft> Groups<'a, D> {
                 .flatten()
                 .filter(|entry| entry.stage == self.stage && !members.contains_key(&entry.key))
                 .map(|entry| entry.key)
+                .filter(|key| !taken.contains(key))
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect();
@@ -79,10 +113,13 @@ impl<'a, D: Draft> Groups<'a, D> {
     async fn group(&self, members: BTreeMap<Key, Unit<D>>) -> Result<Vec<Unit<D>>, RunError> {
         let keys: Vec<Key> = members.keys().cloned().collect();
         let entries = self.run.ledger.entries(&keys).await?;
-        let mut notes = BTreeMap::new();
+        // What came of several is parked apart from them.
+        let why = if members.len() > 1 { Parking::Retry } else { Parking::Group };
+        let mut kept_of: BTreeMap<Key, Kept> = BTreeMap::new();
         let mut given = Vec::new();
         for ((key, unit), entry) in members.into_iter().zip(&entries) {
-            notes.insert(key.clone(), (unit.waited, unit.notes, unit.aliases));
+            let kept = Kept { notes: unit.notes, aliases: unit.aliases, doubted: unit.doubted };
+            kept_of.insert(key.clone(), kept);
             let drafts = unit
                 .steps
                 .into_iter()
@@ -99,15 +136,16 @@ impl<'a, D: Draft> Groups<'a, D> {
         for group in self.grouping.group(given) {
             match group {
                 Group::One { primary, merged } => {
-                    let (waited, mut lost, aliases) =
-                        notes.remove(&primary.key).unwrap_or_default();
+                    let Kept { mut notes, aliases, doubted } =
+                        kept_of.remove(&primary.key).unwrap_or_default();
                     // What was left behind of the others is told with it.
                     for key in &merged {
-                        lost.extend(notes.remove(key).unwrap_or_default().1);
+                        notes.extend(kept_of.remove(key).unwrap_or_default().notes);
                     }
-                    let mut unit = Unit::new(primary.key, None, primary.drafts, aliases, lost)?;
-                    unit.waited = waited;
-                    unit.merged = merged;
+                    let mut unit = Unit::new(primary.key, None, primary.drafts, aliases, notes)?;
+                    let now = self.run.clock.now();
+                    unit.waited = Some(Waited { why, since: now, looks: 0 });
+                    (unit.merged, unit.doubted) = (merged, doubted);
                     units.push(unit);
                 }
                 Group::Queue { keys, reason } => {
@@ -119,7 +157,7 @@ impl<'a, D: Draft> Groups<'a, D> {
                             continue;
                         }
                         queued += 1;
-                        let (_, notes, _) = notes.remove(&key).unwrap_or_default();
+                        let notes = kept_of.remove(&key).unwrap_or_default().notes;
                         let attempts = known.map_or(0, |entry| entry.attempts) + 1;
                         changes.push(Change::Settle {
                             key,

@@ -5,20 +5,23 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::draft::Draft;
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, Parking, Part, PartState, UNREADABLE};
+use crate::ledger::{Change, Entry, Parked, Parking, Part, PartState, UNREADABLE};
 use crate::mapper::{Emit, Mapper, Verdict};
 use crate::observe::Event;
 use crate::record::Page;
 use crate::redrive::Selection;
 use crate::run::Run;
 use crate::sink::TargetId;
-use crate::{Alias, Key};
+use crate::{Alias, Fingerprint, Key};
 
 use super::RunError;
 use super::ending::counted_again;
 use super::flow::{Item, Load, OpenedPage};
 use super::resolve::ToCome;
-use super::unit::Unit;
+use super::unit::{Unit, doubted};
+
+/// What the fingerprint is taken of where nothing of a record is to be written.
+const NOTHING_WRITTEN: &[u8] = b"nothing is written";
 
 /// Takes in the pages of one stage.
 pub(super) struct Intake<'a, M> {
@@ -69,12 +72,13 @@ impl<M> Intake<'_, M> {
         let entries = self.run.ledger.entries(&keys).await?;
         let mut new_keys = Vec::with_capacity(keys.len());
         let mut changes = Vec::new();
-        let mut units = Vec::new();
+        let (mut units, mut grouped) = (Vec::new(), Vec::new());
         let mut counts = Vec::new();
         let mut named: BTreeMap<Alias, Key> = BTreeMap::new();
         for (mut record, entry) in incoming.into_iter().zip(entries) {
             let forced = self.is_forced(entry.as_ref());
-            let again = entry.as_ref().is_some_and(|entry| entry.seen == self.pass);
+            let was_met = |entry: &Entry| entry.seen == self.pass && entry.stage == self.stage;
+            let again = entry.as_ref().is_some_and(was_met);
             let passed_over = match self.only_forced {
                 true => !forced || !self.looks_up(&record.key),
                 false => again,
@@ -96,14 +100,15 @@ impl<M> Intake<'_, M> {
                 .map(|found| Change::Discover { list: found.list, item: found.item });
             if let Some(fate) = self.decide(&record, entry.as_ref(), &named, &mut changes).await? {
                 counts.push(fate);
-                if let Some(lane) = record.lane {
-                    let was_queued = entry.as_ref().is_some_and(|it| it.fate == Fate::Queued);
-                    if was_queued && fate != Fate::Queued {
-                        // It keeps no place in its lane any more.
-                        changes.push(Change::Unpark { key: record.key.clone() });
-                    }
-                    let waits = fate == Fate::Queued;
-                    units.extend(waits.then(|| Item::Queued(record.key.clone(), lane)));
+                let waits = fate == Fate::Queued;
+                if !waits && entry.as_ref().is_some_and(|entry| !entry.fate.is_in_place()) {
+                    // What was parked of it is not wanted any more, nor its place in its lane.
+                    changes.push(Change::Unpark { key: record.key.clone() });
+                }
+                if let Some(lane) = record.lane.filter(|_| waits) {
+                    units.push(Item::Queued(record.key.clone(), lane));
+                } else if waits && entry.as_ref().is_some_and(|it| it.fate != Fate::Queued) {
+                    changes.push(Change::Unpark { key: record.key.clone() });
                 }
                 // What a record that waits has led to is read all the same.
                 changes.extend(discovered);
@@ -130,18 +135,38 @@ impl<M> Intake<'_, M> {
             if groups {
                 // Only identities bring records together, other names do not.
                 unit.aliases = emit.identities;
-                let now = self.run.clock.now();
-                let parked = unit.park(self.stage, Parking::Group, now, now, 0)?;
-                changes.push(Change::Park(Box::new(parked)));
+                grouped.push((unit, entry.is_some()));
                 continue;
             }
             units.push(Item::Unit(unit, entry));
         }
-        let waiting = self.waiting(&units).await?;
+        let of_units = units.iter().filter_map(|item| match item {
+            Item::Unit(unit, Some(_)) => Some(unit.root.clone()),
+            _ => None,
+        });
+        let of_groups = grouped.iter().filter(|(_, known)| *known);
+        let known = of_units.chain(of_groups.map(|(unit, _)| unit.root.clone())).collect();
+        let parked = self.parked(known).await?;
         units.retain(|item| match item {
-            Item::Unit(unit, _) => unit.verdict.is_some() || !waiting.contains(&unit.root),
+            Item::Unit(unit, _) => {
+                let in_doubt = parked.get(&unit.root).is_some_and(|it| it.why == Parking::Doubt);
+                unit.verdict.is_some() || !in_doubt
+            }
             Item::Queued(..) => true,
         });
+        let of_units = units.iter_mut().filter_map(|item| match item {
+            Item::Unit(unit, _) => Some(unit),
+            Item::Queued(..) => None,
+        });
+        for unit in of_units.chain(grouped.iter_mut().map(|(unit, _)| unit)) {
+            // Whatever the record has become, what is to be looked at for twins still is.
+            unit.doubted = parked.get(&unit.root).map(doubted).unwrap_or_default();
+        }
+        let now = self.run.clock.now();
+        for (unit, _) in grouped {
+            let parked = unit.park(self.stage, Parking::Group, now, now, 0)?;
+            changes.push(Change::Park(Box::new(parked)));
+        }
         if !changes.is_empty() {
             self.run.ledger.commit(changes).await?;
         }
@@ -249,7 +274,8 @@ impl<M> Intake<'_, M> {
             key: record.key.clone(),
             stage: self.stage.to_owned(),
             fate,
-            fingerprint: None,
+            // Whatever was settled of it before is another state of it.
+            fingerprint: Some(Fingerprint::of(NOTHING_WRITTEN)),
             target: None,
             reason,
             notes: record.emit.notes.clone(),
@@ -287,7 +313,7 @@ impl<M> Intake<'_, M> {
             key: record.key.clone(),
             stage: self.stage.to_owned(),
             fate: Fate::Merged,
-            fingerprint: None,
+            fingerprint: Some(Fingerprint::of(NOTHING_WRITTEN)),
             target,
             reason: Some(Reason::new("same_record", format!("it is {other}"))),
             notes: record.emit.notes.clone(),
@@ -296,27 +322,14 @@ impl<M> Intake<'_, M> {
         }
     }
 
-    /// Those that are being waited for, in doubt: what was sent is settled first, and a change
-    /// that came since follows in the next run.
-    async fn waiting<D>(&self, units: &[Item<D>]) -> Result<BTreeSet<Key>, RunError> {
-        let doubtful: Vec<Key> = units
-            .iter()
-            .filter_map(|item| match item {
-                Item::Unit(unit, Some(entry)) if entry.fate == Fate::InDoubt => {
-                    Some(unit.root.clone())
-                }
-                _ => None,
-            })
-            .collect();
-        if doubtful.is_empty() {
-            return Ok(BTreeSet::new());
+    /// What is parked of these records: doubt, for one, which is settled as it was sent before a
+    /// change that came since follows in the next run.
+    async fn parked(&self, known: Vec<Key>) -> Result<BTreeMap<Key, Parked>, RunError> {
+        if known.is_empty() {
+            return Ok(BTreeMap::new());
         }
-        let parked = self.run.ledger.parked_among(&doubtful).await?;
-        Ok(parked
-            .into_iter()
-            .filter(|parked| parked.why == Parking::Doubt)
-            .map(|parked| parked.key)
-            .collect())
+        let parked = self.run.ledger.parked_among(&known).await?;
+        Ok(parked.into_iter().map(|parked| (parked.key.clone(), parked)).collect())
     }
 }
 

@@ -80,16 +80,15 @@ impl<D: Draft> Flow<'_, D> {
         entry: &Entry,
         key: &crate::Key,
     ) -> Result<Option<Doubt<D>>, RunError> {
-        let Some(step) = unit.steps.iter().find(|step| &step.key == key) else { return Ok(None) };
+        let Some((draft, _)) = unit.intended(entry, key) else { return Ok(None) };
         let root = entry.written(&entry.key).cloned();
-        let References::Ready(resolved) =
-            resolve(self.run, step.draft.references(), root, None).await?
+        let References::Ready(resolved) = resolve(self.run, draft.references(), root, None).await?
         else {
             return Ok(None);
         };
         Ok(Some(Doubt {
             key: key.clone(),
-            draft: step.draft.clone(),
+            draft,
             resolved,
             // Nothing of this migration is older than that.
             intended_at: self.run.migration_since,

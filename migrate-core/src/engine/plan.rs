@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::fate::Fate;
 use crate::observe::Event;
 use crate::redrive::Selection;
-use crate::run::Run;
+use crate::run::{Run, Stuck};
 use crate::undo::Rollback;
 
 use super::RunError;
@@ -386,7 +386,7 @@ impl What<'_> {
 /// the run is not to wait for them.
 async fn settle(stages: &[&dyn Stage], run: &Run, options: &RunOptions) -> Result<u64, RunError> {
     let ended = settle_in_rounds(stages, run, options).await;
-    run.set_stuck(false);
+    run.set_stuck(Stuck::No);
     ended
 }
 
@@ -405,12 +405,14 @@ async fn settle_in_rounds(
             Next::Done => return Ok(0),
             Next::Leave(records) => return Ok(records),
             Next::Again => {}
-            Next::Stuck if run.is_stuck() => {
+            // Those that can do without the other go first: what waits for them can follow then.
+            Next::Stuck if run.stuck() == Stuck::No => run.set_stuck(Stuck::GoWithout),
+            Next::Stuck if run.stuck() == Stuck::GoWithout => run.set_stuck(Stuck::Queue),
+            Next::Stuck => {
                 let stage = stages.iter().map(|stage| stage.name()).collect::<Vec<_>>().join(", ");
                 let message = format!("{} records wait, and for nothing", waiting.records);
                 return Err(RunError::Unaccounted { stage, message });
             }
-            Next::Stuck => run.set_stuck(true),
             Next::Sleep(due) => {
                 run.observer.observe(&Event::Waiting { records: waiting.records, until: due });
                 tokio::select! {

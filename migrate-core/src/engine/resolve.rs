@@ -7,7 +7,7 @@ use crate::Key;
 use crate::draft::{Missing, Name, Reference};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Ledger, LedgerError, Written};
-use crate::run::Run;
+use crate::run::{Run, Stuck};
 use crate::sink::{Resolved, TargetId};
 
 use super::{RunError, WAITING_FOR_PARENT};
@@ -69,10 +69,10 @@ pub(super) async fn resolve(
         }
         match (met, reference.missing) {
             (Met::Known(name, target), _) => resolved.insert(name, target),
-            (Met::Unsettled(parent), Missing::Queue(_)) if run.is_stuck() => {
+            (Met::Unsettled(parent), Missing::Queue(_)) if run.stuck() == Stuck::Queue => {
                 return Ok(References::Queue(waiting_for(&parent)));
             }
-            (Met::Unsettled(_), Missing::Without) if run.is_stuck() => {}
+            (Met::Unsettled(_), Missing::Without) if run.stuck() != Stuck::No => {}
             (Met::Unsettled(_), _) => return Ok(References::Wait),
             // Also one that waits for somebody is tried again when its turn comes.
             (Met::Nobody | Met::Waiting(_), _)

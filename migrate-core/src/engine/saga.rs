@@ -181,7 +181,7 @@ impl<'a, D: Draft> Saga<'a, D> {
     fn begin(&mut self, now: DateTime<Utc>) -> Action<D> {
         let settled = self.known && self.unit.is_settled(&self.entry) && !self.forced;
         if settled && self.unit.merged.is_empty() {
-            return self.as_before();
+            return self.as_before(now);
         }
         if self.entry.fate == Fate::Queued {
             self.waited_for = self.entry.reason.take();

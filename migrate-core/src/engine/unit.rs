@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::draft::{Draft, Repeat, fingerprint};
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Entry, Parked, Parking, PartState, Written};
+use crate::ledger::{Entry, Parked, Parking, Part, PartState, Written};
 use crate::mapper::{Note, part_key};
 use crate::{Alias, Fingerprint, Key};
 
@@ -105,16 +105,29 @@ impl<D: Draft> Unit<D> {
     ///
     /// What the destination refused counts too: trying it again, unchanged, would be a write call on
     /// unchanged data. What waits for somebody does not, nor what was given up: the fingerprint is
-    /// then that of an earlier state, to which the record may have come back.
+    /// then that of an earlier state, to which the record may have come back. Nor does what shares
+    /// another's object or was left out: it may be to stand for itself now.
     pub(super) fn is_settled(&self, entry: &Entry) -> bool {
+        if entry.fingerprint != Some(self.fingerprint()) {
+            return false;
+        }
         let code = entry.reason.as_ref().map_or("", |reason| reason.code.as_str());
-        let tried_again = match entry.fate {
-            Fate::Queued => true,
-            Fate::Dead => matches!(code, "gave_up" | "in_doubt_for_good"),
+        match entry.fate {
+            Fate::Created | Fate::Updated | Fate::Unchanged => self.is_written(entry),
+            Fate::Dead => !matches!(code, "gave_up" | "in_doubt_for_good"),
             _ => false,
+        }
+    }
+
+    /// Is each write of the record done as it is here, and none in doubt? An update that a run was
+    /// stopped in the middle of may have written a part of another state.
+    fn is_written(&self, entry: &Entry) -> bool {
+        let in_doubt = |part: &Part| matches!(part.state, PartState::Intended { .. });
+        let is_done = |step: &Step<D>| {
+            let state = entry.part(&step.key).map(|part| &part.state);
+            matches!(state, Some(PartState::Done(it)) if it.fingerprint == step.fingerprint)
         };
-        let is_final = entry.fate.is_final() && !tried_again;
-        is_final && entry.fingerprint == Some(self.fingerprint())
+        !entry.parts.iter().any(in_doubt) && self.steps.iter().all(is_done)
     }
 
     /// A write was in doubt, and a look has settled it.
@@ -157,12 +170,9 @@ impl<D: Draft> Unit<D> {
                 let known = Some(written.clone());
                 return Next::Write { step: index, known, correction: None };
             }
-            let key = step.correction_key();
-            return match entry.part(&key).map(|part| &part.state) {
-                Some(PartState::Done(_)) => Next::Corrected { step: index, known: written.clone() },
-                None | Some(PartState::Intended { .. }) => {
-                    Next::Write { step: index, known: None, correction: Some(key) }
-                }
+            return match step.correction(entry) {
+                None => Next::Corrected { step: index, known: written.clone() },
+                correction => Next::Write { step: index, known: None, correction },
             };
         }
         Next::Nothing
@@ -180,7 +190,7 @@ impl<D: Draft> Unit<D> {
         }
         let own = self.steps.iter().find(|step| step.key == *key);
         own.map(|step| (step.draft.clone(), step.fingerprint)).or_else(|| {
-            let step = self.steps.iter().find(|step| step.correction_key() == *key)?;
+            let step = self.steps.iter().find(|step| step.is_corrected_by(key))?;
             Some((step.draft.correction()?, step.fingerprint))
         })
     }
@@ -214,16 +224,39 @@ impl<D: Draft> Unit<D> {
 }
 
 impl<D: Draft> Step<D> {
-    /// The key of the write that corrects this one. It carries the fingerprint, so that each
+    /// The name of the write that corrects this one. It carries the fingerprint, so that each
     /// state of the record is corrected once.
-    fn correction_key(&self) -> Key {
+    fn correction_name(&self) -> String {
         let hex: String =
-            self.fingerprint.as_bytes()[..4].iter().map(|b| format!("{b:02x}")).collect();
-        let name = match self.key.part_name() {
-            Some(part) => format!("{part}+{hex}"),
-            None => format!("+{hex}"),
-        };
-        self.key.root().part(name)
+            self.fingerprint.as_bytes()[..8].iter().map(|b| format!("{b:02x}")).collect();
+        format!("{}+{hex}", self.key.part_name().unwrap_or_default())
+    }
+
+    /// Is this the key of a correction to the state that the record is in?
+    fn is_corrected_by(&self, key: &Key) -> bool {
+        let rest = key.part_name().and_then(|name| name.strip_prefix(&self.correction_name()));
+        key.root() == self.key.root() && rest.is_some_and(|it| it.is_empty() || it.starts_with('.'))
+    }
+
+    /// The key of the correction that is to be written; `None` where the newest one stands for this
+    /// state. A record may come back to a state that was corrected away: that takes another one.
+    fn correction(&self, entry: &Entry) -> Option<Key> {
+        let any = format!("{}+", self.key.part_name().unwrap_or_default());
+        let corrects = |key: &Key| key.part_name().is_some_and(|name| name.starts_with(&any));
+        let done = |part: &&Part| matches!(part.state, PartState::Done(_)) && corrects(&part.key);
+        let newest = entry
+            .parts
+            .iter()
+            .filter(done)
+            .max_by_key(|part| part.state.written().map(|written| written.at));
+        if newest.is_some_and(|part| self.is_corrected_by(&part.key)) {
+            return None;
+        }
+        let before = entry.parts.iter().filter(|part| self.is_corrected_by(&part.key));
+        let before = before.filter(|part| matches!(part.state, PartState::Done(_))).count();
+        let name = self.correction_name();
+        let name = if before == 0 { name } else { format!("{name}.{}", before + 1) };
+        Some(self.key.root().part(name))
     }
 
     /// Its key and fingerprint.
@@ -323,6 +356,17 @@ impl<D: Draft> Unit<D> {
     }
 }
 
+/// The writes of a parked record that were in doubt on the way.
+pub(super) fn doubted(parked: &Parked) -> Vec<Key> {
+    #[derive(serde::Deserialize)]
+    struct Doubted {
+        #[serde(default)]
+        doubted: Vec<Key>,
+    }
+    let stored = serde_json::from_value::<Option<Doubted>>(parked.drafts.clone());
+    stored.ok().flatten().map(|stored| stored.doubted).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -330,7 +374,7 @@ mod tests {
     use super::*;
     use crate::TargetId;
     use crate::draft::Repeat;
-    use crate::ledger::{How, Part};
+    use crate::ledger::How;
 
     #[derive(Clone, serde::Serialize, serde::Deserialize)]
     enum Item {

@@ -14,8 +14,8 @@ use crate::{Alias, Fingerprint, Key};
 ///
 /// A change that names a key and a stage moves the record's entry to that stage, if another stage
 /// had it: its writes, its other names and its fate go along, since its object stays what it was.
-/// What was parked of it for the other stage is dropped, and it counts as seen in no pass of its
-/// new stage yet.
+/// What was parked of it for the other stage is dropped, the pass of that stage counts it out again,
+/// if it was counted there, and it counts as seen in no pass of its new stage yet.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Change {

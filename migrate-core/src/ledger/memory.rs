@@ -291,6 +291,8 @@ impl State {
     fn adopt(&mut self, row: usize, stage: &str) {
         if self.entries[row].stage != stage {
             let key = self.entries[row].key.clone();
+            let (former, seen) = (self.entries[row].stage.clone(), self.entries[row].seen);
+            self.stage_mut(&former).leave(&key, seen);
             self.apply(Change::Unpark { key });
             self.stage_mut(stage);
             stage.clone_into(&mut self.entries[row].stage);

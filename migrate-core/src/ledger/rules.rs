@@ -84,6 +84,15 @@ impl Progress {
         self.next_mark = self.next_mark.take().or(mark);
     }
 
+    /// A record moves to another stage. If it was counted in this pass, the other stage answers for
+    /// it now.
+    pub(super) fn leave(&mut self, key: &Key, seen: u32) {
+        if seen > 0 && seen == self.state.pass {
+            self.state.keys = self.state.keys.saturating_sub(1);
+            self.state.digest.remove(key);
+        }
+    }
+
     pub(super) fn finish(&mut self) {
         self.state.finished = true;
         self.state.mark = self.next_mark.take().or(self.state.mark.take());

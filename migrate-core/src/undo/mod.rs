@@ -160,6 +160,10 @@ impl Left {
         left.extend(objects.iter().cloned());
     }
 
+    fn remove(&self, object: &TargetId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
+    }
+
     fn contains(&self, object: &TargetId) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(object)
     }
@@ -215,6 +219,9 @@ impl fmt::Debug for Made {
     }
 }
 
+/// The code of what is left since something was added to it.
+const ADDED_SINCE: &str = "added_since";
+
 /// How a write stands in the destination now. Reasons and fields name things, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -252,7 +259,7 @@ impl Stands {
     /// Somebody has added this sort of thing to it: a word such as `replies`, and no content.
     pub fn added(what: &str) -> Self {
         let message = format!("somebody has added {what} since the migration");
-        let reason = Reason::new("added_since", message)
+        let reason = Reason::new(ADDED_SINCE, message)
             .remedy("admin of the destination", "look at it, and remove it by hand");
         Self::Added(reason)
     }

@@ -38,6 +38,11 @@ impl<'a> Undoing<'a> {
         Self { stage, run, undo, dry, left, begun: OnceCell::new() }
     }
 
+    /// These objects are looked at again: they may go after all.
+    pub(super) fn let_go(&self, objects: impl Iterator<Item = TargetId>) {
+        objects.for_each(|object| self.left.remove(&object));
+    }
+
     /// Deals with one record. Says which of its objects are left.
     pub(super) async fn work(
         &self,

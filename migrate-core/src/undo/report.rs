@@ -1,13 +1,15 @@
 //! [`RollbackReport`]: what a rollback took back, and what it left.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Key;
 use crate::fate::Reason;
 
-use super::Remains;
 use super::decide::End;
 use super::rollback::Undone;
+use super::{ADDED_SINCE, Remains};
 
 /// What a rollback took back, and what it left. It names records, objects and fields, and holds
 /// no values.
@@ -152,6 +154,21 @@ impl StageUndone {
         }
         self.left.extend(ended.left);
         self.impossible.extend(ended.impossible);
+    }
+
+    /// Records that are taken back.
+    pub(super) fn undone(&self) -> u64 {
+        self.removed + self.restored
+    }
+
+    /// Takes the records out of the list of what was left that were left for what hangs on them.
+    pub(super) fn take_held(&mut self) -> BTreeSet<Key> {
+        let is_held = |it: &LeftBehind| it.reason.code == ADDED_SINCE;
+        let held = self.left.iter().filter(|it| is_held(it)).map(|it| Key::from(&*it.key).root());
+        let held: BTreeSet<Key> = held.collect();
+        self.left.retain(|it| !held.contains(&Key::from(&*it.key).root()));
+        self.impossible.retain(|it| !held.contains(&Key::from(&*it.key).root()));
+        held
     }
 
     /// The same lists, whatever the order in which the records were done with.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures::future;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use crate::Key;
 use crate::engine::RunError;
 use crate::fate::Fate;
-use crate::ledger::{Change, Entry, Ledger, LedgerError, Scan, StageState};
+use crate::ledger::{Change, Entry, Ledger, LedgerError, LedgerErrorKind, Scan, StageState};
 use crate::run::Run;
 use crate::sink::TargetId;
 
@@ -295,10 +295,19 @@ impl Rollback {
             return Ok(stage);
         }
         let all = Scan::of(undoing.stage).newest_first().limit(WINDOW);
+        let (known, met) = (ledger.tally(undoing.stage).await?.total(), AtomicU64::new(0));
         let owners = entries(ledger, all.clone())
+            .inspect_ok(|_| {
+                met.fetch_add(1, Ordering::Relaxed);
+            })
             .try_filter(|entry| future::ready(!shares(entry)))
             .map_ok(|entry| Work::Record { entry, sharing: Vec::new() });
         self.each(undoing, owners.boxed(), &mut stage, &mut left).await?;
+        let met = met.into_inner();
+        if met < known {
+            return Err(hidden(undoing.stage, met, known).into());
+        }
+        self.each_again(undoing, &mut stage, &mut left).await?;
         // Duplicates come when it is known whether their object goes.
         let duplicates = entries(ledger, all.with(Fate::Merged))
             .try_filter(|entry| future::ready(shares(entry)))
@@ -308,6 +317,40 @@ impl Rollback {
             });
         self.each(undoing, duplicates.boxed(), &mut stage, &mut HashSet::new()).await?;
         Ok(stage)
+    }
+
+    /// What was left since something hung on it may have been held by another record of the stage that
+    /// is gone by now: it is looked at once more, as long as that helps.
+    async fn each_again(
+        &self,
+        undoing: &Undoing<'_>,
+        stage: &mut StageUndone,
+        left: &mut HashSet<TargetId>,
+    ) -> Result<(), RunError> {
+        let ledger = &*undoing.run.ledger;
+        let mut undone = stage.undone();
+        while undone > 0 && !undoing.dry {
+            let held = stage.take_held();
+            let held: Vec<Key> = held.into_iter().collect();
+            let before = stage.undone();
+            for window in held.chunks(WINDOW) {
+                let entries: Vec<Entry> =
+                    ledger.entries(window).await?.into_iter().flatten().collect();
+                let objects = entries.iter().filter_map(|entry| entry.target.clone());
+                undoing.let_go(objects.inspect(|object| {
+                    left.remove(object);
+                }));
+                let work = entries.into_iter().map(|entry| {
+                    stage.records -= 1;
+                    stage.kept -= 1;
+                    Ok(Work::Record { entry, sharing: Vec::new() })
+                });
+                let work: Vec<_> = work.collect();
+                self.each(undoing, stream::iter(work).boxed(), stage, left).await?;
+            }
+            undone = stage.undone() - before;
+        }
+        Ok(())
     }
 
     /// Does this work, as much at once as the stage's limits allow. When something fails or the
@@ -350,6 +393,15 @@ impl Rollback {
         }
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// A list of records that shows fewer than there are: nobody knows which are missing.
+fn hidden(stage: &str, met: u64, known: u64) -> LedgerError {
+    let message = format!(
+        "the ledger shows {met} records of stage `{stage}`, of which it has {known}: it is damaged; \
+         restore it from a copy"
+    );
+    LedgerError::new(LedgerErrorKind::Corrupt, message)
 }
 
 /// One record to be dealt with.

@@ -18,6 +18,9 @@ pub enum Class {
     Altered,
     /// Somebody has changed the object since it was written.
     Edited,
+    /// The source has changed since it was written: it stands as it was, and the next run brings the
+    /// change over.
+    Outdated,
     /// The object is gone.
     Missing,
     /// The object is there several times.
@@ -31,6 +34,7 @@ impl Class {
             Self::Lost => "lost",
             Self::Altered => "altered",
             Self::Edited => "edited",
+            Self::Outdated => "outdated",
             Self::Missing => "missing",
             Self::Twin => "twin",
         }
@@ -42,6 +46,8 @@ impl Class {
 pub(super) struct Evidence {
     /// The digests of the state that was left, and of the state now.
     pub(super) states: (Option<Fingerprint>, Option<Fingerprint>),
+    /// Is what was written another state of the record than the one it is compared with?
+    pub(super) outdated: bool,
     /// When the migration last wrote any of it.
     pub(super) written_at: Option<DateTime<Utc>>,
     /// When somebody last changed it.
@@ -68,6 +74,8 @@ pub(super) fn classify(field: &Field, evidence: &Evidence, skew: TimeDelta) -> O
     }
     Some(if evidence.is_edited(skew) {
         Class::Edited
+    } else if evidence.outdated {
+        Class::Outdated
     } else if is_nothing(&field.found) {
         Class::Lost
     } else {
@@ -86,10 +94,17 @@ mod tests {
     fn what_a_difference_means() {
         let at = |second| Some(DateTime::UNIX_EPOCH + TimeDelta::seconds(second));
         let state = |text: &str| Some(Fingerprint::of(text.as_bytes()));
-        let evidence = |states, changed_at| Evidence { states, written_at: at(100), changed_at };
+        let evidence = |states, changed_at| Evidence {
+            states,
+            written_at: at(100),
+            changed_at,
+            ..Evidence::default()
+        };
         let unknown = evidence((None, None), None);
         let untouched = evidence((state("a"), state("a")), at(999));
         let touched = evidence((state("a"), state("b")), at(1));
+        let outdated = Evidence { outdated: true, ..untouched };
+        let outdated_and_touched = Evidence { outdated: true, ..touched };
         let later = evidence((None, state("b")), at(161));
         let at_once = evidence((state("a"), None), at(160));
         let (same, lost, other) = (json!(" x"), json!(""), json!("y"));
@@ -103,6 +118,10 @@ mod tests {
             (&lost, touched, Some(Class::Edited)),
             (&other, touched, Some(Class::Edited)),
             (&other, later, Some(Class::Edited)),
+            (&lost, outdated, Some(Class::Outdated)),
+            (&other, outdated, Some(Class::Outdated)),
+            (&same, outdated, None),
+            (&other, outdated_and_touched, Some(Class::Edited)),
             (&other, at_once, Some(Class::Altered)),
             (&lost, Evidence::default(), Some(Class::Lost)),
         ];

@@ -12,7 +12,7 @@ use futures::future;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, fingerprint};
 use crate::fate::Fate;
 use crate::ledger::{Change, Entry, How, Ledger, LedgerError, LedgerErrorKind, Written};
 use crate::report::{Mismatch, Verified};
@@ -234,6 +234,8 @@ impl Verification {
             return Ok(target);
         }
         let (at, state) = (last_written(&entry), written.as_ref().and_then(|it| it.state));
+        let now = fingerprint(draft).ok();
+        let outdated = written.as_ref().is_some_and(|it| Some(it.fingerprint) != now);
         let check = self.gather(&entry, object, key, draft, written).await;
         let check = check.map_err(|error| ledger_failed(&error))?;
         let span = tracing::debug_span!("migrate.read_back", %key);
@@ -247,7 +249,7 @@ impl Verification {
             }
             ReadBack::Stands(snapshot) => {
                 let (states, changed_at) = ((state, snapshot.state), snapshot.changed_at);
-                let evidence = Evidence { states, written_at: at, changed_at };
+                let evidence = Evidence { states, outdated, written_at: at, changed_at };
                 let fields = snapshot.fields.into_iter().filter_map(|mut field| {
                     if let Some(rule) = self.rules.get(&field.name) {
                         field.by = rule.clone();

@@ -8,7 +8,7 @@ use super::{
     time, written,
 };
 use crate::ledger::{Change, Entry, How, Ledger, Parked, Parking, Scan};
-use crate::{Fate, Key, Note, Reason, TargetId};
+use crate::{Fate, Key, KeyDigest, Note, Reason, TargetId};
 
 pub(super) async fn settling(ledger: &dyn Ledger) {
     assert_eq!(entry(ledger, &contact(1)).await, None);
@@ -72,12 +72,17 @@ pub(super) async fn moving(ledger: &dyn Ledger) {
     };
     let aliases =
         Change::Aliases { key: key.clone(), stage: "contacts".into(), aliases: vec![email(1)] };
-    ledger.commit(vec![done(key.clone(), written("t1", How::Created, 1)), aliases]).await.unwrap();
+    let begin = Change::Begin { stage: "contacts".into(), pass: 1, since: None, at: time(1) };
+    let made = done(key.clone(), written("t1", How::Created, 1));
+    ledger.commit(vec![begin, made, aliases]).await.unwrap();
     ledger.commit(vec![settle(key.clone(), Fate::Created), page("contacts", 1)]).await.unwrap();
     ledger.commit(vec![settle(contact(2), Fate::Created), park(1, Parking::Retry)]).await.unwrap();
 
+    assert_eq!(ledger.stage("contacts").await.unwrap().keys, 1);
     let again = Change::Intent { key: key.part("note"), stage: other(), draft: None, at: time(2) };
     ledger.commit(vec![again]).await.unwrap();
+    let left = ledger.stage("contacts").await.unwrap();
+    assert_eq!((left.keys, left.digest), (0, KeyDigest::default()), "it is counted out again");
     let moved = entry(ledger, &key).await.unwrap();
     assert_eq!((&*moved.stage, moved.fate, moved.seen), ("leads", Fate::Created, 0));
     assert_eq!(moved.target, Some(TargetId::new("t1")));

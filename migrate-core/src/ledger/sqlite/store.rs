@@ -129,7 +129,11 @@ impl Tx<'_> {
         let elsewhere = |held: &&Held| held.record.entry.stage != stage;
         let Some(held) = self.store.entries.get(key).filter(elsewhere) else { return Ok(()) };
         let (id, former, stored) = (held.record.id, held.record.stage, held.stored);
-        let fate = held.record.entry.fate;
+        let (fate, seen) = (held.record.entry.fate, held.record.entry.seen);
+        if let Some(place) = self.store.stages.iter().position(|it| it.id == former) {
+            self.store.stages[place].progress.leave(key, seen);
+            self.store.changed_stages.insert(place);
+        }
         self.unpark(key)?;
         let now = self.stage(stage)?.id;
         self.count(former, fate, false);
