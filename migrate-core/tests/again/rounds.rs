@@ -1,8 +1,14 @@
 //! What waits for what: rounds, circles, and writes that go in batches.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use migrate_core::{Fate, Ledger as _, Limits, MemoryLedger, RunOptions};
+use migrate_core::testkit::ScriptedSource;
+use migrate_core::{
+    Doubt, Draft, Emit, Failure, Fate, Found, Key, Ledger as _, Limits, MemoryLedger, Missing,
+    Name, Pipeline, Reason, Record, Reference, Repeat, RunOptions, Sink, TargetId, Write,
+    async_trait, map_fn,
+};
 
 use crate::shelf::{Library, Shelf, books, run, with_fate};
 
@@ -37,6 +43,60 @@ async fn records_that_wait_for_each_other_end_in_a_queue() {
     shelf.put(4, "first part", None);
     run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
     assert_eq!(with_fate(&ledger, Fate::Created).await, 5);
+}
+
+/// Two that can do without each other, and one that cannot do without the first: whatever the order
+/// they are looked at in, the two are written, and the third follows.
+#[tokio::test(start_paused = true)]
+async fn who_can_go_without_goes_first_and_others_follow() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Friend {
+        of: u64,
+        needs: bool,
+    }
+    impl Draft for Friend {
+        fn references(&self) -> Vec<Reference> {
+            let missing = match self.needs {
+                true => Missing::Queue(Reason::new("alone", "it is alone")),
+                false => Missing::Without,
+            };
+            vec![Reference::new([Name::Key(Key::new("friend", self.of))], missing)]
+        }
+
+        fn repeat(&self) -> Repeat {
+            Repeat::Safe
+        }
+    }
+    struct Counting(Arc<AtomicU64>);
+    #[async_trait]
+    impl Sink<Friend> for Counting {
+        async fn write(&self, batch: Vec<Write<Friend>>) {
+            for write in batch {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                let id = TargetId::new(write.key.as_str());
+                write.created(id);
+            }
+        }
+
+        async fn find(&self, _: &Doubt<Friend>) -> Result<Found, Failure> {
+            Ok(Found::CannotTell)
+        }
+
+        fn limits(&self) -> Limits {
+            Limits::one_by_one(1)
+        }
+    }
+    let (ledger, writes) = (Arc::<MemoryLedger>::default(), Arc::<AtomicU64>::default());
+    for _ in 0..2 {
+        let friends = [(3, 1, true), (1, 2, false), (2, 1, false)];
+        let friends = friends.map(|(n, of, needs)| (Key::new("friend", n), Friend { of, needs }));
+        let mapper = map_fn(|it: Record<Friend>, out: &mut Emit<Friend>| out.push(it.body));
+        let source = ScriptedSource::new(friends);
+        let stage = Pipeline::new("friends", source, mapper, Counting(writes.clone()));
+        run(stage, &ledger, &RunOptions::default()).await.unwrap();
+        assert_eq!(ledger.tally("friends").await.unwrap().of(Fate::Created), 3);
+        assert_eq!(writes.load(Ordering::Relaxed), 3, "and a second run writes nothing");
+    }
 }
 
 #[tokio::test(start_paused = true)]
