@@ -165,17 +165,18 @@ async fn who_shared_an_object_for_a_while_gets_one_of_their_own() {
 /// Groups whose members are read far apart, more than are taken up at once.
 #[tokio::test(start_paused = true)]
 async fn members_that_are_read_far_apart_are_one_group_once() {
-    let (target, ledger) = (MemoryTarget::new().answering_in(Default::default()), Arc::default());
-    let emails: Vec<String> = (0..300).map(|n| format!("p{n}@example.com")).collect();
+    let (target, ledger) = (MemoryTarget::new(), Arc::default());
+    let emails: Vec<String> = (0..200).map(|n| format!("p{n}@example.com")).collect();
     let emails: &'static [String] = Vec::leak(emails);
-    let twice = emails.iter().chain(emails.iter().rev()).enumerate();
+    let twice = emails.iter().chain(emails).enumerate();
     let people = twice.map(|(n, email)| (Key::new("person", n), ("same name", email.as_str())));
     let people = ScriptedSource::new(people).pages_of(100);
     let fates = group(&people, &target, &ledger).await;
     let count = |fate| fates.iter().filter(|it| **it == fate).count();
-    assert_eq!((count(Fate::Created), count(Fate::Merged)), (300, 300));
-    assert_eq!((target.objects().len(), target.twins()), (300, vec![]));
+    assert_eq!((count(Fate::Created), count(Fate::Merged)), (200, 200));
+    assert_eq!((target.objects().len(), target.twins()), (200, vec![]));
     let writes = target.writes();
+    assert_eq!(writes, 200, "each group is written once");
     group(&people, &target, &ledger).await;
     assert_eq!(target.writes(), writes, "and again");
 }
