@@ -162,12 +162,17 @@ impl Sim {
         }
     }
 
-    /// Migrates, lets the source go on, migrates what has changed.
+    /// Migrates, lets the source go on, migrates what has changed, and once more when all is as it
+    /// was.
     async fn migrate(&mut self, disturbances: u32) {
+        let rows = self.data.rows();
         self.run_to_the_end(disturbances).await;
         // What is still on its way arrives before the source goes on.
         tokio::time::sleep(Duration::from_secs(600)).await;
         self.data.goes_on();
+        self.run_to_the_end(disturbances).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        self.data.goes_back(&rows);
         self.run_to_the_end(disturbances).await;
         tokio::time::sleep(Duration::from_secs(600)).await;
     }
