@@ -23,7 +23,7 @@ use crate::ledger::{
     Change, Entry, ExportOptions, How, Ledger, LedgerError, LedgerErrorKind, Parked, Parking,
     export_with,
 };
-use crate::{Alias, Cursor, Fate, Fingerprint, Key, Reason, SqliteLedger, TargetId};
+use crate::{Alias, Cursor, Fate, Fingerprint, Key, Reason, SqliteLedger, Standing, TargetId};
 
 fn thorough() -> bool {
     longer("LEDGER_DAMAGE", 0) > 0
@@ -406,6 +406,12 @@ async fn a_row_that_is_gone_is_missed() {
     for (n, told) in [(7, true), (8, true), (99, true), (9905, true), (9, false), (29_999, false)] {
         assert_eq!(ledger.entries(&[key(n)]).await.is_err(), told, "{n}");
     }
+    // Lists are shorter by it, which their count gives away.
+    let listed = Standing::of(&ledger, &["contacts"], &Default::default(), |_| {}).await;
+    let error = listed.unwrap_err();
+    assert_eq!(error.kind(), LedgerErrorKind::Corrupt);
+    let shown = format!("{} records of stage `contacts`, of which it has {LARGE}", LARGE - 1);
+    assert!(error.to_string().contains(&shown), "{error}");
     // Nor does the writer take it for new.
     let written = ledger.commit(vec![settle(key(7))]).now_or_never();
     let error = match written {
