@@ -42,3 +42,16 @@ impl<R: Seek> Seek for Guarded<R> {
         self.inner.seek(position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_row_ends_at_the_limit() {
+        let endless = b"a,b\n1,\"".chain(io::repeat(b'x'));
+        let mut reader = csv::Reader::from_reader(Guarded::new(endless, 1 << 20));
+        let error = reader.records().next().unwrap().unwrap_err();
+        assert!(error.to_string().contains("a row is longer than 1048576 bytes"), "{error}");
+    }
+}
