@@ -155,7 +155,7 @@ pub(super) fn hash(text: &str) -> u64 {
 
 /// The part of a hash: an equal share of all hashes, in their order.
 fn part_of(hash: u64, parts: u64) -> u64 {
-    (u128::from(hash) * u128::from(parts) >> 64) as u64
+    ((u128::from(hash) * u128::from(parts)) >> 64) as u64
 }
 
 /// The row, if its conversation can be told.

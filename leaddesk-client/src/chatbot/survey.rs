@@ -97,7 +97,7 @@ fn open<'a>(
         );
         return Err(Error::new(ErrorKind::TooLarge, what));
     }
-    let headings = heading.iter().map(|heading| clean(heading)).collect();
+    let headings = heading.iter().map(clean).collect();
     Ok(Some(Opened { entry, encoding, bytes, dialect, headings, notes: Vec::new() }))
 }
 
