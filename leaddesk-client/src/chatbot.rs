@@ -24,6 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Everything here blocks while it reads: in asynchronous code, call it from a thread of its own.
+//!
 //! An archive is opened as if it were hostile: nothing is ever extracted, and every file is read once to its end before
 //! anything of it is handed out. Errors, notes and `Debug` name files, headings and record numbers, and no cell's content.
 

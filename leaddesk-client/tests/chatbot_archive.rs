@@ -73,6 +73,9 @@ fn every_way_to_write_a_good_archive() {
     }
     let streamed = writer.finish().unwrap().into_inner();
     assert_eq!(open(streamed).unwrap().files().len(), 4);
+    let empty =
+        open(zip(&[("outcomes.csv", Vec::new()), ("timing.csv", b"\xEF\xBB\xBF".to_vec())]));
+    assert_eq!(empty.unwrap().files()[0].notes, ["it is empty, without even a heading"]);
     // In a folder, as macOS packs it, with names of any alphabet.
     let archive = open(zip(&[
         ("vienti/Conversations.CSV", CONVERSATIONS.into()),
@@ -104,7 +107,7 @@ fn what_is_no_archive() {
         (
             zip(&[("a.pdf", vec![1])]),
             ErrorKind::Settings,
-            "export.zip holds none of the four files (conversations, outcomes, timing, agent); seen: no CSV file",
+            "export.zip holds none of the four files (conversations, outcomes, timing, agent); seen: no CSV file. If one of these is, name it in the settings (a.pdf is no CSV file, and not read)",
         ),
         (
             zip(&[("foo.csv", b"a,b\n1,2\n".to_vec())]),
@@ -279,12 +282,13 @@ fn many_entries_are_refused_before_they_are_listed() {
     for number in 0..300_000 {
         writer.start_file(number.to_string(), stored).unwrap();
     }
-    let bytes = writer.finish().unwrap().into_inner();
-    let begun = std::time::Instant::now();
+    let mut bytes = writer.finish().unwrap().into_inner();
+    // What cannot be listed any more is still refused for its number.
+    let directory = bytes.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    bytes[directory..directory + 1000].fill(0);
     let (kind, text) = refused(bytes);
     assert_eq!(kind, ErrorKind::TooLarge, "{text}");
     assert!(text.contains("export.zip has more than 1000 files in it"), "{text}");
-    assert!(begun.elapsed().as_millis() < 500, "the directory was read");
     let files: Vec<_> = (0..1001).map(|number| Raw::new(&number.to_string(), "")).collect();
     assert_eq!(refused(raw_zip(&files)).0, ErrorKind::TooLarge);
 }

@@ -152,13 +152,15 @@ fn one_row_per_message() {
 #[test]
 fn transcripts_anonymised_rows_and_repeats() {
     let (conversations, _) = of_csv(
-        "session,transcript\n1,\"Question(1): Hei\r\nAnswer(1): Moi\r\n---\r\nQuestion(2): EMPTY\r\nAnswer(2): Vielä?\r\n\"\n2,free text\n3,EMPTY CONVERSATION\n",
+        "session,date,topic,transcript\n1,2024-05-01,parcel,\"Question(1): Hei\r\nAnswer(1): Moi\r\n---\r\nQuestion(2): EMPTY\r\nAnswer(2): Vielä?\r\n\"\n2,,,free text\n3,,,EMPTY CONVERSATION\n",
     );
     assert_eq!(
         said(&conversations[0]),
         [(Who::Visitor, "Hei"), (Who::Bot, "Moi"), (Who::Bot, "Vielä?")]
     );
     assert_eq!(conversations[0].turns[2].index, Some(2));
+    assert_eq!(conversations[0].started.as_ref().unwrap().text, "2024-05-01");
+    assert_eq!(conversations[0].intent.as_deref(), Some("parcel"));
     assert_eq!(said(&conversations[1]), [(Who::Unknown, "free text")]);
     assert_eq!(said(&conversations[2]), []);
 
@@ -184,6 +186,15 @@ fn files_that_contradict_each_other_say_so() {
     let (conversations, _) = join(&archive);
     assert_eq!(conversations[0].outcome, Some(Outcome::Handled));
     assert_eq!(conversations[0].notes, ["the rows differ in outcome; the first one counts"]);
+}
+
+#[test]
+fn everything_can_be_sent_to_another_thread() {
+    fn sendable<T: Send>() {}
+    sendable::<Archive>();
+    sendable::<chatbot::Rows>();
+    sendable::<chatbot::Conversations<'_>>();
+    sendable::<Conversation>();
 }
 
 #[test]

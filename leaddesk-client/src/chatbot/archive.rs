@@ -115,6 +115,8 @@ impl Archive {
                 archive.name,
                 if seen.is_empty() { "no CSV file".to_owned() } else { seen.join(", ") }
             );
+            let why = archive.notes.iter().take(3).map(|note| format!(" ({note})"));
+            let what = what + &why.collect::<String>();
             return Err(Error::new(ErrorKind::Settings, what));
         }
         Ok(archive)

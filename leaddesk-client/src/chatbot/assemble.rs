@@ -50,9 +50,7 @@ impl Group {
                 extra.push(field);
             }
         }
-        // A row that says nothing is about the whole conversation.
-        let silent = || said.iter().filter(|row| says_nothing(row));
-        let whole = || about.iter().chain(silent());
+        let whole = || about.iter().chain(said.iter().filter(|row| is_whole(row)));
         let intent = whole().map(|row| row.get(Column::Intent)).find(|text| !text.is_empty());
         let intent = intent.map(str::to_owned);
         let began = all().filter_map(|row| when(row, Column::StartedAt)).next();
@@ -150,11 +148,11 @@ fn text(row: &Row, column: Column) -> Option<String> {
     Some(row.get(column)).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-const TEXTS: [Column; 4] = [Column::UserText, Column::BotText, Column::Text, Column::Transcript];
-
-/// Whether the file has no texts at all; a text that is empty was said once, and is anonymised.
-fn says_nothing(row: &Row) -> bool {
-    !TEXTS.iter().any(|column| row.has_column(*column))
+/// Whether a row of the file of conversations is about a whole conversation, as in a file without a column for single
+/// texts. A text that is empty was said once, and is anonymised.
+fn is_whole(row: &Row) -> bool {
+    let texts = [Column::UserText, Column::BotText, Column::Text];
+    !texts.iter().any(|column| row.has_column(*column))
 }
 
 /// The columns of a row that nothing else shows.

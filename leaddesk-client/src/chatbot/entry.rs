@@ -30,7 +30,8 @@ impl Source {
         let failed = |cause: io::Error| {
             Error::new(ErrorKind::Settings, format!("{name} cannot be opened")).with_source(cause)
         };
-        let metadata = File::open(path).and_then(|file| file.metadata()).map_err(failed)?;
+        // Opening something else than a file, such as a pipe, may wait for ever.
+        let metadata = std::fs::metadata(path).map_err(failed)?;
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::Settings, format!("{name} is no file")));
         }

@@ -108,6 +108,8 @@ pub(super) struct Plan {
     pub(super) encoding: Encoding,
     pub(super) dialect: Dialect,
     pub(super) layout: Arc<Layout>,
+    /// The column by which rows of totals are told from rows about a conversation.
+    pub(super) id: Option<usize>,
 }
 
 /// The records of a file. Memory is bounded by the limit for one record.
@@ -119,6 +121,7 @@ pub(super) struct Plan {
 pub struct Rows {
     records: Records,
     layout: Arc<Layout>,
+    id: Option<usize>,
     ended: bool,
 }
 
@@ -127,7 +130,7 @@ impl Rows {
         let mut records = Records::open(&plan.entry, plan.encoding, plan.dialect, limits)?;
         let mut heading = StringRecord::new();
         records.read(&mut heading)?;
-        Ok(Self { records, layout: Arc::clone(&plan.layout), ended: false })
+        Ok(Self { records, layout: Arc::clone(&plan.layout), id: plan.id, ended: false })
     }
 }
 
@@ -145,7 +148,7 @@ impl Iterator for Rows {
                     return Some(Err(error));
                 }
             };
-            if without_content(&fields, self.layout.place(Column::ConversationId)).is_some() {
+            if without_content(&fields, self.id).is_some() {
                 continue;
             }
             let columns = self.layout.headings.len();
@@ -238,8 +241,10 @@ impl Records {
         let name = &self.name;
         match cause.into_kind() {
             csv::ErrorKind::Io(cause) => {
-                // The heading is record 0.
-                let place = format!("{name}:{}", self.number);
+                let place = match self.number {
+                    0 => format!("the heading of {name}"),
+                    number => format!("{name}:{number}"),
+                };
                 explain(&place, cause)
             }
             _ => Error::new(ErrorKind::Decode, format!("{name}:{}: is no text", self.number)),

@@ -165,14 +165,14 @@ impl Opened<'_> {
         }
         let repeated = ids.repeated && layout.place(Column::ConversationId) == id;
         let shape = shape(&layout, &facts, repeated);
-        Ok(self.done(kind, shape, layout, &facts, counts))
+        Ok(self.done(kind, shape, (layout, id), &facts, counts))
     }
 
     fn done(
         self,
         kind: FileKind,
         shape: Shape,
-        layout: Layout,
+        (layout, id): (Layout, Option<usize>),
         facts: &[Facts],
         counts: Counts,
     ) -> Surveyed {
@@ -209,6 +209,7 @@ impl Opened<'_> {
             encoding: self.encoding,
             dialect: self.dialect,
             layout: Arc::new(layout),
+            id,
         };
         Surveyed::File(Box::new((info, plan)))
     }
