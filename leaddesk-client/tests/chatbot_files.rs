@@ -186,6 +186,11 @@ fn the_same_heading_means_what_its_cells_say() {
             "agent,conversations\nAda,4\n",
             "agent: agent_name, conversations: agent_conversations",
         ),
+        (
+            "agent.csv",
+            "id,agent,messages\n7,Ada,4\n",
+            "agent: agent_name, messages: agent_messages, id: ?",
+        ),
         ("agent.csv", "agent,count\nHUMAN_REPLY,4\n", "agent: agent_kind, count: count"),
         (
             "outcomes.csv",

@@ -94,16 +94,15 @@ impl FileKind {
     ///
     /// Text of messages is found among conversations only, whatever else stands beside it.
     pub(super) fn of_headings(headings: &[String]) -> Option<(Self, usize)> {
-        let told = |kind: Self| headings.iter().filter(|heading| kind.owns(heading)).count();
         let is_text = |heading: &String| {
             known(&fold(heading)).iter().any(|(_, column)| {
                 matches!(column, Column::UserText | Column::BotText | Column::Text)
             })
         };
         if headings.iter().any(is_text) {
-            return Some((Self::Conversations, told(Self::Conversations).max(2)));
+            return Some((Self::Conversations, Self::Conversations.told_by(headings).max(2)));
         }
-        let mut counts = Self::ALL.map(|kind| (told(kind), kind));
+        let mut counts = Self::ALL.map(|kind| (kind.told_by(headings), kind));
         counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
         let [(most, kind), (next, _), ..] = counts;
         (most > next).then_some((kind, most))

@@ -64,15 +64,9 @@ impl Added {
     pub(super) fn recognised<'a>(&self, headings: impl Iterator<Item = &'a str>) -> usize {
         headings
             .map(fold)
-            .filter(|heading| self.of(heading).is_some() || !candidates(heading).is_empty())
+            .filter(|heading| self.of(heading).is_some() || !known(heading).is_empty())
             .count()
     }
-}
-
-/// What a folded heading may stand for; StarChat's nested names, such as `annotations.state`, count by their last part
-/// in [`settle`].
-fn candidates(folded: &str) -> &'static [(Option<FileKind>, Column)] {
-    known(folded)
 }
 
 /// How sure it is that a heading stands for a column.
@@ -98,10 +92,12 @@ pub(super) fn settle(
         added.of(heading) == Some(Column::ConversationId)
             || heading != "id"
                 && !facts_of(place).has_transcripts()
-                && candidates(heading).iter().any(|(_, column)| *column == Column::ConversationId)
+                && known(heading).iter().any(|(_, column)| *column == Column::ConversationId)
     };
     let other_id = folded.iter().enumerate().any(is_id);
-    let has_id = other_id || folded.iter().any(|heading| heading == "id");
+    // In a file of agents a bare `id` is more likely an agent's.
+    let bare_id = kind != FileKind::Agent && folded.iter().any(|heading| heading == "id");
+    let has_id = other_id || bare_id;
 
     let mut claims: HashMap<Column, Vec<(Rank, usize)>> = HashMap::new();
     for (place, heading) in folded.iter().enumerate() {
@@ -166,11 +162,11 @@ pub(super) fn shape(layout: &Layout, facts: &[Facts], repeated: bool) -> Shape {
 /// The folded heading; of a nested name that nobody knows, its last part.
 fn key(heading: &str, added: &Added) -> String {
     let whole = fold(heading);
-    if added.of(&whole).is_some() || !candidates(&whole).is_empty() {
+    if added.of(&whole).is_some() || !known(&whole).is_empty() {
         return whole;
     }
     match heading.rsplit_once('.').map(|(_, last)| fold(last)) {
-        Some(last) if !candidates(&last).is_empty() => last,
+        Some(last) if !known(&last).is_empty() => last,
         _ => whole,
     }
 }
@@ -202,7 +198,7 @@ impl Judge<'_> {
         if let Some(column) = added.of(self.heading) {
             return Some((Rank::Added, column));
         }
-        let all = candidates(self.heading);
+        let all = known(self.heading);
         let tier = |kind: Option<FileKind>| match kind {
             Some(kind) if kind == self.kind => 0,
             Some(_) => 1,
@@ -224,6 +220,7 @@ impl Judge<'_> {
     fn fits(&self, column: Column) -> bool {
         let facts = self.facts;
         match column {
+            Column::ConversationId if self.heading == "id" => self.has_id && !self.other_id,
             Column::ConversationId => !facts.has_transcripts(),
             Column::MessageId => self.heading != "id" || self.other_id,
             Column::Transcript | Column::FeedbackText => !facts.is_filled() || !facts.all_numbers(),

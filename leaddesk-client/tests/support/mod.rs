@@ -109,10 +109,19 @@ pub(crate) fn raw_zip(entries: &[Raw]) -> Vec<u8> {
         directory.extend([b"PK\x01\x02", &made_on_unix[..], &common].concat());
         directory.extend([&[0; 6][..], &mode, &start.to_le_bytes(), &entry.name].concat());
     }
-    let count = u16::try_from(entries.len()).unwrap().to_le_bytes();
+    let count = u16::try_from(entries.len()).unwrap_or(u16::MAX).to_le_bytes();
     let size = u32::try_from(directory.len()).unwrap().to_le_bytes();
     let start = u32::try_from(out.len()).unwrap().to_le_bytes();
     out.extend(directory);
+    if count == [0xFF; 2] {
+        // ZIP64: a record with the true number, and where that record is.
+        let place = (out.len() as u64).to_le_bytes();
+        let number = (entries.len() as u64).to_le_bytes();
+        let zero = [0; 4];
+        out.extend([b"PK\x06\x06", &44_u64.to_le_bytes()[..], &[45, 0, 45, 0], &[0; 8]].concat());
+        out.extend([&number[..], &number, &size, &zero, &start, &zero].concat());
+        out.extend([b"PK\x06\x07", &zero[..], &place, &[1, 0, 0, 0]].concat());
+    }
     out.extend([b"PK\x05\x06", &[0; 4][..], &count, &count, &size, &start, &[0; 2]].concat());
     out
 }
