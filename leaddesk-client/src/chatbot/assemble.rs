@@ -88,13 +88,13 @@ fn in_order(mut rows: Vec<Row>, notes: &mut Vec<String>) -> Vec<Row> {
     let time = |row: &Row| row.time(Column::Timestamp).map(|time| time.naive());
     let times: Vec<_> = rows.iter().filter_map(time).collect();
     if rows.iter().all(|row| index(row).is_some()) {
-        rows.sort_by_key(|row| (index(row), time(row)));
+        rows.sort_by_cached_key(|row| (index(row), time(row)));
     } else if times.len() == rows.len() {
         // Where the latest stands first, so it does among those of the same second.
         if times.first() > times.last() {
             rows.reverse();
         }
-        rows.sort_by_key(time);
+        rows.sort_by_cached_key(time);
     }
     let before = rows.len();
     rows.dedup_by(|left, right| !left.get(Column::MessageId).is_empty() && left.same_as(right));

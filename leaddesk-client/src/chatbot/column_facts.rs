@@ -32,30 +32,34 @@ impl Facts {
         }
         self.filled += 1;
         self.transcripts += u64::from(transcript::is_one(cell));
-        if cell.len() > 64 {
-            return;
-        }
-        let lower = cell.to_lowercase();
         self.numbers += u64::from(is_number(cell));
-        self.zeros += u64::from(cell == "0");
-        self.flags += u64::from(matches!(lower.as_str(), "true" | "false"));
-        self.hours += u64::from(is_hour(cell));
-        self.periods += u64::from(is_period(&lower));
-        self.agents += u64::from(agent_of(cell).is_some());
-        if cell.starts_with(|c: char| c.is_ascii_digit()) {
+        // All that follows is short, and most cells are not.
+        if cell.len() <= 16 {
+            let lower = cell.to_lowercase();
+            self.zeros += u64::from(cell == "0");
+            self.flags += u64::from(matches!(lower.as_str(), "true" | "false"));
+            self.hours += u64::from(is_hour(cell));
+            self.periods += u64::from(is_period(&lower));
+            self.agents += u64::from(agent_of(cell).is_some());
+        }
+        if cell.len() <= 64 && cell.starts_with(|c: char| c.is_ascii_digit()) {
             self.add_time(cell);
         }
     }
 
     fn add_time(&mut self, cell: &str) {
-        self.slashes += u64::from(slashed(cell).is_some());
-        match DayOrder::of(cell) {
-            Some(DayOrder::DayFirst) => self.day_first += 1,
-            Some(DayOrder::MonthFirst) => self.month_first += 1,
-            None => {}
-        }
-        let read = [DayOrder::DayFirst, DayOrder::MonthFirst]
-            .map(|order| Timestamp::parse_with(cell, Some(order)));
+        let read = if cell.contains('/') {
+            self.slashes += u64::from(slashed(cell).is_some());
+            match DayOrder::of(cell) {
+                Some(DayOrder::DayFirst) => self.day_first += 1,
+                Some(DayOrder::MonthFirst) => self.month_first += 1,
+                None => {}
+            }
+            [DayOrder::DayFirst, DayOrder::MonthFirst]
+                .map(|order| Timestamp::parse_with(cell, Some(order)))
+        } else {
+            [Timestamp::parse_with(cell, None); 2]
+        };
         self.times += u64::from(read.iter().any(Option::is_some));
         for (span, time) in self.span.iter_mut().zip(read) {
             let Some(time) = time else { continue };
@@ -133,15 +137,23 @@ impl Facts {
 /// A number with a decimal point or comma, a sign, a percent sign, spaces between thousands; or one of the ways to write
 /// that there is none.
 fn is_number(cell: &str) -> bool {
+    if cell.len() > 40 {
+        return false;
+    }
+    if cell.bytes().all(|byte| byte.is_ascii_digit()) {
+        return true;
+    }
     let none = ["-", "n/a", "na", "nan", "null", "none", "infinity"];
     if none.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
         return true;
     }
+    if !cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
+        return false;
+    }
     let plain: String =
         cell.chars().filter(|c| !matches!(c, ' ' | '\u{a0}' | '\u{202f}')).collect();
     let plain = plain.strip_suffix('%').unwrap_or(&plain).replace(',', ".");
-    plain.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'))
-        && plain.parse::<f64>().is_ok()
+    plain.parse::<f64>().is_ok()
 }
 
 fn is_hour(cell: &str) -> bool {

@@ -210,8 +210,9 @@ pub(super) fn author(text: &str) -> Who {
 
 /// Whether a spreadsheet has turned a long number into one such as `1.23E+15`, which loses digits.
 pub(super) fn is_mangled(id: &str) -> bool {
-    let upper = id.to_ascii_uppercase();
-    let Some((digits, power)) = upper.split_once("E+") else { return false };
+    let Some((digits, power)) = id.split_once("E+").or_else(|| id.split_once("e+")) else {
+        return false;
+    };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = digits.split_once(['.', ',']).unwrap_or((digits, "0"));
     plain(power) && plain(parts.0) && plain(parts.1)

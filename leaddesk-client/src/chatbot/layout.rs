@@ -16,18 +16,19 @@ pub(super) struct Layout {
     pub(super) headings: Vec<String>,
     /// What each column holds; `None` where nobody knows.
     pub(super) columns: Vec<Option<Column>>,
-    places: HashMap<Column, usize>,
+    /// The place of each column, by the column's number: it is asked for with every cell.
+    places: Vec<Option<usize>>,
     orders: HashMap<Column, DayOrder>,
 }
 
 impl Layout {
     /// Where the column stands.
     pub(super) fn place(&self, column: Column) -> Option<usize> {
-        self.places.get(&column).copied()
+        self.places.get(column as usize).copied().flatten()
     }
 
     pub(super) fn has(&self, column: Column) -> bool {
-        self.places.contains_key(&column)
+        self.place(column).is_some()
     }
 
     /// The order of day and month in this column's dates, where it is proven.
@@ -109,6 +110,7 @@ pub(super) fn settle(
     let mut layout = Layout {
         headings: distinct(headings),
         columns: vec![None; headings.len()],
+        places: vec![None; Column::all().count()],
         ..Layout::default()
     };
     let mut claims: Vec<_> = claims.into_iter().collect();
@@ -127,7 +129,9 @@ pub(super) fn settle(
             continue;
         }
         layout.columns[first] = Some(column);
-        layout.places.insert(column, first);
+        if let Some(place) = layout.places.get_mut(column as usize) {
+            *place = Some(first);
+        }
         if !column.is_time() {
             continue;
         }
