@@ -122,7 +122,7 @@ pub struct Rows {
     records: Records,
     layout: Arc<Layout>,
     id: Option<usize>,
-    /// The record read last. A row is a copy of it, which takes no more memory than it needs.
+    /// The record read last. Its buffer is as long as the longest one was, so a row is no clone of it.
     read: StringRecord,
     ended: bool,
 }
@@ -157,7 +157,7 @@ impl Iterator for Rows {
                 let reason = too_long(self.read.len(), columns);
                 Err(Unreadable::new(&self.records.name, number, reason))
             } else {
-                Ok(Row { number, fields: self.read.clone(), layout: Arc::clone(&self.layout) })
+                Ok(Row { number, fields: copy(&self.read), layout: Arc::clone(&self.layout) })
             };
             return Some(Ok(Record { number, body }));
         }
@@ -173,6 +173,13 @@ impl fmt::Debug for Rows {
             .field("columns", &self.layout.columns)
             .finish_non_exhaustive()
     }
+}
+
+/// The record, in no more memory than it needs.
+fn copy(record: &StringRecord) -> StringRecord {
+    let mut copy = StringRecord::with_capacity(record.as_slice().len(), record.len());
+    copy.extend(record);
+    copy
 }
 
 fn too_long(fields: usize, columns: usize) -> String {
