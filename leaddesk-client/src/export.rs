@@ -20,7 +20,9 @@ use serde_json::{Map, Value};
 
 pub use columns::Kind;
 pub use encoding::Encoding;
-use guarded::Guarded;
+#[cfg(feature = "chatbot")]
+pub(crate) use encoding::windows_1252;
+pub(crate) use guarded::Guarded;
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{Call, Campaign, Contact, LIST_COLUMNS, ListRow, User};
@@ -37,6 +39,9 @@ pub struct ExportSettings {
     /// Further headings: heading as in the file, and the field it stands for.
     pub aliases: Vec<(String, String)>,
 }
+
+/// The longest row, in bytes.
+const LONGEST_ROW: usize = 16 * 1024 * 1024;
 
 /// Where a row begins, to go on there later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +189,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             .delimiter(separator)
             .flexible(true)
             .has_headers(false)
-            .from_reader(Guarded::new(BufReader::with_capacity(64 * 1024, input)));
+            .from_reader(Guarded::new(BufReader::with_capacity(64 * 1024, input), LONGEST_ROW));
         let mut record = ByteRecord::new();
         let found = reader.read_byte_record(&mut record).map_err(|cause| {
             unusable("the heading cannot be read".to_owned()).with_source(cause)

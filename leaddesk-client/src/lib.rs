@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "chatbot")]
+pub mod chatbot;
 mod error;
 pub mod export;
 pub mod model;

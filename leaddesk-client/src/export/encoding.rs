@@ -25,16 +25,16 @@ impl Encoding {
     pub(super) fn decode(self, bytes: &[u8]) -> Option<String> {
         match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(str::to_owned),
-            Self::Windows1252 => bytes
-                .iter()
-                .map(|&byte| match byte {
-                    0x80..=0x9F => {
-                        Some(HIGH[usize::from(byte - 0x80)]).filter(|character| *character != '\0')
-                    }
-                    _ => Some(char::from(byte)),
-                })
-                .collect(),
+            Self::Windows1252 => bytes.iter().map(|&byte| windows_1252(byte)).collect(),
         }
+    }
+}
+
+/// The character that Windows-1252 writes as this byte.
+pub(crate) fn windows_1252(byte: u8) -> Option<char> {
+    match byte {
+        0x80..=0x9F => Some(HIGH[usize::from(byte - 0x80)]).filter(|character| *character != '\0'),
+        _ => Some(char::from(byte)),
     }
 }
 
