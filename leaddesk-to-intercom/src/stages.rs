@@ -14,8 +14,8 @@ use crate::map::{
     TeamMapper, schema,
 };
 use crate::source::{
-    self, Agent, Documented, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api,
-    export,
+    self, Agent, Belonging, Documented, Findings, First, Fixed, LeadFilter, ListedContact, NamesOf,
+    Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -82,6 +82,8 @@ pub struct Stages<'a> {
     pub fields: Arc<FieldMapping>,
     /// Sees each contact and lead as it is read.
     pub watch: Option<Watch>,
+    /// A pilot: so many contacts and so many leads, with the calls of these.
+    pub pilot: Option<u64>,
 }
 
 impl std::fmt::Debug for Stages<'_> {
@@ -142,12 +144,8 @@ impl Stages<'_> {
         let contacts =
             Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
         let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());
-        let calls = Pipeline::new(
-            stage::CALLS,
-            self.calls(ledger)?,
-            CallMapper::new(config, chrono::Utc::now()),
-            sinks.calls,
-        );
+        let call = CallMapper::new(config, chrono::Utc::now());
+        let calls = Pipeline::new(stage::CALLS, self.calls(&call, ledger)?, call, sinks.calls);
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -204,15 +202,41 @@ impl Stages<'_> {
             false => none(),
             true => Arc::new(Share::leads(all, filter).watched(self.watch.clone())),
         };
-        Ok((contacts, leads))
+        Ok(match self.pilot {
+            Some(wanted) => {
+                (Arc::new(First::new(contacts, wanted)), Arc::new(First::new(leads, wanted)))
+            }
+            None => (contacts, leads),
+        })
     }
 
-    fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Routes<Call>, SourceError> {
+    /// The calls of all routes; in a pilot, those of its contacts that can be had without reading
+    /// every call by its id.
+    fn calls(
+        &self,
+        mapper: &CallMapper,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
+        if self.pilot.is_none() {
+            return Ok(Arc::new(self.routes(self.config, ledger)?));
+        }
+        let mut config = self.config.clone();
+        (config.source.calls.ids_file, config.source.calls.id_range) = (None, None);
+        let mapper = mapper.clone();
+        let names: NamesOf<Call> = Arc::new(move |call: &Call| mapper.contact(call));
+        Ok(Arc::new(Belonging::new(self.routes(&config, ledger)?, names, ledger.clone())))
+    }
+
+    fn routes(
+        &self,
+        config: &Config,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Routes<Call>, SourceError> {
         let (folder, client) = match self.leaddesk {
             LeadDesk::Api(account) => (None, Some(&account.original)),
             LeadDesk::Export(folder) => (Some(folder), None),
         };
-        source::calls(self.config, folder, client, ledger.clone(), &self.findings)
+        source::calls(config, folder, client, ledger.clone(), &self.findings)
     }
 
     /// What is not there to be read, each with what that means.

@@ -62,10 +62,8 @@ impl Mapper<Call> for CallMapper {
         let number = Phone::parse(read(&call.number), self.country);
         let Some(created_at) = self.begun(&call, out) else { return };
 
-        let mut contact: Vec<Name> = Vec::new();
-        contact.extend(call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id))));
+        let contact = self.contact(&call);
         if let Some(e164) = number.e164() {
-            contact.push(Name::Alias(keys::phone(e164)));
             out.alias(keys::call_at(e164, created_at));
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
@@ -112,6 +110,14 @@ impl Mapper<Call> for CallMapper {
 }
 
 impl CallMapper {
+    /// The names of the contact that a call was made with, the surest first.
+    pub(crate) fn contact(&self, call: &Call) -> Vec<Name> {
+        let id = call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id)));
+        let number = Phone::parse(read(&call.number), self.country);
+        let number = number.e164().map(|e164| Name::Alias(keys::phone(e164)));
+        id.into_iter().chain(number).collect()
+    }
+
     /// When the call began. Without a usable time the call has to wait: Intercom would date it today.
     fn begun(&self, call: &Call, out: &mut Emit<ConversationDraft>) -> Option<i64> {
         let talk = unix(call.talk_start.text(), self.zone, "talk_start", out);

@@ -59,6 +59,8 @@ struct Kept {
     notes: Vec<String>,
     /// Calls of each stage over the whole migration.
     calls: BTreeMap<String, u64>,
+    /// Was it a pilot, and of how many contacts?
+    pilot: Option<u64>,
 }
 
 const KEPT: &str = "last_run";
@@ -109,6 +111,7 @@ impl Session {
             has_fallback: self.destination.has_fallback,
             fields: self.fields.clone(),
             watch: None,
+            pilot: None,
         }
     }
 
@@ -141,8 +144,9 @@ impl Session {
     }
 
     /// Says in the ledger that a run is under way: if it is killed, that is what a report tells.
-    pub(super) async fn mark_begun(&self) -> Result<(), Unfinished> {
+    pub(super) async fn mark_begun(&self, pilot: Option<u64>) -> Result<(), Unfinished> {
         let mut kept = self.kept().await?;
+        kept.pilot = pilot;
         kept.run_id = run_id(self.started_at);
         kept.started_at = Some(self.started_at);
         kept.finished_at = None;
@@ -226,6 +230,7 @@ impl Session {
             verify: verified.or(before.verify),
             notes: self.notes(runner, &result),
             calls: before.calls,
+            pilot: before.pilot,
             ..Kept::default()
         };
         kept.quota.calls = rate.calls;
@@ -255,6 +260,18 @@ impl Session {
             (Err(_), Some(error)) => Err(Unfinished::run(&error, wrote)),
             (Err(unwritten), None) => Err(unwritten),
         }
+    }
+
+    /// The size of the pilot that was the last run, if it was one and has not come to its end.
+    pub(super) async fn unfinished_pilot(&self) -> Result<Option<u64>, Unfinished> {
+        let Some(pilot) = self.kept().await?.pilot else { return Ok(None) };
+        for stage in Stages::NAMES {
+            let state = self.ledger.stage(stage).await.map_err(Unfinished::ledger)?;
+            if state.pass > 0 && !state.finished {
+                return Ok(Some(pilot));
+            }
+        }
+        Ok(None)
     }
 
     async fn kept(&self) -> Result<Kept, Unfinished> {
@@ -344,6 +361,14 @@ async fn write_report(
     );
     if !standing.losses.is_empty() {
         notes.push("losses.jsonl names the record of each of these".to_owned());
+    }
+    if let Some(pilot) = kept.pilot {
+        notes.push(format!(
+            "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
+             without --sample for the rest"
+        ));
+        // It has not looked for the others.
+        standing.vanished.clear();
     }
     // Attributes and tags are not LeadDesk's to keep.
     let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
