@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use migrate_core::RunOptions;
 use migrate_core::ledger::{Ledger, Scan};
 use migrate_sandbox::workspace::Contact;
 use migrate_sandbox::{Account, AccountSpec, Workspace};
@@ -177,4 +178,27 @@ async fn by_the_api_lists_tell_who_is_a_lead() {
     }
     let verified = bench.verify().await.report.verify.unwrap();
     assert!(verified.mismatches.is_empty(), "{:?}", verified.mismatches);
+}
+
+/// A row that cannot be read is dead once, whichever stage reads its file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unreadable_row_is_dead_in_one_stage() {
+    for (rule, file, dead) in [("all", "contacts.csv", [0, 1]), ("listed", "contacts.csv", [1, 0])]
+    {
+        let account = account();
+        let mut bench = Bench::new(account.clone()).await;
+        let folder = bench.path("export");
+        Files::of(&account, &folder).write(&BTreeMap::new());
+        let mut text = fs::read_to_string(folder.join(file)).unwrap();
+        text.push_str("torn\n");
+        fs::write(folder.join(file), text).unwrap();
+        let source = by_export(&bench.endpoints, &folder);
+        bench.settings.source = format!("{source}\n[contacts]\nlead_rule = '{rule}'");
+        let report = bench.runner().run(&RunOptions::default()).await.unwrap().report;
+        let stage = |name: &str| report.stages.iter().find(|it| it.name == name).unwrap();
+        let found = ["contacts", "leads"].map(|name| stage(name).dead);
+        assert_eq!(found, dead, "{file} by {rule}");
+        assert_eq!(stage("contacts").read + stage("leads").read, 31, "{file} by {rule}");
+        assert!(report.accounted, "{file} by {rule}");
+    }
 }
