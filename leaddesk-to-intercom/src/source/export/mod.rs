@@ -101,9 +101,9 @@ impl Folder {
     pub fn contacts(&self) -> Result<Routes<ListedContact>, SourceError> {
         let (lists, leads) = (Arc::new(self.read_lists()?), self.lead_keys()?);
         let contacts = self.people("contacts.csv", lists.clone(), false);
-        if leads.is_empty() {
+        let Some(leads) = leads else {
             return Ok(Routes::new().and("contacts", contacts.boxed()));
-        }
+        };
         let listed = self.people("leads.csv", lists, true);
         let others = Without { source: contacts, keys: Arc::new(leads) };
         Ok(Routes::new().and("contacts", others.boxed()).and("leads", listed.boxed()))
@@ -126,11 +126,12 @@ impl Folder {
         )
     }
 
-    /// Who is in `leads.csv`.
-    fn lead_keys(&self) -> Result<HashSet<Fingerprint>, SourceError> {
+    /// Who is in `leads.csv`, if that is there. Nobody may be in it of whom a row can be read, and it
+    /// is read all the same: its rows have to be told.
+    fn lead_keys(&self) -> Result<Option<HashSet<Fingerprint>>, SourceError> {
         let path = self.path("leads.csv");
         if !path.exists() {
-            return Ok(HashSet::new());
+            return Ok(None);
         }
         let unusable = |error| unusable(&path, error);
         let mut digests = HashSet::new();
@@ -139,7 +140,7 @@ impl Folder {
             let contact = row.map_err(unusable)?.body.ok();
             digests.extend(contact.map(|contact| digest(&keys::contact(&contact.id))));
         }
-        Ok(digests)
+        Ok(Some(digests))
     }
 
     /// The calls of `calls.csv`, if it is there.
