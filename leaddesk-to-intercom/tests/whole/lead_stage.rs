@@ -7,7 +7,9 @@ use std::path::Path;
 use migrate_core::RunOptions;
 use migrate_core::ledger::{Ledger, Scan};
 use migrate_sandbox::workspace::Contact;
-use migrate_sandbox::{Account, AccountSpec, Workspace};
+use migrate_sandbox::{
+    Account, AccountSpec, FaultKind, Faults, Sandbox, ServiceFaults, Strike, Workspace,
+};
 
 use crate::bench::{Bench, by_api, by_export};
 
@@ -200,5 +202,33 @@ async fn an_unreadable_row_is_dead_in_one_stage() {
         assert_eq!(found, dead, "{file} by {rule}");
         assert_eq!(stage("contacts").read + stage("leads").read, 31, "{file} by {rule}");
         assert!(report.accounted, "{file} by {rule}");
+    }
+}
+
+/// Two leads of one address are one lead, by whose key doubt about it is settled, however old the
+/// other one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_about_a_merged_lead_is_settled() {
+    let mut account = account();
+    let first = account.contacts[0].clone();
+    let newer = &mut account.contacts[1];
+    (newer.email, newer.fname, newer.lname) = (first.email, first.fname, first.lname);
+    newer.updated_at = Some("2026-10-31 12:00:00".into());
+    let lost = Strike::new("POST /contacts", FaultKind::LostReply, 0).times(30);
+    let intercom = ServiceFaults { strikes: vec![lost], ..ServiceFaults::default() };
+    let faults = Faults { intercom, ..Faults::default() };
+    let mut bench = Bench::with(Sandbox::builder(account.clone()).faults(faults)).await;
+    let rule = "last_call = true\n[contacts]\nlead_rule = 'all'\n";
+    bench.settings.source = by_api(&bench.endpoints, rule);
+    let report = bench.run().await.report;
+    let leads = report.stages.iter().find(|it| it.name == "leads").unwrap();
+    assert_eq!((leads.created, leads.merged, leads.in_doubt), (29, 1, 0));
+    let found = bench.sandbox.workspace();
+    assert_eq!(found.contacts.len(), bench_contacts(&account) - 1);
+    for contact in found.contacts.iter().filter(|it| it.role == "lead") {
+        assert_eq!(
+            contact.external_id.as_deref(),
+            contact.custom_attributes["ld_source_key"].as_str()
+        );
     }
 }
