@@ -22,6 +22,7 @@ use crate::value::text::fits_attribute;
 /// | key, external id, `ld_source_key` | the member that has an object already, else the one with the smallest id |
 /// | name, number, every attribute | the first member that has it, the last changed first, then by id |
 /// | further numbers, tags, notes | all members |
+/// | role | `user` where one member is a user, else `lead` |
 ///
 /// People with clearly different names under one address wait in `shared_email`; with
 /// `dedupe = "email+name"` each is a contact of its own, and the one with the smallest id keeps the
@@ -234,9 +235,13 @@ fn by_name(mut people: Vec<Person>) -> Vec<Vec<Person>> {
     persons
 }
 
+/// The role of customers.
+const USER: &str = "user";
+
 /// Takes over what is still empty.
 fn fill(fields: &mut ContactFields, from: ContactFields) {
-    if fields.role.is_empty() {
+    // Whom an office or a sponsor has is a user, whichever of the records says so.
+    if fields.role.is_empty() || from.role == USER {
         fields.role = from.role;
     }
     fields.email = fields.email.take().or(from.email);

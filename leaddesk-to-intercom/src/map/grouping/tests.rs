@@ -112,6 +112,22 @@ fn the_key_of_a_merged_lead_is_that_of_its_external_id() {
 }
 
 #[test]
+fn one_member_who_is_a_user_makes_a_user() {
+    for (roles, expected) in
+        [(["lead", "lead"], "lead"), (["lead", "user"], "user"), (["user", "lead"], "user")]
+    {
+        let members = (1..).zip(roles).map(|(id, role)| {
+            let mut member = person(id, "", "a@example.com", &[], 5);
+            if let ContactDraft::Contact(fields) = &mut member.drafts[0].1 {
+                fields.role = role.into();
+            }
+            member
+        });
+        assert_eq!(only(group(Dedupe::Email, members.collect())).0.role, expected, "{roles:?}");
+    }
+}
+
+#[test]
 fn the_same_age_is_decided_by_the_id() {
     let members = [11, 9, 10]
         .map(|id| with(person(id, "", "a@example.com", &[], 5), "ld_city", &id.to_string()));
