@@ -44,9 +44,10 @@ fn what_differs_in_our_own_contact_is_written() {
         });
         serde_json::from_value(text).unwrap()
     };
-    assert!(filling(&fields(), &found("Anna New"), true).is_empty());
-    assert!(!filling(&fields(), &found("Anna Old"), true).is_empty());
-    assert!(filling(&fields(), &found("Anna Old"), false).is_empty());
+    assert!(filling(&fields(), &found("Anna New"), &Value::Null).is_empty());
+    assert!(!filling(&fields(), &found("Anna Old"), &Value::Null).is_empty());
+    let theirs = image(&found("Anna Old"));
+    assert!(filling(&fields(), &found("Anna Old"), &theirs).is_empty());
 }
 
 /// Writes the contact through the engine, and says what became of it.
