@@ -102,20 +102,41 @@ async fn what_has_changed_is_changed() {
 }
 
 /// What the opening says cannot be edited either: a note corrects it, and attribute and tag follow.
+/// The tag of before is taken off; what people have put on stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_outcome_is_corrected() {
     let bench = Bench::new(Account::generate(&AccountSpec::plain(10, 6))).await;
     bench.run().await;
+    let marker = format!("LeadDesk call {}", bench.sandbox.account().calls[3].id);
+    let mut before = Vec::new();
+    bench.sandbox.edit(|workspace| {
+        let mut theirs = workspace.tags[0].clone();
+        (theirs.id, theirs.name) = ("9001".into(), "theirs".into());
+        workspace.tags.push(theirs);
+        let mut conversations = workspace.conversations.iter_mut();
+        let found = conversations.find(|it| it.source.body.ends_with(&marker)).unwrap();
+        let put_on =
+            migrate_sandbox::workspace::AppliedTag { id: "9001".into(), ..found.tags[0].clone() };
+        found.tags.push(put_on);
+        let tags = found.tags.clone();
+        before = workspace.tag_names(&tags).into_iter().map(str::to_owned).collect();
+    });
     bench.sandbox.edit_account(|account| {
         account.calls[3].call_ending_reason_name = Some("Reconsidered".into());
     });
     bench.run().await;
     let workspace = bench.sandbox.workspace();
-    let marker = format!("LeadDesk call {}", bench.sandbox.account().calls[3].id);
     let mut conversations = workspace.conversations.iter();
     let found = conversations.find(|it| it.source.body.ends_with(&marker)).unwrap();
     assert_eq!(found.custom_attributes["ld_outcome__c"], "Reconsidered");
-    assert!(workspace.tag_names(&found.tags).contains(&"ld_outcome_Reconsidered"));
+    let is_outcome = |name: &String| name.starts_with("ld_outcome_");
+    assert_eq!(before.iter().filter(|name| is_outcome(name)).count(), 1, "{before:?}");
+    before.retain(|name| !is_outcome(name));
+    before.push("ld_outcome_Reconsidered".to_owned());
+    let mut after = workspace.tag_names(&found.tags);
+    before.sort();
+    after.sort_unstable();
+    assert_eq!(after, before);
     assert_eq!(found.state, "closed");
     let correction = |body: &String| body.contains("Outcome: Reconsidered");
     assert!(found.parts.iter().any(|part| part.body.as_ref().is_some_and(correction)));
