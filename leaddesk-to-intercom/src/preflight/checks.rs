@@ -142,19 +142,29 @@ pub fn disk_space(free: Option<u64>, records: u64) -> Option<Finding> {
     ))
 }
 
-/// Agents whom no teammate matches hold back the calls while nobody stands in for them. `unmatched` is
-/// how many there are.
-pub fn agents(unmatched: u64, has_fallback: bool) -> Option<Finding> {
-    (unmatched > 0 && !has_fallback).then(|| {
-        Finding::warns(
-            "agents",
-            format!("{unmatched} agents are no teammates in Intercom: stage {} is held back until they are.", crate::stage::CALLS),
-            format!(
-                "Invite them as teammates, name others in [map.agents], or set destination.fallback_admin; queues/{}.jsonl names them after a run.",
-                queue::agent_without_teammate().code
-            ),
-        )
-    })
+/// While nobody stands in for them, agents whom no teammate matches hold back the calls; where no agents
+/// are known, each call with a comment waits by itself. `unmatched` is how many agents there are, `calls`
+/// how many calls wait so.
+pub fn agents(unmatched: u64, calls: u64, has_fallback: bool) -> Option<Finding> {
+    let found = match (unmatched, calls) {
+        _ if has_fallback => return None,
+        (0, 0) => return None,
+        (0, calls) => format!(
+            "{calls} calls have a comment by an agent of whom no teammate is known: they wait until one is."
+        ),
+        (agents, _) => format!(
+            "{agents} agents are no teammates in Intercom: stage {} is held back until they are.",
+            crate::stage::CALLS
+        ),
+    };
+    Some(Finding::warns(
+        "agents",
+        found,
+        format!(
+            "Invite them as teammates, name others in [map.agents], or set destination.fallback_admin; queues/{}.jsonl names them after a run.",
+            queue::agent_without_teammate().code
+        ),
+    ))
 }
 
 /// Projects and offices that no team has the name of. Nothing waits for them. `missing` is how many there
