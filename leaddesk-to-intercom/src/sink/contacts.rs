@@ -15,7 +15,7 @@ use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
-use super::{Workspace, not_kept};
+use super::{Workspace, body_of, not_kept};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
@@ -217,7 +217,7 @@ impl ContactSink {
     async fn note(&self, write: &Write<ContactDraft>, body: &str) -> Outcome {
         let Some(contact) = write.resolved.root() else { return Outcome::Refused(no_root()) };
         let contact = ContactId::new(contact.as_str());
-        let (body, admin) = (text::to_html(body), Some(&self.workspace.admin));
+        let (body, admin) = (body_of(body), Some(&self.workspace.admin));
         match self.workspace.client.contacts().add_note(&contact, &body, admin).await {
             Ok(note) => Outcome::Created(TargetId::new(note.id.as_str())),
             Err(error) => outcome_of(&error),

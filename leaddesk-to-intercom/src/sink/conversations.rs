@@ -16,7 +16,7 @@ use crate::draft::{self, ConversationDraft};
 use super::contacts::{answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
-use super::{Workspace, not_kept};
+use super::{Workspace, body_of, not_kept};
 
 /// Writes conversations.
 #[derive(Clone, Debug)]
@@ -98,11 +98,12 @@ impl ConversationSink {
             | ConversationDraft::Tag(_) => whole,
             ConversationDraft::Remark { note, agent, created_at, body } => {
                 let admin = self.speaker(agent, resolved);
+                let html = body_of(body);
                 let reply = match (*note, DateTime::from_timestamp(*created_at, 0)) {
-                    (true, Some(at)) => Reply::note(admin.clone(), body).created_at(at),
-                    (true, None) => Reply::note(admin.clone(), body),
-                    (false, Some(at)) => Reply::admin(admin.clone(), body).created_at(at),
-                    (false, None) => Reply::admin(admin.clone(), body),
+                    (true, Some(at)) => Reply::note(admin.clone(), html).created_at(at),
+                    (true, None) => Reply::note(admin.clone(), html),
+                    (false, Some(at)) => Reply::admin(admin.clone(), html).created_at(at),
+                    (false, None) => Reply::admin(admin.clone(), html),
                 };
                 let reply = reply.skip_notifications(true);
                 let now = conversations.reply(id, reply).await?;

@@ -74,6 +74,12 @@ impl Workspace {
     }
 }
 
+/// Plain text as the body of a teammate's note or reply, where Intercom takes HTML. The paragraph leaves
+/// no doubt that it is HTML, so that a `<` in the text stays one.
+fn body_of(text: &str) -> String {
+    format!("<p>{}</p>", intercom_client::text::to_html(text))
+}
+
 /// What stood in Intercom cannot be kept or read, so nothing may be written now.
 fn not_kept(error: &LedgerError) -> Outcome {
     let message = format!("what stood in Intercom is not known to the ledger: {error}");

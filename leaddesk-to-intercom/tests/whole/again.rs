@@ -79,7 +79,7 @@ async fn what_has_changed_is_changed() {
         new.conversations.iter_mut().find(|it| it.source.body.ends_with(&marker)).unwrap();
     assert_eq!(conversation.state, "closed");
     assert_eq!(conversation.parts.last().unwrap().part_type, "close");
-    let is_correction = |body: &str| body.starts_with("Corrected in LeadDesk");
+    let is_correction = |body: &str| body.starts_with("<p>Corrected in LeadDesk");
     let at = conversation
         .parts
         .iter()
@@ -87,11 +87,14 @@ async fn what_has_changed_is_changed() {
         .expect("no correction");
     let correction = conversation.parts.remove(at);
     assert_eq!(correction.part_type, "note");
-    assert!(correction.body.unwrap().ends_with("It was about <another> offer & more"));
+    assert!(
+        correction.body.unwrap().ends_with("It was about &lt;another&gt; offer &amp; more</p>")
+    );
     let old = old.conversations.iter().find(|it| it.id == conversation.id).unwrap();
     let remark = |parts: &[migrate_sandbox::workspace::Part]| parts[0].body.clone();
     assert_eq!(remark(&conversation.parts), remark(&old.parts), "the old comment stays");
-    conversation.parts[0].body = Some("It was about <another> offer & more".into());
+    conversation.parts[0].body =
+        Some("<p>It was about &lt;another&gt; offer &amp; more</p>".into());
     assert_clean(&audit(&account, &new));
     let id = format!("leaddesk:contact:{person}");
     let city = &new.contact_by_external_id(&id).unwrap().custom_attributes["ld_city"];
