@@ -21,6 +21,20 @@ pub fn shared_email() -> Reason {
         )
 }
 
+/// Another record of the migration has the address already, by whatever name. Intercom allows an address
+/// once among users.
+pub fn address_taken() -> Reason {
+    Reason::new(
+        "shared_email",
+        "another LeadDesk record has become the user with this e-mail address, and Intercom allows an address only once among users",
+    )
+    .field("email")
+    .remedy(
+        "LeadDesk admin",
+        "give each record an address of its own, or let contacts.dedupe bring them together (\"email\") or set the address aside (\"email+name\")",
+    )
+}
+
 /// The contact is archived in Intercom.
 pub fn archived_in_intercom() -> Reason {
     Reason::new("archived_in_intercom", "an archived contact in Intercom matches this one")

@@ -85,7 +85,7 @@ impl ContactSink {
         let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
         if is_ours && !ours {
             // Another LeadDesk contact became this one: it has the same address.
-            return Outcome::Queued(queue::shared_email().object(found.id.as_str()));
+            return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
         }
         self.fill(write, fields, &found).await
     }
