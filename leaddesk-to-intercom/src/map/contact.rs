@@ -13,9 +13,8 @@
 //! | `last_call_id` | a call to read |
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
-//! | `assigned_office`, `sponsor`, which only files have | `ld_office`, `ld_sponsor` |
+//! | `assigned_office`, `sponsor`, `lead_status`, which only files have | `ld_office`, `ld_sponsor`, `ld_lead_status` |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
-//! | of leads: `lead_status`, which only files have | `ld_lead_status` |
 //! | `ssc` | left out, and noted |
 //! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
 //!
@@ -156,8 +155,8 @@ impl Mapper<ListedContact> for ContactMapper {
         attributes.text(&self.names.company_id, &company_id(contact), "company_id", out);
         attributes.text(&self.names.office, &office, "assigned_office", out);
         attributes.text(&self.names.sponsor, &sponsor, "sponsor", out);
+        attributes.text(&self.names.lead_status, &status, "lead_status", out);
         if self.leads.is_some() {
-            attributes.text(&self.names.lead_status, &status, "lead_status", out);
             attributes.text(&self.names.source_key, &fields.external_id, "id", out);
         }
         if !read(&contact.ssc).is_empty() {

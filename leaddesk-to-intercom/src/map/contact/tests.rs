@@ -235,6 +235,18 @@ fn every_text_reaches_its_attribute_and_the_schema_knows_it() {
     }
 }
 
+/// A status says who is a lead, or was one: it is as good of a contact.
+#[test]
+fn what_only_files_have_reaches_contacts_as_well() {
+    let contact = json!({
+        "id": 1, "email": "a@example.com", "assigned_office": "Turku", "sponsor": "Oy Ab",
+        "lead_status": "Won",
+    });
+    let out = map("", contact, &[]);
+    let expected = json!({"ld_office": "Turku", "ld_sponsor": "Oy Ab", "ld_lead_status": "Won"});
+    assert_eq!(json!(fields(&out).attributes), expected);
+}
+
 /// Each place of a mapping, with a value that fits and one that does not.
 #[test]
 fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
