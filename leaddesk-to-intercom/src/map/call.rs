@@ -12,6 +12,9 @@
 //! | `campaign_name` | `ld_campaign_tag__c`, tag `ld_campaign_<name>` |
 //! | `direction`, `talk_time`, `agent_username` | `ld_direction__c`, `ld_talk_time__c`, `ld_agent__c` |
 //! | `record_file` | `ld_recording_url__c` where it is an address; a file name only stands in the opening, noted |
+//! | `call_ending_reason`, `campaign` | ids of what stands there by name; noted where the name is missing |
+//! | a `direction` in other words than in or out | left out, and noted |
+//! | `customer_id`, `call_type`, `call_type_name`, `agent_group_id`, `agent_group_name` | left out: the row of the number, the dialler's mode, the agent's group |
 //! | unknown fields | not carried: noted by name for review |
 
 use chrono::{DateTime, Utc};
@@ -238,18 +241,8 @@ const LONGEST_CALL: i64 = 24 * 60 * 60;
 /// choice, the outcome, it has nothing to do.
 const RESULTS: &[&str] = &["result", "result name", "result_name", "disposition", "tulos"];
 
-/// Fields that say nothing more about the call: ids of what stands there by name, the row of the
-/// number, the dialler's mode, the agent's group, the frame of the reply.
-const LEFT_OUT: &[&str] = &[
-    "agent_group_id",
-    "agent_group_name",
-    "call_ending_reason",
-    "call_type",
-    "call_type_name",
-    "campaign",
-    "customer_id",
-    "success",
-];
+/// The frame of the reply, which is no field of the call.
+const FRAME: &[&str] = &["success"];
 
 /// The names by which the call's agent may be known.
 fn agent(call: &Call) -> Vec<Name> {
@@ -298,9 +291,27 @@ fn is_address(text: &str) -> bool {
 
 /// Names what has no home, so that nothing is left behind in silence.
 fn for_review(call: &Call, out: &mut Emit<ConversationDraft>) {
+    let campaign = call.campaign.as_ref().map_or("", |id| id.as_str());
+    for (id, name, code, field) in [
+        (
+            text_of(&call.call_ending_reason),
+            text_of(&call.call_ending_reason_name),
+            "outcome_without_name",
+            "call_ending_reason",
+        ),
+        (campaign, text_of(&call.campaign_name), "campaign_without_name", "campaign"),
+    ] {
+        // Zero stands for none.
+        if name.trim().is_empty() && !matches!(id.trim(), "" | "0") {
+            out.note(code, field);
+        }
+    }
+    if direction(call).is_none() && !text_of(&call.direction).trim().is_empty() {
+        out.note("unknown_direction", "direction");
+    }
     for (field, value) in call.extra.reveal() {
         let decided =
-            RESULTS.contains(&field.to_lowercase().as_str()) || LEFT_OUT.contains(&field.as_str());
+            RESULTS.contains(&field.to_lowercase().as_str()) || FRAME.contains(&field.as_str());
         if !decided && !is_empty(value) {
             out.note("field_for_review", shown(field));
         }
