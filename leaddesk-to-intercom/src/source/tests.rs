@@ -278,6 +278,44 @@ async fn a_folder_gives_contacts_calls_agents_and_campaigns() {
     assert!(folder.absent()[1].starts_with("agents.csv is not in the export folder"));
 }
 
+/// What `[source.export]` says of the files holds for calling lists as well.
+#[tokio::test]
+async fn calling_lists_are_read_as_the_folder_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("calling_lists")).unwrap();
+    let mut config = folder_config(dir.path());
+    config.source.export.as_mut().unwrap().encoding = crate::config::Encoding::Windows1252;
+    for (separator, with) in [
+        (crate::config::Separator::Comma, ","),
+        (crate::config::Separator::Auto, ","),
+        (crate::config::Separator::Auto, "\t"),
+        (crate::config::Separator::Auto, ";"),
+    ] {
+        config.source.export.as_mut().unwrap().separator = separator;
+        let (list, other) = ("2;;;;;;;;;;;;Kev\u{e4}t;\n", "x7;;;;;;;;;;;;Fall;\n\"3\";torn\n");
+        let text = [list, other].concat().replace(';', with);
+        let bytes: Vec<u8> = text.chars().map(|letter| letter as u8).collect();
+        fs::write(dir.path().join("calling_lists/901.csv"), bytes).unwrap();
+        fs::write(
+            dir.path().join("contacts.csv"),
+            format!("id{with}fname\n2{with}Anna\n3{with}Bertta\n"),
+        )
+        .unwrap();
+        let findings = Findings::default();
+        let folder = export::Folder::open(&config, findings.clone()).unwrap();
+        let pages = read_all(&folder.contacts().unwrap(), None).await;
+        assert_eq!(pages[0].items[0].as_ref().unwrap().body.campaigns, ["Kevät"], "{with:?}");
+        assert_eq!(
+            findings.notes(),
+            [
+                "1 rows of calling list exports could not be read",
+                "1 rows of calling list exports name a contact by an id that is no number",
+            ],
+            "{with:?}"
+        );
+    }
+}
+
 #[test]
 fn a_folder_that_cannot_be_used_says_which_file_and_what_to_do() {
     let dir = tempfile::tempdir().unwrap();

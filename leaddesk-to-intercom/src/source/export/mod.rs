@@ -177,16 +177,16 @@ impl Folder {
         let mut lists = Lists::default();
         for path in self.list_files()? {
             let text = std::fs::read(&path).map_err(|error| unreadable(&path).because(error))?;
-            for row in export::list_rows(&path.to_string_lossy(), &text) {
-                match row {
-                    Ok(row) => {
-                        if let Ok(id) = row.contact_id.as_str().parse() {
-                            lists.add(id, &row);
-                        }
-                    }
-                    Err(_) => {
-                        self.findings.add("rows of calling list exports could not be read", 1)
-                    }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            for row in export::list_rows_by(&name, &text, &self.settings) {
+                let id = row.as_ref().map(|row| row.contact_id.as_str().parse());
+                match (id, &row) {
+                    (Ok(Ok(id)), Ok(row)) => lists.add(id, row),
+                    (Ok(Err(_)), _) => self.findings.add(
+                        "rows of calling list exports name a contact by an id that is no number",
+                        1,
+                    ),
+                    _ => self.findings.add("rows of calling list exports could not be read", 1),
                 }
             }
         }
