@@ -21,7 +21,9 @@ use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
 use migrate_core::{Emit, Mapper, Name, Record};
 
-use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
+use super::{
+    AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, meet, read, shown, unix,
+};
 use crate::config::{CallTag, Calls, Comment, Config, Names};
 use crate::draft::ConversationDraft;
 use crate::queue;
@@ -72,6 +74,13 @@ impl Mapper<Call> for CallMapper {
             out.alias(keys::call_at(e164, created_at));
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
+        }
+        for (list, name) in [
+            (CAMPAIGNS, text_of(&call.campaign_name)),
+            (DISPOSITIONS, disposition(&call)),
+            (OUTCOMES, text_of(&call.call_ending_reason_name)),
+        ] {
+            meet(list, name, out);
         }
         let agent = agent(&call);
         let speaks = !agent.is_empty() && !text::clean(read(&call.comment)).is_empty();

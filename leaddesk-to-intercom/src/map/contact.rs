@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use super::custom::custom;
 use super::numbers::Numbers;
-use super::{AttributeWriter, CALLS, MAX_TEXT, read, unix};
+use super::{AttributeWriter, CALLS, CAMPAIGNS, MAX_TEXT, OUTCOMES, meet, read, unix};
 use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::fields::FieldMapping;
@@ -135,6 +135,7 @@ impl Mapper<ListedContact> for ContactMapper {
         if let Some(call) = &contact.last_call_id {
             out.discover(CALLS, call.to_string());
         }
+        campaigns.iter().for_each(|campaign| meet(CAMPAIGNS, campaign, out));
         let mut fields = ContactFields {
             external_id: format!("{}:{}", self.key_prefix, record.key),
             role: self.role(is_assigned).to_owned(),
@@ -282,6 +283,7 @@ impl ContactMapper {
                 out.note("outcome_without_name", "last_reason");
             }
         } else {
+            meet(OUTCOMES, text, out);
             attributes.text(&self.names.outcome, text, "last_reason", out);
         }
     }

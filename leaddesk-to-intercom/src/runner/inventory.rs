@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use migrate_core::ledger::Scan;
+use migrate_core::ledger::{LedgerError, Scan};
 use migrate_core::{Fate, Ledger};
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::map::TeamMapper;
+use crate::map::{self, TeamMapper};
 use crate::source::{Agent, Documented, Sort};
 use crate::state::{StateDir, write_whole};
 
@@ -25,13 +25,56 @@ pub(super) struct Inventory {
     pub(super) agents: Vec<(Agent, bool)>,
     /// The teams that are in Intercom, by id and name.
     pub(super) teams: Vec<(String, String)>,
+    /// What contacts and calls name, documented or not.
+    pub(super) met: Met,
+}
+
+/// Names that contacts and calls hold, in order.
+#[derive(Default)]
+pub(super) struct Met {
+    outcomes: Vec<String>,
+    dispositions: Vec<String>,
+    campaigns: Vec<String>,
+}
+
+impl Met {
+    /// What the ledger has kept of all runs, so that one that was cut off and gone on with has as much.
+    pub(super) async fn in_ledger(ledger: &dyn Ledger) -> Result<Self, LedgerError> {
+        Ok(Self {
+            outcomes: names(ledger, map::OUTCOMES).await?,
+            dispositions: names(ledger, map::DISPOSITIONS).await?,
+            campaigns: names(ledger, map::CAMPAIGNS).await?,
+        })
+    }
+
+    fn of(&self, sort: Sort) -> &[String] {
+        match sort {
+            Sort::Outcome => &self.outcomes,
+            Sort::Campaign => &self.campaigns,
+            _ => &[],
+        }
+    }
+}
+
+async fn names(ledger: &dyn Ledger, list: &str) -> Result<Vec<String>, LedgerError> {
+    /// Names that are read at once.
+    const PAGE: usize = 1_000;
+    let (mut names, mut after) = (Vec::new(), 0);
+    loop {
+        let rows = ledger.discovered(list, after, PAGE).await?;
+        let Some((last, _)) = rows.last() else { break };
+        after = *last;
+        names.extend(rows.into_iter().map(|(_, name)| name));
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Which agents wait for a teammate, by the ledger.
 pub(super) async fn with_teammates(
     ledger: &dyn Ledger,
     agents: Vec<Agent>,
-) -> Result<Vec<(Agent, bool)>, migrate_core::ledger::LedgerError> {
+) -> Result<Vec<(Agent, bool)>, LedgerError> {
     let mut waiting = Vec::new();
     let mut scan = Scan::of(crate::stage::AGENTS).with(Fate::Queued);
     loop {
@@ -52,7 +95,13 @@ impl Inventory {
         dir.write_json("campaigns.json", &all(Sort::Campaign))?;
         dir.write_json("projects.json", &all(Sort::Project))?;
         dir.write_json("offices.json", &all(Sort::Office))?;
-        dir.write_json("taxonomy.json", &json!({ "outcomes": all(Sort::Outcome) }))?;
+        let Met { outcomes, dispositions, campaigns } = &self.met;
+        let in_use =
+            json!({ "outcomes": outcomes, "dispositions": dispositions, "campaigns": campaigns });
+        dir.write_json(
+            "taxonomy.json",
+            &json!({ "outcomes": all(Sort::Outcome), "in_use": in_use }),
+        )?;
         dir.write_json("dialer.json", &all(Sort::Dialer))?;
         dir.write_json("leadapps.json", &all(Sort::LeadApp))?;
         dir.write_json("teams_to_create.json", &self.teams_to_create(config))?;
@@ -128,8 +177,21 @@ impl Inventory {
         for sort in Sort::ALL {
             let count = self.of(sort).count();
             let (file, what, rebuild) = about(sort);
+            let met = self.met.of(sort).len();
+            if met > 0 {
+                let _ = writeln!(
+                    have,
+                    "| {what} that contacts and calls name | {met} | `taxonomy.json` | their tags are on what they touched |"
+                );
+            }
             if count > 0 {
                 let _ = writeln!(have, "| {what} | {count} | `{file}` | {rebuild} |");
+            } else if met > 0 {
+                let _ = writeln!(
+                    questions,
+                    "- {what}: contacts and calls name {met}, and the source delivered no list of them (`{}`). Are there others, and what are their settings?",
+                    sort.files()
+                );
             } else {
                 let _ = writeln!(
                     questions,

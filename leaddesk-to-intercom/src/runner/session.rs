@@ -25,7 +25,7 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::finish::{Finished, Unfinished};
-use super::inventory::{self, Inventory};
+use super::inventory::{self, Inventory, Met};
 use super::scratch::Scratch;
 use super::{Runner, begin_run, mapping};
 
@@ -169,7 +169,8 @@ impl Session {
         let teams =
             teams.into_iter().map(|team| (team.id.to_string(), team.name.unwrap_or_default()));
         let teams = teams.collect();
-        let inventory = Inventory { documented, agents, teams };
+        let met = Met::in_ledger(&*self.ledger).await.map_err(Unfinished::ledger)?;
+        let inventory = Inventory { documented, agents, teams, met };
         let written = inventory.write(&runner.state, &runner.config);
         written.map_err(|error| Unfinished::state("the inventory cannot be written", &error))
     }

@@ -77,10 +77,9 @@ async fn a_folder_is_documented_whole() {
         ])
     );
     assert_eq!(json_of(&bench, "offices.json")[1]["Time zone"], "Europe/Stockholm");
-    assert_eq!(
-        json_of(&bench, "taxonomy.json"),
-        json!({ "outcomes": [{ "id": "17", "name": "Deal" }] })
-    );
+    let taxonomy = json_of(&bench, "taxonomy.json");
+    assert_eq!(taxonomy["outcomes"], json!([{ "id": "17", "name": "Deal" }]));
+    assert_in_use(&taxonomy, &account);
     assert_eq!(
         json_of(&bench, "dialer.json"),
         json!([{ "id": 5, "mode": "predictive", "ratio": 1.5 }, { "mode": "manual" }])
@@ -133,6 +132,24 @@ async fn a_folder_is_documented_whole() {
     );
 }
 
+/// What contacts and calls name is there, whatever the source documents.
+fn assert_in_use(taxonomy: &Value, account: &Account) {
+    let of = |names: Vec<Option<&String>>| -> BTreeSet<String> {
+        let names = names.into_iter().flatten().map(|name| name.trim().to_owned());
+        names.filter(|name| !name.is_empty()).collect()
+    };
+    let mut outcomes =
+        of(account.calls.iter().map(|it| it.call_ending_reason_name.as_ref()).collect());
+    outcomes.extend(of(account.contacts.iter().map(|it| it.last_reason.as_ref()).collect()));
+    let campaigns = of(account.calls.iter().map(|it| it.campaign_name.as_ref()).collect());
+    let found = |list: &str| -> BTreeSet<String> {
+        let names = taxonomy["in_use"][list].as_array().unwrap().iter();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    assert!(!found("outcomes").is_empty() && found("outcomes").is_subset(&outcomes));
+    assert!(!found("campaigns").is_empty() && found("campaigns").is_superset(&campaigns));
+}
+
 /// The files that the sandbox has none of.
 fn write(dir: &Path, team: &str) {
     let write = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
@@ -175,6 +192,15 @@ async fn by_the_api_there_are_campaigns_and_questions() {
     {
         assert!(handover.contains(part), "{part} is not in:\n{handover}");
     }
+    let taxonomy = json_of(&bench, "taxonomy.json");
+    assert_in_use(&taxonomy, &account);
+    let count = taxonomy["in_use"]["outcomes"].as_array().unwrap().len();
+    assert_eq!(taxonomy["outcomes"], json!([]));
+    assert!(
+        handover.contains(&format!("- outcomes: contacts and calls name {count}, ")),
+        "{handover}"
+    );
+    assert!(!handover.contains("outcomes: the source delivered none"), "{handover}");
     assert_eq!(invited(&bench), strangers(&bench, &account));
 }
 

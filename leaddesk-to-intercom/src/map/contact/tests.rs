@@ -73,8 +73,11 @@ fn a_full_contact() {
     );
     assert!(out.notes().is_empty() && out.verdict().is_none());
     let seen = format!("{out:?}");
-    let [last] = out.discoveries() else { panic!("the last call is to be read") };
-    assert_eq!((&*last.list, &*last.item), (CALLS, "500001"));
+    let met = out.discoveries().iter().map(|it| (&*it.list, &*it.item));
+    let met: Vec<_> = met.collect();
+    assert_eq!(met[0], (CALLS, "500001"), "the last call is to be read");
+    let campaigns = ["Spring 2024", "autumn", "AUTUMN"].map(|name| (CAMPAIGNS, name));
+    assert_eq!(met[1..], [&campaigns[..], &[(OUTCOMES, "Deal")]].concat());
     assert!(!seen.contains("irtanen") && !seen.contains("401234567"), "{seen}");
 }
 
