@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use migrate_core::ledger::{LedgerError, Scan};
+use migrate_core::ledger::LedgerError;
 use migrate_core::{Fate, Ledger};
 use serde_json::{Value, json};
 
@@ -70,21 +70,25 @@ async fn names(ledger: &dyn Ledger, list: &str) -> Result<Vec<String>, LedgerErr
     Ok(names)
 }
 
-/// Which agents wait for a teammate, by the ledger.
+/// Which agents are teammates, by the ledger. Of whom it knows nothing, as when a run broke off before
+/// it came to them, nobody can say that.
 pub(super) async fn with_teammates(
     ledger: &dyn Ledger,
     agents: Vec<Agent>,
 ) -> Result<Vec<(Agent, bool)>, LedgerError> {
-    let mut waiting = Vec::new();
-    let mut scan = Scan::of(crate::stage::AGENTS).with(Fate::Queued);
-    loop {
-        let rows = ledger.scan(&scan).await?;
-        let Some((last, _)) = rows.last() else { break };
-        scan = scan.after(*last);
-        waiting.extend(rows.into_iter().map(|(_, entry)| entry.key));
+    let mut known = Vec::with_capacity(agents.len());
+    for agent in agents {
+        let entry = match agent.key() {
+            Some(key) => ledger.entries(&[key]).await?.pop().flatten(),
+            None => None,
+        };
+        let is_one = entry.is_some_and(|entry| {
+            let matched = matches!(entry.fate, Fate::Unchanged | Fate::Updated | Fate::Created);
+            matched && entry.target.is_some()
+        });
+        known.push((agent, is_one));
     }
-    let is_one = |agent: &Agent| agent.key().is_none_or(|key| !waiting.contains(&key));
-    Ok(agents.into_iter().map(|agent| (agent.clone(), is_one(&agent))).collect())
+    Ok(known)
 }
 
 impl Inventory {
@@ -259,4 +263,46 @@ delivered, and nothing else.
 
 fn one_line(text: &str) -> String {
     crate::value::tag::one_line(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use migrate_core::ledger::Change;
+    use migrate_core::{MemoryLedger, TargetId};
+
+    use super::*;
+
+    fn agent(id: &str) -> Agent {
+        Agent { id: Some(id.to_owned()), ..Agent::default() }
+    }
+
+    /// Only who is known to be a teammate needs no invitation.
+    #[tokio::test]
+    async fn after_a_run_that_broke_off_everybody_else_is_invited() {
+        let ledger = MemoryLedger::default();
+        let settle = |id: &str, fate, target: Option<&str>| Change::Settle {
+            key: agent(id).key().unwrap(),
+            stage: crate::stage::AGENTS.to_owned(),
+            fate,
+            fingerprint: None,
+            target: target.map(TargetId::new),
+            reason: None,
+            notes: Vec::new(),
+            attempts: 0,
+            at: Utc::now(),
+        };
+        let changes = vec![
+            settle("1", Fate::Unchanged, Some("77")),
+            settle("2", Fate::Queued, None),
+            settle("3", Fate::Dead, None),
+            settle("4", Fate::Pending, None),
+        ];
+        ledger.commit(changes).await.unwrap();
+        let mut agents: Vec<Agent> = ["1", "2", "3", "4", "5"].map(agent).into();
+        agents.push(Agent::default());
+        let found = with_teammates(&ledger, agents).await.unwrap();
+        let found: Vec<bool> = found.into_iter().map(|(_, is_one)| is_one).collect();
+        assert_eq!(found, [true, false, false, false, false, false]);
+    }
 }
