@@ -122,22 +122,45 @@ impl Inventory {
         self.documented.iter().filter(move |it| it.sort == sort)
     }
 
-    /// Projects and offices of which no team has the name, or the name that `[map.teams]` gives them.
+    /// Projects and offices, and further names of `[map.teams]`, of which no team has the name, or the
+    /// name that `[map.teams]` gives them; with all that the source says of each, and of offices, who
+    /// belongs to them.
     fn teams_to_create(&self, config: &Config) -> Vec<Value> {
         let mapper = TeamMapper::new(config);
         let is_there = |wanted: &str| {
-            let same = |name: &str| name.trim().to_lowercase() == wanted.to_lowercase();
-            self.teams.iter().any(|(id, name)| id == wanted || same(name))
+            self.teams.iter().any(|(id, name)| id == wanted || is_same(name, wanted))
         };
-        let mut wanted: Vec<Value> = Vec::new();
-        for item in self.of(Sort::Project).chain(self.of(Sort::Office)) {
-            let Some(name) = item.name() else { continue };
-            let team = mapper.team(name);
-            if !is_there(team) {
-                wanted.push(json!({ "team": team, "for": item.key().to_string(), "name": name }));
+        let places = || self.of(Sort::Project).chain(self.of(Sort::Office));
+        let documented = places().filter_map(|item| Some((item.name()?, Some(item))));
+        let named = config.map.teams.keys().map(|name| name.trim());
+        let named =
+            named.filter(|name| !places().any(|it| it.name().is_some_and(|it| is_same(it, name))));
+        let all = documented.chain(named.map(|name| (name, None)));
+        let missing = all.filter(|(name, _)| !is_there(mapper.team(name)));
+        let told = missing.map(|(name, item)| {
+            let mut told = json!({ "team": mapper.team(name), "name": name });
+            match item {
+                Some(item) => {
+                    told["for"] = json!(item.key().to_string());
+                    told["details"] = details(item);
+                    told["members"] = json!(self.members(item));
+                }
+                None => told["for"] = json!("[map.teams]"),
             }
-        }
-        wanted
+            told
+        });
+        told.collect()
+    }
+
+    /// The agents of an office, by e-mail address where one is known. No source says who belongs to a
+    /// project, save in a field of its own.
+    fn members(&self, item: &Documented) -> Vec<&str> {
+        let name = item.name().filter(|_| item.sort == Sort::Office);
+        let is_of = |agent: &Agent| {
+            name.zip(agent.office.as_deref()).is_some_and(|(name, office)| is_same(name, office))
+        };
+        let agents = self.agents.iter().map(|(agent, _)| agent).filter(|agent| is_of(agent));
+        agents.filter_map(|it| it.email.as_deref().or(it.username.as_deref())).collect()
     }
 
     fn teammates_to_invite(&self) -> Vec<Value> {
@@ -221,6 +244,20 @@ impl Inventory {
         }
         text
     }
+}
+
+/// Are these two spellings of one name?
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+/// What the source says of something beside its id and its name: status, sponsor, time zone and so on.
+fn details(item: &Documented) -> Value {
+    let mut details = item.content.clone();
+    if let Value::Object(fields) = &mut details {
+        fields.retain(|field, _| field != "id" && field != "name");
+    }
+    details
 }
 
 /// File, name and use of a sort.

@@ -51,7 +51,8 @@ fn invited(bench: &Bench) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_is_documented_whole() {
-    let account = account();
+    let mut account = account();
+    account.agents[0].office = Some("TURKU".into());
     let mut bench = Bench::new(account.clone()).await;
     let team = bench.sandbox.workspace().teams[0].name.clone();
     let dir = bench.path("export");
@@ -98,6 +99,12 @@ async fn a_folder_is_documented_whole() {
         ["project:1", "project:3", "office:9", "office:8"],
         "one is there by another spelling"
     );
+    let nordic = &json_of(&bench, "teams_to_create.json")[0];
+    assert_eq!(nordic["details"], json!({ "Status": "open", "Sponsor": "Oy Sponsor Ab" }));
+    let office = &json_of(&bench, "teams_to_create.json")[2];
+    assert_eq!(office["details"], json!({ "Time zone": "Europe/Helsinki" }));
+    let member = account.agents[0].primary_email.as_ref().unwrap();
+    assert_eq!(office["members"], json!([member]));
     assert!(!strangers(&bench, &account).is_empty());
     assert_eq!(invited(&bench), strangers(&bench, &account));
     let handover = text_of(&bench, "handover.md");
@@ -119,17 +126,21 @@ async fn a_folder_is_documented_whole() {
     assert_eq!(report.queues["teams_missing"], 4);
     assert!(report.notes.iter().any(|note| note.starts_with("[teams] 4 projects and offices")));
     let id = bench.sandbox.workspace().teams[1].id;
-    bench.settings.further =
-        format!("[map.teams]\nnordic = '{}'\nTurku = '{id}'\n", team.to_lowercase());
+    bench.settings.further = format!(
+        "[map.teams]\nnordic = '{}'\nTurku = '{id}'\nNight = 'Owls'\n",
+        team.to_lowercase()
+    );
     bench.sandbox.edit(|workspace| workspace.teams[1].name = "Umeå ".into());
     fs::remove_file(bench.path("state/plan.json")).unwrap();
     let report = bench.run().await.report;
-    assert_eq!((report.queues["teams_missing"], report.last_run.writes), (1, 0));
+    assert_eq!((report.queues["teams_missing"], report.last_run.writes), (2, 0));
     let teams = json_of(&bench, "teams_to_create.json");
-    assert_eq!(
-        teams,
-        json!([{ "team": "Old, and closed", "for": "project:3", "name": "Old, and closed" }])
-    );
+    let closed = json!({
+        "team": "Old, and closed", "for": "project:3", "name": "Old, and closed",
+        "details": { "Status": "closed" }, "members": [],
+    });
+    let named = json!({ "team": "Owls", "for": "[map.teams]", "name": "Night" });
+    assert_eq!(teams, json!([closed, named]));
 }
 
 /// What contacts and calls name is there, whatever the source documents.

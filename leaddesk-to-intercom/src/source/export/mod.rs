@@ -168,7 +168,7 @@ impl Folder {
         for name in agent::missing(&config.map.agents, &agents) {
             let is_id = name.bytes().all(|byte| byte.is_ascii_digit());
             let (id, username) = if is_id { (Some(name), None) } else { (None, Some(name)) };
-            agents.push(Agent { id, username, email: None });
+            agents.push(Agent { id, username, ..Agent::default() });
         }
         Ok(Fixed::new(api::records(agents), PAGE))
     }
