@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::connect::StartError;
 use crate::preflight::Preflight;
-use crate::sink::{AgentSink, CallCount, DrySink, TeamSink};
+use crate::sink::{AgentSink, CallCount, DryContactSink, DrySink, TeamSink};
 use crate::stages::{Sinks, Stages};
 use crate::value::TagName;
 
@@ -88,13 +88,16 @@ impl Session {
         let ledger = &scratch.ledger;
         let counts: BTreeMap<&str, CallCount> =
             Stages::NAMES.iter().map(|name| (*name, CallCount::default())).collect();
-        let dry = |name: &str| DrySink::new(counts.get(name).cloned().unwrap_or_default());
+        let count = |name: &str| counts.get(name).cloned().unwrap_or_default();
+        let dry = |name: &str| DrySink::new(count(name));
+        let client = &self.destination.client;
+        let dry_contacts = |name: &str| DryContactSink::new(count(name), client.clone());
         let sinks = Sinks {
             schema: Arc::new(dry(crate::stage::SCHEMA)),
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
             teams: Arc::new(TeamSink::new(self.destination.client.clone())),
-            contacts: Arc::new(dry(crate::stage::CONTACTS)),
-            leads: Arc::new(dry(crate::stage::LEADS)),
+            contacts: Arc::new(dry_contacts(crate::stage::CONTACTS)),
+            leads: Arc::new(dry_contacts(crate::stage::LEADS)),
             calls: Arc::new(dry(crate::stage::CALLS)),
         };
         let survey = Survey::default();
@@ -116,6 +119,12 @@ impl Session {
             .await
             .map_err(|error| Unfinished::run(&error, false))?;
         let mut notes = stages.absent();
+        let unasked: u64 = counts.values().map(CallCount::unasked).sum();
+        if unasked > 0 {
+            notes.push(format!(
+                "whether Intercom has {unasked} of the contacts could not be asked; they are counted as new, and each that is there takes two calls more, and one for each tag"
+            ));
+        }
 
         let (known, profile) = (self.mapping.take(), survey.profile());
         let is_new = known.is_none();

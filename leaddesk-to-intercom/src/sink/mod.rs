@@ -12,7 +12,7 @@ mod teams;
 pub use agents::AgentSink;
 pub use contacts::ContactSink;
 pub use conversations::ConversationSink;
-pub use dry::{CallCost, CallCount, DrySink};
+pub use dry::{CallCost, CallCount, DryContactSink, DrySink};
 pub use schema::{SchemaSink, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;
