@@ -56,7 +56,8 @@ impl Met {
     }
 }
 
-async fn names(ledger: &dyn Ledger, list: &str) -> Result<Vec<String>, LedgerError> {
+/// A list of names that the ledger keeps, in order.
+pub(super) async fn names(ledger: &dyn Ledger, list: &str) -> Result<Vec<String>, LedgerError> {
     /// Names that are read at once.
     const PAGE: usize = 1_000;
     let (mut names, mut after) = (Vec::new(), 0);

@@ -19,6 +19,7 @@ use crate::value::TagName;
 use super::Runner;
 use super::finish::Unfinished;
 use super::mapping::{self, Survey};
+use super::one_tag;
 use super::scratch::Scratch;
 use super::session::{Session, for_review};
 
@@ -171,6 +172,8 @@ impl Session {
         let per_minute = self.calls_per_minute(runner);
         notes.extend(said);
         notes.extend(survey.notes());
+        let shared = one_tag::shared(&**ledger, &runner.config).await;
+        notes.extend(shared.map_err(Unfinished::ledger)?);
         if self.has_begun().await? {
             notes.push(
                 "the plan counts the whole account as if nothing had been migrated yet; a run writes only what is new or changed since".to_owned(),

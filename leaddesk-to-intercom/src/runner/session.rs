@@ -27,7 +27,7 @@ use crate::verify::Verifier;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
 use super::scratch::Scratch;
-use super::{Runner, begin_run, mapping};
+use super::{Runner, begin_run, mapping, one_tag};
 
 /// Both sides and the ledger, open.
 pub(super) struct Session {
@@ -229,6 +229,8 @@ impl Session {
             calls: before.calls,
             ..Kept::default()
         };
+        // A full disk is told below.
+        kept.notes.extend(one_tag::shared(&*self.ledger, &runner.config).await.unwrap_or_default());
         kept.quota.calls = rate.calls;
         kept.quota.limit_per_window = rate.limit_per_window.map(u64::from);
         kept.quota.utilisation = rate.utilisation;

@@ -163,3 +163,22 @@ async fn what_has_vanished_is_told_and_stays() {
     assert_eq!(bench.writes(), writes);
     assert!(bench.sandbox.workspace() == there, "the workspace has changed");
 }
+
+/// Two names that differ in case are one tag, and both the plan and the report say so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_are_one_tag_are_told() {
+    let mut account = Account::generate(&AccountSpec::plain(10, 6));
+    for (call, name) in account.calls.iter_mut().zip(["Sään mukaan", "SÄÄN mukaan"]) {
+        call.call_ending_reason_name = Some(name.to_owned());
+    }
+    let bench = Bench::new(account).await;
+    let plan = bench.runner().plan().await.unwrap();
+    let report = bench.run().await.report;
+    for notes in [&plan.notes, &report.notes] {
+        let told = notes.iter().filter(|note| note.contains("are one tag"));
+        let told: Vec<&String> = told.collect();
+        assert_eq!(told.len(), 1, "{notes:?}");
+        assert!(told[0].contains("\"SÄÄN mukaan\", \"Sään mukaan\""), "{told:?}");
+    }
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+}
