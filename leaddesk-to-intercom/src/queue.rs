@@ -93,3 +93,13 @@ pub fn call_in_the_future() -> Reason {
             "check source.time_zone, or supply the call with its time in the call log export",
         )
 }
+
+/// A call with a comment that is said to end after the run began.
+pub fn call_ends_in_the_future() -> Reason {
+    Reason::new("calls_without_time", "the call is said to end in the future")
+        .field("handling_stop")
+        .remedy(
+            "LeadDesk admin",
+            "run again when the call is over; otherwise check source.time_zone, or supply the call with its times in the call log export",
+        )
+}

@@ -66,6 +66,12 @@ impl Mapper<Call> for CallMapper {
         let (key, call) = (record.key, record.body);
         let number = Phone::parse(read(&call.number), self.country);
         let Some(created_at) = self.begun(&call, out) else { return };
+        let comment = text::clean(read(&call.comment));
+        let ended = (!comment.is_empty()).then(|| self.ended(&call, created_at, out));
+        if ended.is_some_and(|ended| ended > self.now.timestamp()) {
+            out.queue(queue::call_ends_in_the_future());
+            return;
+        }
 
         let mut contact: Vec<Name> = Vec::new();
         contact.extend(call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id))));
@@ -83,7 +89,7 @@ impl Mapper<Call> for CallMapper {
             meet(list, name, out);
         }
         let agent = agent(&call);
-        let speaks = !agent.is_empty() && !text::clean(read(&call.comment)).is_empty();
+        let speaks = !agent.is_empty() && !comment.is_empty();
         if speaks && !self.has_fallback {
             out.part("speaker", ConversationDraft::Speaker { agent: agent.clone() });
         }
@@ -96,7 +102,9 @@ impl Mapper<Call> for CallMapper {
             marker,
         });
 
-        self.remarks(&call, &agent, created_at, out);
+        if let Some(ended) = ended {
+            self.remarks(&comment, &agent, ended, out);
+        }
         let tags = self.tags(&call);
         let mut attributes = self.attributes(&call, out);
         attributes.text(
@@ -170,7 +178,8 @@ impl CallMapper {
     }
 
     /// When the call ended. A time that cannot be its end is noted, and the talk time taken
-    /// instead; the clock is never asked, so that a call becomes the same in every run.
+    /// instead; the clock is never asked, so that a call becomes the same in every run. One that ends
+    /// after the run began has to wait: dated by the clock, it would be another at the next run.
     fn ended(&self, call: &Call, opened_at: i64, out: &mut Emit<ConversationDraft>) -> i64 {
         let plausible = opened_at..=opened_at + LONGEST_CALL;
         for (field, text) in
@@ -186,19 +195,15 @@ impl CallMapper {
         opened_at + talked.unwrap_or(0)
     }
 
+    /// What the agent said of the call, at its end.
     fn remarks(
         &self,
-        call: &Call,
+        comment: &str,
         agent: &[Name],
-        opened_at: i64,
+        created_at: i64,
         out: &mut Emit<ConversationDraft>,
     ) {
-        let comment = text::clean(read(&call.comment));
-        let parts = text::split(&comment, MAX_TEXT);
-        if parts.is_empty() {
-            return;
-        }
-        let created_at = self.ended(call, opened_at, out);
+        let parts = text::split(comment, MAX_TEXT);
         for (body, n) in parts.into_iter().zip(1..) {
             let remark = ConversationDraft::Remark {
                 note: self.rules.comment == Comment::Note,

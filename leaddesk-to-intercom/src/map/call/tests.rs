@@ -135,7 +135,7 @@ fn a_remark_is_made_at_the_end_of_the_call_whatever_the_clock_says() {
         let mut call = with("handling_stop", stop);
         call["talk_end"] = talk_end;
         let call: Call = serde_json::from_value(call).unwrap();
-        for now in [1_721_034_000, 1_760_000_000] {
+        for now in [1_721_034_205, 1_760_000_000] {
             let (now, mut out) = (DateTime::from_timestamp(now, 0).unwrap(), Emit::default());
             let record = Record::new(keys::call(&call.id), call.clone());
             CallMapper::new(&config(""), now).map(record, &mut out);
@@ -295,4 +295,26 @@ fn ids_without_a_name_and_unknown_directions_are_noted() {
     let mut without = with("call_ending_reason", json!("0"));
     without["call_ending_reason_name"] = json!("");
     assert_eq!(noted(&map("", without)), noted(&map("", call())), "zero stands for none");
+}
+
+/// Nothing is dated ahead: Intercom would show it so. What is said at the end of a call waits for that.
+#[test]
+fn a_comment_at_an_end_that_is_still_to_come_waits() {
+    // The run began at 11:53:20.
+    for (end, comment, waits) in [
+        ("2025-10-09 11:53:00", "Said", false),
+        ("2025-10-09 11:54:00", "Said", true),
+        ("2025-10-09 11:54:00", " ", false),
+    ] {
+        let mut call = with("talk_start", json!("2025-10-09 11:50:00"));
+        (call["handling_stop"], call["comment"]) = (json!(end), json!(comment));
+        let out = map("", call);
+        match out.verdict() {
+            Some(Verdict::Queued(reason)) if waits => {
+                assert_eq!(reason.code, "calls_without_time");
+                assert!(out.drafts().is_empty());
+            }
+            verdict => assert!(!waits && verdict.is_none(), "{end} {comment}"),
+        }
+    }
 }
