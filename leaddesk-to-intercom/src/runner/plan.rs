@@ -365,6 +365,15 @@ fn hash_of(configuration: &Value, attributes: &[String]) -> String {
     format!("{:?}", migrate_core::Fingerprint::of(text.as_bytes()))
 }
 
+/// May a setting hold what is of people? Then its name alone is told. Choices of custom fields are anybody's
+/// data, and an address is somebody's, wherever it stands.
+fn is_of_people(path: &str, value: &Value) -> bool {
+    ["mapping", "map.agents", "destination.fallback_admin"]
+        .iter()
+        .any(|private| path.starts_with(private))
+        || value.to_string().contains('@')
+}
+
 /// The settings that differ, by name.
 fn differences(before: &Value, now: &Value) -> Vec<String> {
     fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
@@ -381,15 +390,49 @@ fn differences(before: &Value, now: &Value) -> Vec<String> {
                     walk(&path, a, b, found);
                 }
             }
-            // Choices of a custom field may be anybody's data.
-            (a, b) if a != b && path.starts_with("mapping") => {
+            (a, b) if a == b => {}
+            (a, b) if is_of_people(path, a) || is_of_people(path, b) => {
                 found.push(format!("{path} has changed"));
             }
-            (a, b) if a != b => found.push(format!("{path} was {a} and is {b}")),
-            _ => {}
+            (a, b) => found.push(format!("{path} was {a} and is {b}")),
         }
     }
     let mut found = Vec::new();
     walk("", before, now, &mut found);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::differences;
+
+    #[test]
+    fn what_differs_is_named_and_nobody_is() {
+        let before = json!({
+            "calls": { "assign": "none" },
+            "map": { "agents": { "anna": "anna@example.com", "gone": "x@example.com" } },
+            "destination": { "fallback_admin": "boss@example.com" },
+            "source": { "chatbot": null },
+            "mapping": { "Wish": { "choices": ["Anna"] } },
+        });
+        let now = json!({
+            "calls": { "assign": "team" },
+            "map": { "agents": { "anna": "anna.b@example.com" } },
+            "destination": { "fallback_admin": null },
+            "source": { "chatbot": { "bot_admin": "bot@example.com" } },
+            "mapping": { "Wish": { "choices": ["Bertta"] } },
+        });
+        let expected = [
+            "calls.assign was \"none\" and is \"team\"",
+            "destination.fallback_admin has changed",
+            "map.agents.anna has changed",
+            "map.agents.gone has changed",
+            "mapping.Wish.choices has changed",
+            "source.chatbot has changed",
+        ];
+        assert_eq!(differences(&before, &now), expected);
+        assert_eq!(differences(&now, &now), [""; 0]);
+    }
 }
