@@ -107,6 +107,7 @@ impl Inventory {
             "taxonomy.json",
             &json!({ "outcomes": all(Sort::Outcome), "in_use": in_use }),
         )?;
+        dir.write_json("custom_fields.json", &all(Sort::CustomField))?;
         dir.write_json("dialer.json", &all(Sort::Dialer))?;
         dir.write_json("leadapps.json", &all(Sort::LeadApp))?;
         dir.write_json("teams_to_create.json", &self.teams_to_create(config))?;
@@ -279,6 +280,11 @@ fn about(sort: Sort) -> (&'static str, &'static str, &'static str) {
             "taxonomy.json",
             "outcomes",
             "tags and attributes hold those that were chosen; others only if they are still wanted",
+        ),
+        Sort::CustomField => (
+            "custom_fields.json",
+            "custom fields",
+            "`mapping.toml` says where those go that contacts have",
         ),
         Sort::Dialer => (
             "dialer.json",

@@ -61,7 +61,7 @@ async fn a_folder_is_documented_whole() {
     bench.settings.source = by_export(&bench.endpoints, &dir);
     let report = bench.run().await.report;
     let stage = report.stages.iter().find(|it| it.name == "inventory").unwrap();
-    let count = account.campaigns.len() as u64 + 3 + 2 + 1 + 2 + 3;
+    let count = account.campaigns.len() as u64 + 3 + 2 + 1 + 1 + 2 + 3;
     assert_eq!((stage.read, stage.inventoried, stage.calls), (count, count, 0));
 
     let campaigns = json_of(&bench, "campaigns.json");
@@ -81,6 +81,8 @@ async fn a_folder_is_documented_whole() {
     let taxonomy = json_of(&bench, "taxonomy.json");
     assert_eq!(taxonomy["outcomes"], json!([{ "id": "17", "name": "Deal" }]));
     assert_in_use(&taxonomy, &account);
+    let field = json!({ "id": "other_info_30", "name": "Hobby", "type": "text" });
+    assert_eq!(json_of(&bench, "custom_fields.json"), json!([field]));
     assert_eq!(
         json_of(&bench, "dialer.json"),
         json!([{ "id": 5, "mode": "predictive", "ratio": 1.5 }, { "mode": "manual" }])
@@ -176,6 +178,7 @@ fn write(dir: &Path, team: &str) {
         "id;Toimisto;Time zone\n9;Turku;Europe/Helsinki\n8;Umeå;Europe/Stockholm\n",
     );
     write("outcomes.csv", "outcome id;name\n17;Deal\n");
+    write("custom_fields.csv", "field id;name;type\nother_info_30;Hobby;text\n");
     write("dialer.json", r#"[{"id": 5, "mode": "predictive", "ratio": 1.5}, {"mode": "manual"}]"#);
     fs::create_dir(dir.join("leadapps")).unwrap();
     write("leadapps/first.json", "\u{feff}{\"name\": \"Quote\", \"purpose\": \"makes\\nquotes\"}");

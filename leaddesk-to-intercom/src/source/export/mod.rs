@@ -1,6 +1,7 @@
 //! A folder of LeadDesk's exports as a source.
 
 mod file;
+mod labels;
 mod without;
 
 use std::collections::HashSet;
@@ -12,6 +13,7 @@ use leaddesk_client::{Call, Error, Unreadable};
 use migrate_core::{Fingerprint, Record, SourceError, SourceExt as _};
 
 use self::file::Rows;
+use self::labels::Labels;
 use super::lists::Lists;
 use super::{Agent, Findings, Fixed, ListedContact, PAGE, Routes, agent, api, keys};
 use crate::config::{self, Config};
@@ -38,6 +40,10 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("projects.csv", "the inventory has no projects, and no teams for them"),
     ("offices.csv", "the inventory has no offices, and no teams for them"),
     ("outcomes.csv", "the inventory has no outcomes"),
+    (
+        "custom_fields.csv",
+        "the inventory has no custom fields, and Other info without a label is known by its slot",
+    ),
     ("dialer.json", "the inventory has no dialer configurations, but for those in dialer/"),
     ("leadapps.json", "the inventory has no LeadApps, but for those in leadapps/"),
 ];
@@ -100,16 +106,23 @@ impl Folder {
     /// When a calling list or `leads.csv` cannot be read.
     pub fn contacts(&self) -> Result<Routes<ListedContact>, SourceError> {
         let (lists, leads) = (Arc::new(self.read_lists()?), self.lead_keys()?);
-        let contacts = self.people("contacts.csv", lists.clone(), false);
+        let labels = Arc::new(Labels::read(self)?);
+        let contacts = self.people("contacts.csv", lists.clone(), labels.clone(), false);
         let Some(leads) = leads else {
             return Ok(Routes::new().and("contacts", contacts.boxed()));
         };
-        let listed = self.people("leads.csv", lists, true);
+        let listed = self.people("leads.csv", lists, labels, true);
         let others = Without { source: contacts, keys: Arc::new(leads) };
         Ok(Routes::new().and("contacts", others.boxed()).and("leads", listed.boxed()))
     }
 
-    fn people(&self, name: &str, lists: Arc<Lists>, leads: bool) -> File<ListedContact> {
+    fn people(
+        &self,
+        name: &str,
+        lists: Arc<Lists>,
+        labels: Arc<Labels>,
+        leads: bool,
+    ) -> File<ListedContact> {
         let (path, settings) = (self.path(name), self.settings.clone());
         File::new(
             path.clone(),
@@ -120,6 +133,7 @@ impl Folder {
                     Err(_) => (Vec::new(), None),
                 };
                 let key = keys::contact(&contact.id);
+                let contact = labels.put(contact);
                 let listed = ListedContact::new(contact, campaigns).finalised(finalised);
                 Record::new(key, if leads { listed.listed_as_lead() } else { listed })
             },
