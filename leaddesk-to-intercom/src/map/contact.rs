@@ -13,9 +13,8 @@
 //! | `last_call_id` | a call to read |
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
-//! | `assigned_office`, `sponsor`, which only files have | `ld_office`, `ld_sponsor` |
+//! | `assigned_office`, `sponsor`, `lead_status`, which only files have | `ld_office`, `ld_sponsor`, `ld_lead_status` |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
-//! | of leads: `lead_status`, which only files have | `ld_lead_status` |
 //! | `ssc` | left out, and noted |
 //! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
 //!
@@ -32,7 +31,7 @@ use serde_json::Value;
 
 use super::custom::custom;
 use super::numbers::Numbers;
-use super::{AttributeWriter, CALLS, MAX_TEXT, read, unix};
+use super::{AttributeWriter, CALLS, CAMPAIGNS, MAX_TEXT, OUTCOMES, meet, read, unix};
 use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::fields::FieldMapping;
@@ -136,6 +135,7 @@ impl Mapper<ListedContact> for ContactMapper {
         if let Some(call) = &contact.last_call_id {
             out.discover(CALLS, call.to_string());
         }
+        campaigns.iter().for_each(|campaign| meet(CAMPAIGNS, campaign, out));
         let mut fields = ContactFields {
             external_id: format!("{}:{}", self.key_prefix, record.key),
             role: self.role(is_assigned).to_owned(),
@@ -156,8 +156,8 @@ impl Mapper<ListedContact> for ContactMapper {
         attributes.text(&self.names.company_id, &company_id(contact), "company_id", out);
         attributes.text(&self.names.office, &office, "assigned_office", out);
         attributes.text(&self.names.sponsor, &sponsor, "sponsor", out);
+        attributes.text(&self.names.lead_status, &status, "lead_status", out);
         if self.leads.is_some() {
-            attributes.text(&self.names.lead_status, &status, "lead_status", out);
             attributes.text(&self.names.source_key, &fields.external_id, "id", out);
         }
         if !read(&contact.ssc).is_empty() {
@@ -283,6 +283,7 @@ impl ContactMapper {
                 out.note("outcome_without_name", "last_reason");
             }
         } else {
+            meet(OUTCOMES, text, out);
             attributes.text(&self.names.outcome, text, "last_reason", out);
         }
     }

@@ -8,6 +8,7 @@ mod checks;
 mod finish;
 mod inventory;
 mod mapping;
+mod one_tag;
 mod plan;
 mod scratch;
 mod session;

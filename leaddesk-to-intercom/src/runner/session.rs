@@ -25,9 +25,9 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::finish::{Finished, Unfinished};
-use super::inventory::{self, Inventory};
+use super::inventory::{self, Inventory, Met};
 use super::scratch::Scratch;
-use super::{Runner, begin_run, mapping};
+use super::{Runner, begin_run, mapping, one_tag};
 
 /// Both sides and the ledger, open.
 pub(super) struct Session {
@@ -173,7 +173,8 @@ impl Session {
         let teams =
             teams.into_iter().map(|team| (team.id.to_string(), team.name.unwrap_or_default()));
         let teams = teams.collect();
-        let inventory = Inventory { documented, agents, teams };
+        let met = Met::in_ledger(&*self.ledger).await.map_err(Unfinished::ledger)?;
+        let inventory = Inventory { documented, agents, teams, met };
         let written = inventory.write(&runner.state, &runner.config);
         written.map_err(|error| Unfinished::state("the inventory cannot be written", &error))
     }
@@ -233,6 +234,8 @@ impl Session {
             pilot: before.pilot,
             ..Kept::default()
         };
+        // A full disk is told below.
+        kept.notes.extend(one_tag::shared(&*self.ledger, &runner.config).await.unwrap_or_default());
         kept.quota.calls = rate.calls;
         kept.quota.limit_per_window = rate.limit_per_window.map(u64::from);
         kept.quota.utilisation = rate.utilisation;
