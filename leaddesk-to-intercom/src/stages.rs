@@ -11,8 +11,9 @@ use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, Tea
 use crate::fields::FieldMapping;
 use crate::map::{
     AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
-    TeamMapper, schema,
+    TeamMapper, contact_attribute, schema,
 };
+use crate::parts::{Custom, Parts};
 use crate::source::{
     self, Agent, Belonging, Documented, Findings, First, Fixed, LeadFilter, ListedContact, NamesOf,
     Routes, Share, Watch, api, export,
@@ -84,6 +85,10 @@ pub struct Stages<'a> {
     pub watch: Option<Watch>,
     /// A pilot: so many contacts and so many leads, with the calls of these.
     pub pilot: Option<u64>,
+    /// What a program has changed of it.
+    pub custom: Option<Custom>,
+    /// Do the sinks write?
+    pub writes: bool,
 }
 
 impl std::fmt::Debug for Stages<'_> {
@@ -113,7 +118,24 @@ impl Stages<'_> {
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
         let config = self.config;
-        let definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
+        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
+        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
+        let call = CallMapper::new(config, chrono::Utc::now());
+        let mut parts = Parts {
+            contacts: Arc::new(contact),
+            leads: Arc::new(lead),
+            call_source: self.calls(&call, ledger)?,
+            calls: Arc::new(call),
+            call_sink: sinks.calls,
+            attributes: Vec::new(),
+            writes: self.writes,
+            stages: Vec::new(),
+        };
+        if let Some(custom) = &self.custom {
+            parts = custom(parts);
+        }
+        let mut definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
+        definitions.extend(parts.attributes.into_iter().map(contact_attribute));
         let inventory = self.inventory().await?;
         let teams = Pipeline::new(
             stage::TEAMS,
@@ -139,13 +161,11 @@ impl Stages<'_> {
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
         let (people, leads) = self.people()?;
-        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
-        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
-        let contacts =
-            Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
-        let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());
-        let call = CallMapper::new(config, chrono::Utc::now());
-        let calls = Pipeline::new(stage::CALLS, self.calls(&call, ledger)?, call, sinks.calls);
+        let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
+        let contacts = contacts.grouped_by(grouping());
+        let leads = Pipeline::new(stage::LEADS, leads, parts.leads, sinks.leads);
+        let leads = leads.grouped_by(grouping());
+        let calls = Pipeline::new(stage::CALLS, parts.call_source, parts.calls, parts.call_sink);
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -156,7 +176,12 @@ impl Stages<'_> {
             .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
         // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
         let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
-        Ok(plan.stage(inventory, &[]))
+        let mut plan = plan.stage(inventory, &[]);
+        for (stage, after) in parts.stages {
+            let after: Vec<&str> = after.iter().map(String::as_str).collect();
+            plan = plan.stage(stage, &after);
+        }
+        Ok(plan)
     }
 
     /// What is documented and not migrated.

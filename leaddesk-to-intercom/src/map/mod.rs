@@ -20,6 +20,7 @@ pub use contact::ContactMapper;
 pub(crate) use contact::HAS_A_PLACE;
 pub use grouping::ContactGrouping;
 pub use inventory::InventoryMapper;
+pub(crate) use schema::contact_attribute;
 pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
 pub use team::TeamMapper;
 

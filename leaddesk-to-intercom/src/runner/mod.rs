@@ -27,6 +27,7 @@ use migrate_core::{
 use crate::config::Config;
 use crate::connect::{Secrets, StartError, environment};
 use crate::fields::{DefaultProposer, FieldProposer};
+use crate::parts::{Custom, Parts};
 use crate::stages::Stages;
 use crate::state::StateDir;
 
@@ -43,6 +44,7 @@ pub struct Runner {
     stop: StopSignal,
     proposer: Arc<dyn FieldProposer>,
     accept_proposal: bool,
+    custom: Option<Custom>,
 }
 
 impl fmt::Debug for Runner {
@@ -75,7 +77,16 @@ impl Runner {
             stop: StopSignal::new(),
             proposer: Arc::new(DefaultProposer),
             accept_proposal: false,
+            custom: None,
         }
+    }
+
+    /// The same with other parts: mappers replaced or wrapped, attributes and stages added. A plan, a
+    /// run and a verification are all made of what this gives.
+    #[must_use]
+    pub fn customized(mut self, change: impl Fn(Parts) -> Parts + Send + Sync + 'static) -> Self {
+        self.custom = Some(Arc::new(change));
+        self
     }
 
     /// The same, which proposes by other rules where custom fields go.
@@ -164,7 +175,7 @@ impl Runner {
         // A pilot that was cut off is ended first, or its end would pass for that of everything.
         let before = session.unfinished_pilot().await?.filter(|before| pilot != Some(*before));
         for pilot in before.map(Some).into_iter().chain([pilot]) {
-            let stages = Stages { pilot, ..session.stages(self) };
+            let stages = Stages { pilot, writes: true, ..session.stages(self) };
             let core_plan = stages
                 .plan(&session.ledger, &plan.tags, session.sinks(&self.config))
                 .await

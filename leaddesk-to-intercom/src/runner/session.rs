@@ -112,6 +112,8 @@ impl Session {
             fields: self.fields.clone(),
             watch: None,
             pilot: None,
+            custom: runner.custom.clone(),
+            writes: false,
         }
     }
 
@@ -339,8 +341,16 @@ async fn write_report(
     let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
     let mut queues = state.queues().map_err(unwritten)?;
     let mut losses = state.losses().map_err(unwritten)?;
+    let mut names: Vec<String> = Stages::NAMES.map(str::to_owned).into();
+    // A program may have added stages of its own.
+    for stage in ledger.stages().await.map_err(Unfinished::ledger)? {
+        if !names.contains(&stage) {
+            names.push(stage);
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut failed = None;
-    let mut standing = Standing::of(ledger, &Stages::NAMES, &kept.calls, |entry| {
+    let mut standing = Standing::of(ledger, &names, &kept.calls, |entry| {
         let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
         let queued = if waits { queues.add(entry) } else { Ok(()) };
         if let Err(error) = queued.and_then(|()| losses.add(entry)) {
