@@ -7,6 +7,7 @@ mod decide;
 mod record;
 mod report;
 mod rollback;
+mod work;
 
 use std::collections::HashSet;
 use std::fmt;

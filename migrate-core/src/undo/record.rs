@@ -13,7 +13,8 @@ use crate::{Fingerprint, Key};
 
 use super::decide::{Act, Approach, Attempt, End, Heard, approach};
 use super::report::Ended;
-use super::rollback::{ARCHIVED, Undone, Work};
+use super::rollback::{ARCHIVED, Undone};
+use super::work::Work;
 use super::{Left, Made, Undo, removes};
 
 /// What the records of one stage are taken back with.

@@ -1,6 +1,6 @@
 //! [`Rollback`]: everything that a migration wrote, taken back from the ledger alone.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,16 +13,14 @@ use tracing::Instrument as _;
 use crate::Key;
 use crate::engine::RunError;
 use crate::fate::Fate;
-use crate::ledger::{Change, Entry, Ledger, LedgerError, LedgerErrorKind, Scan, StageState};
+use crate::ledger::{Change, Entry, Ledger, LedgerError, Scan, StageState};
 use crate::run::Run;
 use crate::sink::TargetId;
 
 use super::record::Undoing;
 use super::report::{Remainder, RollbackReport, StageUndone};
+use super::work::{WINDOW, Work, chosen, entries, hidden, shares};
 use super::{Left, Undo};
-
-/// Entries that are read from the ledger at once.
-const WINDOW: usize = 200;
 
 /// The ledger's list of what was put out of use, since nothing else tells of it afterwards.
 pub(super) const ARCHIVED: &str = "rollback_archived";
@@ -395,23 +393,6 @@ impl Rollback {
     }
 }
 
-/// A list of records that shows fewer than there are: nobody knows which are missing.
-fn hidden(stage: &str, met: u64, known: u64) -> LedgerError {
-    let message = format!(
-        "the ledger shows {met} records of stage `{stage}`, of which it has {known}: it is damaged; \
-         restore it from a copy"
-    );
-    LedgerError::new(LedgerErrorKind::Corrupt, message)
-}
-
-/// One record to be dealt with.
-pub(super) enum Work {
-    /// One that may have written something, with the duplicates that go with it.
-    Record { entry: Entry, sharing: Vec<Key> },
-    /// A duplicate with nothing of its own.
-    Merged { entry: Entry, is_left: bool },
-}
-
 /// Adds what was put out of use by an earlier rollback, or an earlier start of this one, and was
 /// not made anew since: it still stands there.
 async fn add_archived(
@@ -448,59 +429,4 @@ fn is_unfinished(state: &StageState) -> bool {
     // An earlier rollback begins a pass for the next run to go on with.
     let begun_only = state.pass > 1 && state.keys == 0 && !state.read && state.cursor.is_none();
     state.pass > 0 && !state.finished && !begun_only
-}
-
-/// Is it a duplicate that has nothing of its own in the destination?
-fn shares(entry: &Entry) -> bool {
-    entry.fate == Fate::Merged && entry.parts.is_empty()
-}
-
-/// The entries of a scan, with their parts, window by window.
-fn entries(ledger: &dyn Ledger, scan: Scan) -> BoxStream<'_, Result<Entry, LedgerError>> {
-    stream::try_unfold(scan, move |mut scan| async move {
-        let rows = ledger.scan(&scan).await?;
-        let Some((last, _)) = rows.last() else { return Ok(None) };
-        scan.after = Some(*last);
-        let keys: Vec<Key> = rows.into_iter().map(|(_, entry)| entry.key).collect();
-        let window = ledger.entries(&keys).await?.into_iter().flatten().map(Ok);
-        Ok(Some((stream::iter(window), scan)))
-    })
-    .try_flatten()
-    .boxed()
-}
-
-/// The records of a stage under these keys, the newest first, each with the duplicates that share
-/// its object: those go in the same commit, since nothing would lead to them afterwards.
-async fn chosen(
-    ledger: &dyn Ledger,
-    stage: &str,
-    keys: &BTreeSet<Key>,
-) -> Result<Vec<Work>, LedgerError> {
-    let roots: BTreeSet<Key> = keys.iter().map(Key::root).collect();
-    let roots: Vec<Key> = roots.into_iter().collect();
-    let mut found: Vec<Entry> = Vec::new();
-    for window in roots.chunks(WINDOW) {
-        let window = ledger.entries(window).await?.into_iter().flatten();
-        found.extend(window.filter(|entry| entry.stage == stage));
-    }
-    found.sort_by_key(|entry| std::cmp::Reverse(entry.at));
-    let (duplicates, owners): (Vec<Entry>, Vec<Entry>) = found.into_iter().partition(shares);
-    let mut sharing: HashMap<TargetId, Vec<Key>> =
-        owners.iter().filter_map(|entry| Some((entry.target.clone()?, Vec::new()))).collect();
-    if !sharing.is_empty() {
-        let merged = Scan::of(stage).with(Fate::Merged).limit(WINDOW);
-        let mut merged = entries(ledger, merged).try_filter(|entry| future::ready(shares(entry)));
-        while let Some(entry) = merged.try_next().await? {
-            let with = entry.target.as_ref().and_then(|target| sharing.get_mut(target));
-            with.into_iter().for_each(|with| with.push(entry.key.clone()));
-        }
-    }
-    let is_theirs = |entry: &Entry| !entry.target.iter().any(|it| sharing.contains_key(it));
-    let left = duplicates.into_iter().filter(is_theirs);
-    let left: Vec<Work> = left.map(|entry| Work::Merged { entry, is_left: true }).collect();
-    let owners = owners.into_iter().map(|entry| {
-        let with = entry.target.as_ref().and_then(|target| sharing.remove(target));
-        Work::Record { entry, sharing: with.unwrap_or_default() }
-    });
-    Ok(owners.chain(left).collect())
 }
