@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
+use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
 
-use crate::config::{Config, LeadRule, SourceKind};
+use crate::config::{Anonymous, Config, LeadRule, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
 use crate::fields::FieldMapping;
 use crate::map::{
-    AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
-    TeamMapper, schema,
+    AgentMapper, CallMapper, ChatMapper, ContactGrouping, ContactMapper, InventoryMapper,
+    LeadMapper, SchemaMapper, TeamMapper, schema,
 };
 use crate::source::{
-    self, Agent, Documented, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api,
-    export,
+    self, Agent, Chat, Chatbot, Documented, Findings, Fixed, Lead, LeadFilter, ListedContact,
+    Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -45,6 +45,8 @@ pub struct Sinks {
     pub leads: Arc<dyn Sink<ContactDraft>>,
     /// Calls.
     pub calls: Arc<dyn Sink<ConversationDraft>>,
+    /// Sessions of the chatbot.
+    pub chats: Arc<dyn Sink<ConversationDraft>>,
 }
 
 impl Sinks {
@@ -56,8 +58,9 @@ impl Sinks {
         contacts: Arc<dyn Sink<ContactDraft>>,
         leads: Arc<dyn Sink<ContactDraft>>,
         calls: Arc<dyn Sink<ConversationDraft>>,
+        chats: Arc<dyn Sink<ConversationDraft>>,
     ) -> Self {
-        Self { schema, agents, teams, contacts, leads, calls }
+        Self { schema, agents, teams, contacts, leads, calls, chats }
     }
 }
 
@@ -74,6 +77,8 @@ pub struct Stages<'a> {
     pub config: &'a Config,
     /// The LeadDesk side.
     pub leaddesk: &'a LeadDesk,
+    /// The chatbot's export, where there is one.
+    pub chatbot: Option<&'a Chatbot>,
     /// What sources meet on the way.
     pub findings: Findings,
     /// Is there somebody who speaks for agents without a teammate?
@@ -92,13 +97,14 @@ impl std::fmt::Debug for Stages<'_> {
 
 impl Stages<'_> {
     /// The names of the stages, in order.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         stage::SCHEMA,
         stage::AGENTS,
         stage::TEAMS,
         stage::CONTACTS,
         stage::LEADS,
         stage::CALLS,
+        stage::CHATS,
         stage::INVENTORY,
     ];
 
@@ -110,8 +116,8 @@ impl Stages<'_> {
         tags: &[String],
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
-        let config = self.config;
-        let definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
+        let (config, now) = (self.config, chrono::Utc::now());
+        let definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
         let inventory = self.inventory().await?;
         let teams = Pipeline::new(
             stage::TEAMS,
@@ -141,13 +147,17 @@ impl Stages<'_> {
         let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
         let contacts =
             Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
-        let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());
+        let lead = LeadMapper::new(lead, config, chrono::Utc::now());
+        let leads = Pipeline::new(stage::LEADS, self.leads(leads), lead, sinks.leads)
+            .grouped_by(grouping());
         let calls = Pipeline::new(
             stage::CALLS,
             self.calls(ledger)?,
-            CallMapper::new(config, chrono::Utc::now()),
+            CallMapper::new(config, now),
             sinks.calls,
         );
+        let chats =
+            Pipeline::new(stage::CHATS, self.chats(), ChatMapper::new(config, now), sinks.chats);
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -155,20 +165,23 @@ impl Stages<'_> {
             .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(leads, &[stage::SCHEMA])
-            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
-        // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
+            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS])
+            .stage(chats, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
+        // Nobody can speak for an agent who is no teammate, so calls and chats wait until all are.
         let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
         Ok(plan.stage(inventory, &[]))
     }
 
     /// What is documented and not migrated.
     pub(crate) async fn inventory(&self) -> Result<Vec<Documented>, SourceError> {
-        match self.leaddesk {
+        let mut found = match self.leaddesk {
             LeadDesk::Api(account) => {
-                source::inventory::by_api(account.rest.as_ref(), &self.findings).await
+                source::inventory::by_api(account.rest.as_ref(), &self.findings).await?
             }
-            LeadDesk::Export(folder) => source::inventory::by_folder(folder),
-        }
+            LeadDesk::Export(folder) => source::inventory::by_folder(folder)?,
+        };
+        found.extend(self.chatbot.into_iter().flat_map(source::inventory::by_chatbot));
+        Ok(found)
     }
 
     pub(crate) async fn agents(&self) -> Result<Fixed<Agent>, SourceError> {
@@ -207,6 +220,27 @@ impl Stages<'_> {
         Ok((contacts, leads))
     }
 
+    /// The leads, and the anonymous visitors of the chatbot where they are to be such.
+    fn leads(&self, leads: People) -> Routes<Lead> {
+        let leads = leads.map_body(|lead| Lead::Listed(Box::new(lead)));
+        let routes = Routes::new().and("leads", leads.boxed());
+        let anonymous = self.config.source.chatbot.as_ref().map(|chatbot| chatbot.anonymous);
+        match self.chatbot.filter(|_| anonymous == Some(Anonymous::Lead)) {
+            None => routes,
+            Some(chatbot) => {
+                let visitors = chatbot.visitors().map_body(|chat| Lead::Visitor(Box::new(chat)));
+                routes.and("visitors", visitors.boxed())
+            }
+        }
+    }
+
+    fn chats(&self) -> Arc<dyn Source<Record = Chat>> {
+        match self.chatbot {
+            Some(chatbot) => Arc::new(chatbot.chats()),
+            None => Arc::new(Fixed::new(Vec::new(), PAGE)),
+        }
+    }
+
     fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Routes<Call>, SourceError> {
         let (folder, client) = match self.leaddesk {
             LeadDesk::Api(account) => (None, Some(&account.original)),
@@ -215,7 +249,7 @@ impl Stages<'_> {
         source::calls(self.config, folder, client, ledger.clone(), &self.findings)
     }
 
-    /// What is not there to be read, each with what that means.
+    /// What is not there to be read, each with what that means, and what the chatbot's export was found to be.
     pub fn absent(&self) -> Vec<String> {
         let source = &self.config.source;
         let history = source.rest.is_some() && source.calls.gdpr_history != Some(false);
@@ -223,6 +257,7 @@ impl Stages<'_> {
             history.then(|| "gdpr_history: the history by number is not read yet".to_owned());
         let mut absent = self.absent_from_source();
         absent.extend(history);
+        absent.extend(self.chatbot.into_iter().flat_map(Chatbot::notes));
         absent
     }
 

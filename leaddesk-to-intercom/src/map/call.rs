@@ -20,7 +20,7 @@ use migrate_core::{Emit, Mapper, Name, Record};
 
 use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
 use crate::config::{CallTag, Calls, Comment, Config, Names};
-use crate::draft::ConversationDraft;
+use crate::draft::{ConversationDraft, Topic};
 use crate::queue;
 use crate::source::keys;
 use crate::value::tag::one_line;
@@ -82,6 +82,7 @@ impl Mapper<Call> for CallMapper {
             created_at,
             body: format!("{body}\n\n{marker}"),
             marker,
+            topic: Topic::Call,
         });
 
         self.remarks(&call, &agent, created_at, out);

@@ -10,9 +10,9 @@ use leaddesk_client::{Campaign, RestClient};
 use migrate_core::{Key, Record, SourceError};
 use serde_json::{Map, Value, json};
 
-use super::Findings;
 use super::error::stop;
 use super::export::Folder;
+use super::{Chatbot, Findings};
 use crate::config::Config;
 
 /// Something to be documented, with all that the source said of it. `Debug` shows its key alone.
@@ -43,10 +43,12 @@ pub enum Sort {
     Dialer,
     /// A LeadApp.
     LeadApp,
+    /// A file of the chatbot's export that holds no single sessions, but counts per period.
+    Analytics,
 }
 
 impl Sort {
-    /// All sorts.
+    /// All sorts that LeadDesk itself may deliver.
     pub const ALL: [Self; 6] =
         [Self::Campaign, Self::Project, Self::Office, Self::Outcome, Self::Dialer, Self::LeadApp];
 
@@ -59,6 +61,7 @@ impl Sort {
             Self::Outcome => "outcome",
             Self::Dialer => "dialer",
             Self::LeadApp => "leadapp",
+            Self::Analytics => "chatbot-file",
         }
     }
 
@@ -71,6 +74,7 @@ impl Sort {
             Self::Outcome => "outcomes.csv",
             Self::Dialer => "dialer.json",
             Self::LeadApp => "leadapps.json",
+            Self::Analytics => "chatbot_analytics.json",
         }
     }
 }
@@ -119,6 +123,17 @@ pub(crate) async fn by_api(
     Ok(found)
 }
 
+/// The files of the chatbot's export that become no conversations, without their rows.
+pub(crate) fn by_chatbot(chatbot: &Chatbot) -> Vec<Documented> {
+    let files = chatbot.without_sessions();
+    let found = files.map(|file| Documented {
+        sort: Sort::Analytics,
+        id: file.kind.to_string(),
+        content: json!({ "name": file.name, "shape": file.shape.to_string(), "rows": file.rows }),
+    });
+    found.collect()
+}
+
 fn of_campaign(campaign: Campaign) -> Documented {
     let mut content: Map<String, Value> = campaign.extra.reveal().clone().into_iter().collect();
     content.insert("id".into(), json!(campaign.id.as_str()));
@@ -162,6 +177,7 @@ pub(crate) fn by_folder(folder: &Folder) -> Result<Vec<Documented>, SourceError>
                     read_json(&file, sort, &mut found)?;
                 }
             }
+            Sort::Analytics => {}
             _ if path.exists() => read_table(folder, &path, sort, &mut found)?,
             _ => {}
         }

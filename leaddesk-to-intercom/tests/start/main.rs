@@ -26,7 +26,7 @@ impl Stage {
     }
 
     async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let account = Account::generate(&AccountSpec::new(12, 3));
+        let account = Account::generate(&AccountSpec::new(12, 3).with_chats_per_contact(3.0));
         let sandbox = settings(Sandbox::builder(account)).start().await.unwrap();
         Self { sandbox, dir: tempfile::tempdir().unwrap() }
     }
