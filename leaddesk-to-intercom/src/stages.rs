@@ -158,6 +158,7 @@ impl Stages<'_> {
         );
         let chats =
             Pipeline::new(stage::CHATS, self.chats(), ChatMapper::new(config, now), sinks.chats);
+        let parents = [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS];
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -165,10 +166,16 @@ impl Stages<'_> {
             .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(leads, &[stage::SCHEMA])
-            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS])
-            .stage(chats, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
+            .stage(calls, &parents);
         // Nobody can speak for an agent who is no teammate, so calls and chats wait until all are.
-        let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
+        let held = |plan: Plan, holds: bool| match holds && !self.has_fallback {
+            true => plan.held_by(stage::AGENTS),
+            false => plan,
+        };
+        // Without a chatbot there is nothing that could be held back.
+        let has_chats = self.chatbot.is_some();
+        let plan = held(plan, true).stage(chats, if has_chats { &parents } else { &[] });
+        let plan = held(plan, has_chats);
         Ok(plan.stage(inventory, &[]))
     }
 

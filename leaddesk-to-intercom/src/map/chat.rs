@@ -4,7 +4,7 @@
 //! |---|---|
 //! | conversation id | last line of the opening, `LeadDesk chat <id>`; `ld_source_key__c` |
 //! | visitor's e-mail or number, where a column has one | the contact, by that name; else the lead of the session |
-//! | the visitor's first message, if nobody spoke before | the opening, by the contact |
+//! | the visitor's first message, if nobody spoke before and it is no note | the opening, by the contact |
 //! | anything else that was said first, or nothing | a short neutral opening by the contact, at the time of the first message |
 //! | what the visitor said | a reply by the contact, or by setting a note |
 //! | what the bot said, HTML as text | a reply by `bot_admin`, else the fallback admin |
@@ -361,7 +361,7 @@ impl ChatMapper {
         for (heading, values) in others(talk) {
             let heading = one_line(&heading);
             if values.len() > MOST_VALUES {
-                out.note("field_for_review", shown(&heading));
+                out.note("values_left_out", shown(&heading));
             }
             line(&heading, &values[..values.len().min(MOST_VALUES)].join("; "));
         }

@@ -17,6 +17,7 @@ use expect::{ExpectedCall, ExpectedContact};
 
 /// Every difference between what the workspace should hold and what it holds; none if all is well.
 /// Nobody has asked for the sessions of the chatbot.
+#[allow(dead_code, reason = "not every program with an audit does without them")]
 pub(crate) fn audit(account: &Account, workspace: &Workspace) -> Vec<String> {
     audit_of(account, workspace, false)
 }

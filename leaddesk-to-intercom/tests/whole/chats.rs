@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use leaddesk_to_intercom::runner::Exit;
+use migrate_core::RunOptions;
 use migrate_sandbox::{
     Account, AccountSpec, ChatbotExport, FaultKind, Faults, Sandbox, ServiceFaults, Strike,
 };
@@ -155,6 +156,43 @@ async fn doubt_about_a_session_leaves_no_twin() {
     });
     // They wait most of the time.
     stream::iter(rows).buffer_unordered(8).collect::<Vec<()>>().await;
+}
+
+/// The same where anything may go wrong at any time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_of_all_sorts_leave_no_twin() {
+    let account = chats_alone(68);
+    let calm = bench(account.clone(), "").await;
+    calm.run().await;
+    for seed in [1, 2] {
+        let intercom = ServiceFaults {
+            error_before: 0.03,
+            error_after: 0.05,
+            lost_reply: 0.05,
+            late_effect: 0.05,
+            late_by: Duration::from_millis(300),
+            truncated: 0.03,
+            ..ServiceFaults::default()
+        };
+        let faults = Faults { seed, intercom, ..Faults::default() };
+        let calm_start = Faults::default();
+        let mut bench = Bench::with(Sandbox::builder(account.clone()).faults(calm_start)).await;
+        bench.settings.further = asked(&bench, &ChatbotExport::new(), "");
+        bench.settings.patience = Some(("1s", "1s"));
+        bench.runner().plan().await.unwrap();
+        bench.sandbox.set_faults(faults);
+        // What stopped it is resumable.
+        for _ in 0..10 {
+            if bench.runner().run(&RunOptions::default()).await.is_ok_and(|it| it.error.is_none()) {
+                break;
+            }
+        }
+        bench.sandbox.set_faults(Faults::default());
+        bench.run().await;
+        let found = bench.sandbox.workspace();
+        assert_clean(&audit_with_chats(&account, &found));
+        assert_same(&calm.sandbox.workspace(), &found, &format!("seed {seed}"));
+    }
 }
 
 /// Intercom shows the latest five hundred parts: doubt about a later one is settled all the same, and one that
