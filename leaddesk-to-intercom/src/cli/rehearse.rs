@@ -141,8 +141,6 @@ id_range = [{first}, {last}]
 
 [source.chatbot]
 zip = "chatbot.zip"
-from = "2023-01-01"
-to = "2026-10-10"
 
 [destination]
 base_url = "{intercom}"

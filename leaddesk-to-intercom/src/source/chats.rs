@@ -137,15 +137,16 @@ impl Chatbot {
         self.archive.missing()
     }
 
-    /// The files that hold no single sessions.
+    /// The files whose rows are about no single sessions.
     pub fn without_sessions(&self) -> impl Iterator<Item = &FileInfo> {
-        self.files().iter().filter(|file| !is_joined(file))
+        self.files().iter().filter(|file| !is_joined(file) && file.rows > 0)
     }
 
     /// What was found, a line for each file, for the report.
     pub fn notes(&self) -> Vec<String> {
         let of_file = |file: &FileInfo| {
             let what = match file.shape {
+                _ if file.rows == 0 => "no rows",
                 Shape::Turns => "a row for each message",
                 Shape::Conversations => "a row for each session",
                 Shape::Buckets => {
