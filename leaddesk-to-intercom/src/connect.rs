@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 use crate::config::{Config, ConfigError, Region, Rest, Secret, SourceKind};
 use crate::sink::Workspace;
+use crate::value::Email;
 
 /// Where secrets come from: the name of a variable in, its value out.
 pub type Secrets = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -58,6 +59,8 @@ pub struct Destination {
     pub region: Option<String>,
     /// The admin who closes and tags, and speaks for agents without a teammate.
     pub admin: AdminId,
+    /// The admin who stands for the chatbot: the one whom `source.chatbot.bot_admin` names, else the same.
+    pub bot: AdminId,
     /// Was that admin named in the configuration? The token's own stands in otherwise.
     pub has_fallback: bool,
 }
@@ -98,18 +101,23 @@ impl Destination {
         }
         let admins = client.admins().list().await.map_err(|error| unusable(config, &error))?;
         let fallback = fallback(config, &admins)?;
+        let has_fallback = fallback.is_some();
+        let admin = fallback.unwrap_or(me.admin.id);
+        let bot = bot(config, &admins)?.unwrap_or_else(|| admin.clone());
         Ok(Self {
             client,
             id_code,
             region: app.and_then(|app| app.region.clone()),
-            has_fallback: fallback.is_some(),
-            admin: fallback.unwrap_or(me.admin.id),
+            has_fallback,
+            admin,
+            bot,
         })
     }
 
     /// What the sinks share.
     pub fn workspace(&self, config: &Config, ledger: &Arc<dyn Ledger>) -> Workspace {
         let mut workspace = Workspace::new(self.client.clone(), self.admin.clone(), ledger.clone());
+        workspace.bot = self.bot.clone();
         workspace.in_flight = MAX_IN_FLIGHT;
         workspace.overwrite = config.contacts.overwrite;
         workspace
@@ -233,7 +241,20 @@ fn check_region(config: &Config, me: &Me) -> Result<(), StartError> {
 }
 
 fn fallback(config: &Config, admins: &[Admin]) -> Result<Option<AdminId>, StartError> {
-    let Some(wanted) = &config.destination.fallback_admin else { return Ok(None) };
+    named(config.destination.fallback_admin.as_ref(), "destination.fallback_admin", admins)
+}
+
+fn bot(config: &Config, admins: &[Admin]) -> Result<Option<AdminId>, StartError> {
+    let chatbot = config.source.chatbot.as_ref();
+    named(chatbot.and_then(|it| it.bot_admin.as_ref()), "source.chatbot.bot_admin", admins)
+}
+
+fn named(
+    wanted: Option<&Email>,
+    setting: &str,
+    admins: &[Admin],
+) -> Result<Option<AdminId>, StartError> {
+    let Some(wanted) = wanted else { return Ok(None) };
     let is_it = |admin: &&Admin| {
         let email = admin.email.as_ref();
         email.is_some_and(|email| email.reveal().trim().to_lowercase() == wanted.key())
@@ -241,7 +262,7 @@ fn fallback(config: &Config, admins: &[Admin]) -> Result<Option<AdminId>, StartE
     match admins.iter().find(is_it) {
         Some(admin) => Ok(Some(admin.id.clone())),
         None => Err(StartError::new(
-            "destination.fallback_admin is no teammate of the workspace.",
+            format!("{setting} is no teammate of the workspace."),
             "Invite that person in Intercom, or name the e-mail address of somebody who is there.",
         )),
     }

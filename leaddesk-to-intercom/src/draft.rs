@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use migrate_core::{Draft, Missing, Name, Reference, Repeat};
+use migrate_core::{Alias, Draft, Missing, Name, Reference, Repeat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -75,13 +75,25 @@ pub enum ConversationDraft {
         body: String,
         /// The last line.
         marker: String,
+        /// What the conversation comes from.
+        #[serde(default, skip_serializing_if = "Topic::is_call")]
+        topic: Topic,
+    },
+    /// A reply by the contact.
+    Message {
+        /// The contact, by the names of the opening.
+        contact: Vec<Name>,
+        /// UNIX seconds.
+        created_at: i64,
+        /// Plain text.
+        body: String,
     },
     /// An agent's note or reply.
     Remark {
         /// Shown to teammates only.
         note: bool,
         /// The agent, by key and by user name; nobody where no agent is named: then the admin of
-        /// the workspace speaks.
+        /// the workspace speaks. [`bot`] alone is the chatbot.
         agent: Vec<Name>,
         /// UNIX seconds.
         created_at: i64,
@@ -94,6 +106,30 @@ pub enum ConversationDraft {
     Tag(String),
     /// The close, which comes last.
     Close,
+}
+
+/// What a conversation comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Topic {
+    /// A call.
+    #[default]
+    Call,
+    /// A session of the chatbot.
+    Chat,
+}
+
+impl Topic {
+    fn is_call(&self) -> bool {
+        *self == Self::Call
+    }
+}
+
+/// The name of the chatbot among the agents. It leads to no record: whoever stands for the bot is given with
+/// the workspace.
+pub fn bot() -> Name {
+    Name::Alias(Alias::new("agent-username", "\u{0}chatbot"))
 }
 
 /// A write that prepares the workspace.
@@ -196,14 +232,23 @@ impl Draft for ContactDraft {
 impl Draft for ConversationDraft {
     fn references(&self) -> Vec<Reference> {
         match self {
-            Self::Opening { contact, .. } => {
-                let missing = Missing::Queue(queue::call_without_contact());
+            Self::Opening { contact, topic, .. } => {
+                let missing = Missing::Queue(match topic {
+                    Topic::Call => queue::call_without_contact(),
+                    Topic::Chat => queue::chat_without_contact(),
+                });
+                vec![Reference::new(contact.clone(), missing)]
+            }
+            Self::Message { contact, .. } => {
+                let missing = Missing::Queue(queue::chat_without_contact());
                 vec![Reference::new(contact.clone(), missing)]
             }
             Self::Speaker { agent } => {
                 let missing = Missing::Queue(queue::agent_without_teammate());
                 vec![Reference::new(agent.clone(), missing)]
             }
+            // Nobody has to be looked up.
+            Self::Remark { agent, .. } if agent.is_empty() || agent[..] == [bot()] => Vec::new(),
             Self::Remark { agent, .. } => vec![Reference::new(agent.clone(), Missing::Without)],
             Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
         }
@@ -211,7 +256,7 @@ impl Draft for ConversationDraft {
 
     fn repeat(&self) -> Repeat {
         match self {
-            Self::Opening { .. } | Self::Remark { .. } => Repeat::Never,
+            Self::Opening { .. } | Self::Message { .. } | Self::Remark { .. } => Repeat::Never,
             Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
         }
     }
@@ -223,9 +268,9 @@ impl Draft for ConversationDraft {
     /// Intercom cannot edit texts: a changed one is appended as a note that says so.
     fn correction(&self) -> Option<Self> {
         let (body, created_at) = match self {
-            Self::Opening { body, created_at, .. } | Self::Remark { body, created_at, .. } => {
-                (body, *created_at)
-            }
+            Self::Opening { body, created_at, .. }
+            | Self::Message { body, created_at, .. }
+            | Self::Remark { body, created_at, .. } => (body, *created_at),
             Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => return None,
         };
         Some(Self::Remark {
@@ -281,6 +326,7 @@ impl fmt::Debug for ConversationDraft {
         f.write_str(match self {
             Self::Speaker { .. } => "Speaker(..)",
             Self::Opening { .. } => "Opening(..)",
+            Self::Message { .. } => "Message(..)",
             Self::Remark { .. } => "Remark(..)",
             Self::Attributes(_) => "Attributes(..)",
             Self::Tag(_) => "Tag(..)",

@@ -77,6 +77,37 @@ pub fn call_without_contact() -> Reason {
         .remedy("LeadDesk admin", "add a contact with this number in LeadDesk and run again")
 }
 
+/// A chat whose visitor has given an address or a number that no contact has.
+pub fn chat_without_contact() -> Reason {
+    Reason::new(
+        "calls_without_contact",
+        "no migrated contact has the e-mail address or the number that the chat's visitor gave",
+    )
+    .field("visitor_email")
+    .remedy("LeadDesk admin", "add a contact with this address or number in LeadDesk and run again")
+}
+
+/// A chat whose visitor nobody knows, where no lead is to be made.
+pub fn anonymous_visitor() -> Reason {
+    Reason::new("calls_without_contact", "the chat's visitor is anonymous")
+        .field("visitor_email")
+        .remedy("operator", "set source.chatbot.anonymous = \"lead\" and run again")
+}
+
+/// A chat that does not say when it was.
+pub fn chat_without_time() -> Reason {
+    Reason::new("calls_without_time", "the chat has no usable time")
+        .field("timestamp")
+        .remedy("LeadDesk admin", "export the chatbot again with times, in all four files")
+}
+
+/// A chat that is said to take place after the run began.
+pub fn chat_in_the_future() -> Reason {
+    Reason::new("calls_without_time", "the chat is said to lie in the future")
+        .field("timestamp")
+        .remedy("operator", "check source.chatbot.time_zone, then run again")
+}
+
 /// A call that does not say when it was.
 pub fn call_without_time() -> Reason {
     Reason::new("calls_without_time", "the call has no usable time")

@@ -12,5 +12,7 @@ pub const CONTACTS: &str = "contacts";
 pub const LEADS: &str = "leads";
 /// Calls, as conversations.
 pub const CALLS: &str = "calls";
+/// Sessions of the chatbot, as conversations.
+pub const CHATS: &str = "chats";
 /// What is documented and not migrated.
 pub const INVENTORY: &str = "inventory";

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
+use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
 
-use crate::config::{Config, LeadRule, SourceKind};
+use crate::config::{Anonymous, Config, LeadRule, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
 use crate::fields::FieldMapping;
 use crate::map::{
-    AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
-    TeamMapper, contact_attribute, schema,
+    AgentMapper, CallMapper, ChatMapper, ContactGrouping, ContactMapper, InventoryMapper,
+    LeadMapper, SchemaMapper, TeamMapper, contact_attribute, schema,
 };
 use crate::parts::{Custom, Parts};
 use crate::source::{
-    self, Agent, Belonging, Documented, Findings, First, Fixed, LeadFilter, ListedContact, NamesOf,
-    Routes, Share, Watch, api, export,
+    self, Agent, Belonging, Chat, Chatbot, Documented, Findings, First, Fixed, Lead, LeadFilter,
+    ListedContact, NamesOf, Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -46,6 +46,8 @@ pub struct Sinks {
     pub leads: Arc<dyn Sink<ContactDraft>>,
     /// Calls.
     pub calls: Arc<dyn Sink<ConversationDraft>>,
+    /// Sessions of the chatbot.
+    pub chats: Arc<dyn Sink<ConversationDraft>>,
 }
 
 impl Sinks {
@@ -57,8 +59,9 @@ impl Sinks {
         contacts: Arc<dyn Sink<ContactDraft>>,
         leads: Arc<dyn Sink<ContactDraft>>,
         calls: Arc<dyn Sink<ConversationDraft>>,
+        chats: Arc<dyn Sink<ConversationDraft>>,
     ) -> Self {
-        Self { schema, agents, teams, contacts, leads, calls }
+        Self { schema, agents, teams, contacts, leads, calls, chats }
     }
 }
 
@@ -75,6 +78,8 @@ pub struct Stages<'a> {
     pub config: &'a Config,
     /// The LeadDesk side.
     pub leaddesk: &'a LeadDesk,
+    /// The chatbot's export, where there is one.
+    pub chatbot: Option<&'a Chatbot>,
     /// What sources meet on the way.
     pub findings: Findings,
     /// Is there somebody who speaks for agents without a teammate?
@@ -99,13 +104,14 @@ impl std::fmt::Debug for Stages<'_> {
 
 impl Stages<'_> {
     /// The names of the stages, in order.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         stage::SCHEMA,
         stage::AGENTS,
         stage::TEAMS,
         stage::CONTACTS,
         stage::LEADS,
         stage::CALLS,
+        stage::CHATS,
         stage::INVENTORY,
     ];
 
@@ -117,10 +123,10 @@ impl Stages<'_> {
         tags: &[String],
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
-        let config = self.config;
+        let (config, now) = (self.config, chrono::Utc::now());
         let contact = ContactMapper::new(config).with_fields(self.fields.clone());
         let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
-        let call = CallMapper::new(config, chrono::Utc::now());
+        let (call, chat) = (CallMapper::new(config, now), ChatMapper::new(config, now));
         let mut parts = Parts {
             contacts: Arc::new(contact),
             leads: Arc::new(lead),
@@ -134,7 +140,7 @@ impl Stages<'_> {
         if let Some(custom) = &self.custom {
             parts = custom(parts);
         }
-        let mut definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
+        let mut definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
         definitions.extend(parts.attributes.into_iter().map(contact_attribute));
         let inventory = self.inventory().await?;
         let teams = Pipeline::new(
@@ -163,9 +169,12 @@ impl Stages<'_> {
         let (people, leads) = self.people()?;
         let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
         let contacts = contacts.grouped_by(grouping());
-        let leads = Pipeline::new(stage::LEADS, leads, parts.leads, sinks.leads);
+        let lead = LeadMapper::new(parts.leads, config, now);
+        let leads = Pipeline::new(stage::LEADS, self.leads(leads), lead, sinks.leads);
         let leads = leads.grouped_by(grouping());
         let calls = Pipeline::new(stage::CALLS, parts.call_source, parts.calls, parts.call_sink);
+        let chats = Pipeline::new(stage::CHATS, self.chats(&chat, ledger), chat, sinks.chats);
+        let parents = [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS];
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -173,9 +182,16 @@ impl Stages<'_> {
             .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(leads, &[stage::SCHEMA])
-            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
-        // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
-        let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
+            .stage(calls, &parents);
+        // Nobody can speak for an agent who is no teammate, so calls and chats wait until all are.
+        let held = |plan: Plan, holds: bool| match holds && !self.has_fallback {
+            true => plan.held_by(stage::AGENTS),
+            false => plan,
+        };
+        // Without a chatbot there is nothing that could be held back.
+        let has_chats = self.chatbot.is_some();
+        let plan = held(plan, true).stage(chats, if has_chats { &parents } else { &[] });
+        let plan = held(plan, has_chats);
         let mut plan = plan.stage(inventory, &[]);
         for (stage, after) in parts.stages {
             let after: Vec<&str> = after.iter().map(String::as_str).collect();
@@ -186,12 +202,14 @@ impl Stages<'_> {
 
     /// What is documented and not migrated.
     pub(crate) async fn inventory(&self) -> Result<Vec<Documented>, SourceError> {
-        match self.leaddesk {
+        let mut found = match self.leaddesk {
             LeadDesk::Api(account) => {
-                source::inventory::by_api(account.rest.as_ref(), &self.findings).await
+                source::inventory::by_api(account.rest.as_ref(), &self.findings).await?
             }
-            LeadDesk::Export(folder) => source::inventory::by_folder(folder),
-        }
+            LeadDesk::Export(folder) => source::inventory::by_folder(folder)?,
+        };
+        found.extend(self.chatbot.into_iter().flat_map(source::inventory::by_chatbot));
+        Ok(found)
     }
 
     pub(crate) async fn agents(&self) -> Result<Fixed<Agent>, SourceError> {
@@ -235,6 +253,38 @@ impl Stages<'_> {
         })
     }
 
+    /// The leads, and the anonymous visitors of the chatbot where they are to be such.
+    fn leads(&self, leads: People) -> Routes<Lead> {
+        let leads = leads.map_body(|lead| Lead::Listed(Box::new(lead)));
+        let routes = Routes::new().and("leads", leads.boxed());
+        let anonymous = self.config.source.chatbot.as_ref().map(|chatbot| chatbot.anonymous);
+        // A pilot takes nobody of whom nothing but a session is known.
+        let chatbot = self.chatbot.filter(|_| self.pilot.is_none());
+        match chatbot.filter(|_| anonymous == Some(Anonymous::Lead)) {
+            None => routes,
+            Some(chatbot) => {
+                let visitors = chatbot.visitors().map_body(|chat| Lead::Visitor(Box::new(chat)));
+                routes.and("visitors", visitors.boxed())
+            }
+        }
+    }
+
+    /// The sessions; in a pilot, those of its contacts.
+    fn chats(
+        &self,
+        mapper: &ChatMapper,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Arc<dyn Source<Record = Chat>> {
+        let Some(chatbot) = self.chatbot else { return Arc::new(Fixed::new(Vec::new(), PAGE)) };
+        if self.pilot.is_none() {
+            return Arc::new(chatbot.chats());
+        }
+        let mapper = mapper.clone();
+        let names: NamesOf<Chat> =
+            Arc::new(move |chat: &Chat| mapper.contact(chat).unwrap_or_default());
+        Arc::new(Belonging::new(chatbot.chats(), names, ledger.clone()))
+    }
+
     /// The calls of all routes; in a pilot, those of its contacts that can be had without reading
     /// every call by its id.
     fn calls(
@@ -264,7 +314,7 @@ impl Stages<'_> {
         source::calls(config, folder, client, ledger.clone(), &self.findings)
     }
 
-    /// What is not there to be read, each with what that means.
+    /// What is not there to be read, each with what that means, and what the chatbot's export was found to be.
     pub fn absent(&self) -> Vec<String> {
         let source = &self.config.source;
         let history = source.rest.is_some() && source.calls.gdpr_history != Some(false);
@@ -272,6 +322,7 @@ impl Stages<'_> {
             history.then(|| "gdpr_history: the history by number is not read yet".to_owned());
         let mut absent = self.absent_from_source();
         absent.extend(history);
+        absent.extend(self.chatbot.into_iter().flat_map(Chatbot::notes));
         absent
     }
 

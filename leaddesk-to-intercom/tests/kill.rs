@@ -17,10 +17,12 @@ use std::time::{Duration, Instant};
 
 use migrate_core::ledger::{Parking, Scan};
 use migrate_core::{Ledger, SqliteLedger};
-use migrate_sandbox::{Account, AccountSpec, Endpoints, Faults, Sandbox, ServiceFaults};
+use migrate_sandbox::{
+    Account, AccountSpec, ChatbotExport, Endpoints, Faults, Sandbox, ServiceFaults,
+};
 
 /// The stages, in the order they run.
-const STAGES: [&str; 4] = ["schema", "agents", "contacts", "calls"];
+const STAGES: [&str; 6] = ["schema", "agents", "contacts", "leads", "calls", "chats"];
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -60,6 +62,8 @@ base_url = "{rest}"
 account_id = "{account}"
 [source.calls]
 id_range = [{first}, {last}]
+[source.chatbot]
+zip = "chatbot.zip"
 [destination]
 base_url = "{intercom}"
 fallback_admin = "{admin}"
@@ -178,7 +182,13 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
             .expect("a sandbox")
     };
     let calm = serve(Faults::default(), 1_000_000);
-    let calm_dir = tempfile::tempdir().expect("a folder");
+    let folder = || {
+        let dir = tempfile::tempdir().expect("a folder");
+        let zip = dir.path().join("chatbot.zip");
+        account.export_chatbot(&zip, &ChatbotExport::new()).expect("an export");
+        dir
+    };
+    let calm_dir = folder();
     run_to_the_end(calm_dir.path(), calm.endpoints());
     let expected = calm.workspace();
     // The kills are spread over most of the writes.
@@ -186,7 +196,7 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
 
     // The quota is low enough that the kills are spread over the whole of it.
     let stormy = serve(faults(seed), 12_000);
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = folder();
     // The plan is made first: it writes nothing, so there is nothing to be killed in.
     let planned = start(dir.path(), stormy.endpoints(), &["plan"]).wait().expect("an exit status");
     assert!(planned.success(), "{planned}");
@@ -226,14 +236,14 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
     assert_eq!(killed, kills, "the run ended before it was killed so often");
     assert!(with_doubt * 5 >= killed, "only {with_doubt} kills met records in doubt");
     if kills >= 50 {
-        let stages = ["schema", "contacts", "calls"];
+        let stages = ["schema", "contacts", "calls", "chats"];
         assert!(stages.iter().all(|stage| killed_in.contains_key(*stage)), "{killed_in:?}");
     }
 
     // What is late must have arrived before the destination is looked at.
     std::thread::sleep(Duration::from_secs(2));
     let found = stormy.workspace();
-    assert_eq!(audit::audit(&account, &found), Vec::<String>::new());
+    assert_eq!(audit::audit_with_chats(&account, &found), Vec::<String>::new());
     let (expected_lines, found_lines) = (expected.canonical(), found.canonical());
     let missing: Vec<_> =
         expected_lines.iter().filter(|line| !found_lines.contains(line)).collect();
@@ -252,5 +262,5 @@ async fn finished(state: &Path) -> bool {
     let Ok(ledger) = SqliteLedger::open_read_only(state.join("ledger.sqlite")) else {
         return false;
     };
-    ledger.stage("calls").await.is_ok_and(|stage| stage.finished)
+    ledger.stage("chats").await.is_ok_and(|stage| stage.finished)
 }

@@ -3,7 +3,10 @@
 
 use std::fmt::{Debug, Formatter, Result};
 
-use crate::account::{Account, ExistingContact, OtherInfo, SourceAgent, SourceCall, SourceContact};
+use crate::account::{
+    Account, ExistingContact, OtherInfo, SourceAgent, SourceCall, SourceChat, SourceContact,
+    SourceTurn,
+};
 use crate::workspace::{Admin, Contact, Conversation, Note, Part, Source, Workspace};
 
 impl Debug for Workspace {
@@ -85,6 +88,7 @@ impl Debug for Account {
         f.debug_struct("Account")
             .field("contacts", &self.contacts.len())
             .field("calls", &self.calls.len())
+            .field("chats", &self.chats.len())
             .field("agents", &self.agents.len())
             .field("campaigns", &self.campaigns.len())
             .field("lists", &self.lists.len())
@@ -116,6 +120,21 @@ impl Debug for SourceCall {
             .field("id", &self.id)
             .field("direction", &self.direction)
             .finish_non_exhaustive()
+    }
+}
+
+impl Debug for SourceChat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("SourceChat")
+            .field("id", &self.id)
+            .field("turns", &self.turns.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for SourceTurn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("SourceTurn").field("index", &self.index).finish_non_exhaustive()
     }
 }
 

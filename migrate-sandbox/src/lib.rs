@@ -14,8 +14,8 @@ mod server;
 pub mod workspace;
 
 pub use account::{
-    Account, AccountSpec, ExistingContact, OtherInfo, SourceAgent, SourceCall, SourceCampaign,
-    SourceContact, SourceList, ZERO_TIME,
+    Account, AccountSpec, ChatbotExport, ExistingContact, OtherInfo, SourceAgent, SourceCall,
+    SourceCampaign, SourceChat, SourceContact, SourceList, SourceTurn, ZERO_TIME,
 };
 pub use counters::Counters;
 pub use faults::{FaultKind, Faults, ServiceFaults, Strike, Struck};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use migrate_sandbox::{Account, AccountSpec, Faults, Sandbox};
+use migrate_sandbox::{Account, AccountSpec, ChatbotExport, Faults, Sandbox};
 
 /// Stateful stand-ins of LeadDesk and Intercom on loopback, with a synthetic account.
 #[derive(Debug, Parser)]
@@ -53,15 +53,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    if arguments.chatbot.is_some() {
-        return Err("--chatbot is not available yet".into());
-    }
     let lag = Duration::try_from_secs_f64(arguments.search_lag)
         .map_err(|_| "--search-lag: not a number of seconds")?;
     let faults = arguments.faults.as_deref().map(read_faults).transpose()?.unwrap_or_default();
     let account = Account::generate(&AccountSpec::new(arguments.contacts, arguments.seed));
     if let Some(dir) = &arguments.export {
         account.export(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    }
+    if let Some(file) = &arguments.chatbot {
+        let written = account.export_chatbot(file, &ChatbotExport::new());
+        written.map_err(|error| format!("{}: {error}", file.display()))?;
     }
     let sandbox = Sandbox::builder(account)
         .listen(arguments.listen)

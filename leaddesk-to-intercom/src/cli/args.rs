@@ -126,17 +126,6 @@ impl Stage {
     }
 }
 
-impl Stage {
-    /// How a run of this stage alone is asked for, where the stage comes later.
-    fn later(self) -> Option<&'static str> {
-        match self {
-            Self::Schema | Self::Agents | Self::Teams | Self::Contacts => None,
-            Self::Leads | Self::Calls | Self::Inventory => None,
-            Self::Chats => Some("run --only chats"),
-        }
-    }
-}
-
 /// `verify`. Without `--sample` and `--seed`, those of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[non_exhaustive]
@@ -232,7 +221,6 @@ impl Args {
             Command::Delta => Some("delta"),
             Command::Redrive(_) => Some("redrive"),
             Command::Rollback(_) => Some("rollback"),
-            Command::Run(Run { only: Some(stage), .. }) => stage.later(),
             Command::Verify(Verify { repair: true, .. }) => Some("verify --repair"),
             _ => None,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migrate_core::{Observer, RunOptions};
-use migrate_sandbox::{Account, AccountSpec, Endpoints, Sandbox};
+use migrate_sandbox::{Account, AccountSpec, ChatbotExport, Endpoints, Sandbox};
 
 use crate::config::Config;
 use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
@@ -33,7 +33,11 @@ pub(super) async fn rehearse(
     let size = usize::try_from(wanted.contacts).unwrap_or(usize::MAX);
     let account = Account::generate(&AccountSpec::new(size, wanted.seed));
     let quota = wanted.quota.unwrap_or(RAISED_QUOTA);
-    let (contacts, calls) = (account.contacts.len(), account.calls.len());
+    let (contacts, calls, chats) =
+        (account.contacts.len(), account.calls.len(), account.chats.len());
+    account
+        .export_chatbot(&state.file("chatbot.zip"), &ChatbotExport::new())
+        .map_err(failed("cannot be written"))?;
     let sandbox = Sandbox::builder(account)
         .quota(u64::from(quota))
         .search_lag(SEARCH_LAG)
@@ -42,7 +46,7 @@ pub(super) async fn rehearse(
         .map_err(failed("has no port for the stand-ins"))?;
     let endpoints = sandbox.endpoints().clone();
     output.say(&format!(
-        "Rehearsal: {contacts} contacts and {calls} calls of a generated LeadDesk account (seed {}), \
+        "Rehearsal: {contacts} contacts, {calls} calls and {chats} chats of a generated LeadDesk account (seed {}), \
          over HTTP on this machine,\ninto a stand-in of Intercom. Nothing leaves the machine.",
         wanted.seed
     ));
@@ -134,6 +138,9 @@ account_id = "{account}"
 [source.calls]
 last_call = true
 id_range = [{first}, {last}]
+
+[source.chatbot]
+zip = "chatbot.zip"
 
 [destination]
 base_url = "{intercom}"

@@ -16,11 +16,10 @@ use super::{
 type Later = (&'static str, fn(&Config) -> bool);
 
 /// Settings whose feature comes later. When a feature arrives, its row goes.
-const LATER: [Later; 8] = [
+const LATER: [Later; 7] = [
     ("source.calls.gdpr_history", |config| {
         config.source.rest.is_none() && config.source.calls.gdpr_history == Some(true)
     }),
-    ("source.chatbot", |config| config.source.chatbot.is_some()),
     ("contacts.unarchive", |config| config.contacts.unarchive),
     ("contacts.ssn", |config| config.contacts.ssn),
     ("calls.without_contact", |config| config.calls.without_contact != WithoutContact::Queue),
@@ -339,9 +338,6 @@ fn preflight(config: &Config, found: &mut Found) {
                 "needs a reason.",
                 "It goes into the report, for those who ask later.",
             );
-        } else if !Preflight::MADE.contains(&check.as_str()) {
-            let what = format!("{key}: this check is not available yet.");
-            found.0.push(Problem::new(Kind::NotAvailable, &key, what, "Leave it out."));
         }
     }
 }

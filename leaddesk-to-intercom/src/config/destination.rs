@@ -78,17 +78,6 @@ impl Preflight {
         "disk_space",
         "clock_skew",
     ];
-
-    /// Those of them that are made already; to waive another is refused as not available yet.
-    pub(super) const MADE: [&str; 7] = [
-        "attribute_limit",
-        "attribute_types",
-        "conversation_attributes",
-        "agents",
-        "teams",
-        "disk_space",
-        "clock_skew",
-    ];
 }
 
 /// `[verify]`: reading back.

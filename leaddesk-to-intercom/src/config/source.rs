@@ -195,7 +195,7 @@ pub enum Separator {
     Tab,
 }
 
-/// `[source.chatbot]`: the export of the chatbot. Not available yet: the section is checked and then refused.
+/// `[source.chatbot]`: the export of the chatbot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -105,7 +105,7 @@ fn the_comments_of_the_example_are_settings() {
         .join("\n");
     let error = Config::parse(&all, "all.toml").unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|it| &*it.key).collect();
-    assert_eq!(keys, ["source.chatbot", "calls.vehicle"], "{error}");
+    assert_eq!(keys, ["calls.vehicle"], "{error}");
     assert!(error.problems().iter().all(|it| it.kind == ConfigErrorKind::NotAvailable));
 }
 
@@ -173,14 +173,6 @@ fn the_history_by_number_may_be_asked_for_where_there_is_a_rest_api() {
     for value in ["gdpr_history = true", "gdpr_history = false", ""] {
         config(&format!("{rest}[source.calls]\n{value}"));
     }
-}
-
-#[test]
-fn a_check_that_is_not_made_yet_cannot_be_waived() {
-    let text = format!("{MINIMAL}[preflight.waive]\nchatbot_period = \"known\"\n");
-    let error = Config::parse(&text, "m.toml").unwrap_err();
-    assert_eq!(error.kind(), ConfigErrorKind::NotAvailable);
-    assert_eq!(error.key(), "preflight.waive.chatbot_period");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `id` | the key `agent:<id>`, by which calls refer to the agent |
 //! | `username` | the alias by which calls without an agent's id refer to the agent |
-//! | `primary_email` | the address by which a teammate is found, unless `[map.agents]` names another |
+//! | `primary_email` | the address by which a teammate is found, unless `[map.agents]` names another; the alias by which chats refer to the agent |
 
 use std::collections::BTreeMap;
 
@@ -50,6 +50,9 @@ impl Mapper<Agent> for AgentMapper {
         let agent = record.body;
         if let Some(username) = &agent.username {
             out.alias(keys::username(username));
+        }
+        if let Some(email) = agent.email.as_deref().filter(|email| !email.trim().is_empty()) {
+            out.alias(keys::agent_email(email));
         }
         let named =
             self.teammate(agent.username.as_deref()).or_else(|| self.teammate(agent.id.as_deref()));

@@ -25,7 +25,7 @@ use super::{
     AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, meet, read, shown, unix,
 };
 use crate::config::{CallTag, Calls, Comment, Config, Names};
-use crate::draft::ConversationDraft;
+use crate::draft::{ConversationDraft, Topic};
 use crate::queue;
 use crate::source::keys;
 use crate::value::tag::one_line;
@@ -98,6 +98,7 @@ impl Mapper<Call> for CallMapper {
             created_at,
             body: format!("{body}\n\n{marker}"),
             marker,
+            topic: Topic::Call,
         });
 
         if let Some(ended) = ended {

@@ -199,8 +199,10 @@ impl ContactMapper {
         let text = read(&contact.email);
         match Email::parse(text) {
             Ok(email) => {
-                if self.dedupe != Dedupe::None {
-                    out.identity(keys::email(email.key()));
+                // Either way it is a name under which chats find the contact.
+                match self.dedupe {
+                    Dedupe::None => out.alias(keys::email(email.key())),
+                    _ => out.identity(keys::email(email.key())),
                 }
                 fields.email = Some(email.key().to_owned());
             }

@@ -3,6 +3,7 @@
 //! | LeadDesk | becomes |
 //! |---|---|
 //! | campaign, project, office, outcome, dialer configuration, LeadApp | an item of a file in `inventory/`, with all that the source delivered |
+//! | file of the chatbot's export with counts per period | its rows in `inventory/chatbot_analytics.json` |
 
 use migrate_core::{Emit, Mapper, Reason, Record};
 

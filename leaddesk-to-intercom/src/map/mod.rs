@@ -6,22 +6,28 @@
 
 mod agent;
 mod call;
+mod chat;
 mod contact;
 mod custom;
 mod grouping;
 mod inventory;
+mod lead;
 mod numbers;
 mod schema;
 mod team;
 
 pub use agent::AgentMapper;
 pub use call::CallMapper;
+pub use chat::ChatMapper;
 pub use contact::ContactMapper;
 pub(crate) use contact::HAS_A_PLACE;
 pub use grouping::ContactGrouping;
 pub use inventory::InventoryMapper;
+pub use lead::{LeadMapper, VisitorMapper};
 pub(crate) use schema::contact_attribute;
-pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
+pub use schema::{
+    SchemaMapper, chat_attributes, contact_attributes, conversation_attributes, schema,
+};
 pub use team::TeamMapper;
 
 use leaddesk_client::Personal;

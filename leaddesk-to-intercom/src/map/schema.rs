@@ -3,21 +3,25 @@
 use migrate_core::{Emit, Key, Mapper, Record};
 
 use super::numbers::Numbers;
-use crate::config::Names;
+use crate::config::{Config, Names};
 use crate::draft::{AttributeDefinition, SchemaDraft};
 use crate::fields::FieldMapping;
 use crate::value::TagName;
 
 /// The records of stage `schema`: the attributes of contacts, those of custom fields included, and of
-/// conversations, and these tags. Tags whose names fall together are one record.
+/// conversations, those of chats where there is a chatbot's export, and these tags. Tags whose names fall
+/// together are one record.
 pub fn schema<'a>(
-    names: &Names,
+    config: &Config,
     fields: &FieldMapping,
     tags: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Record<SchemaDraft>> {
+    let names = &config.names;
     let contact = contact_attributes(names).into_iter().chain(fields.attributes());
     let contact = contact.map(contact_attribute);
-    let conversation = conversation_attributes(names).into_iter().map(|definition| {
+    let of_chats = config.source.chatbot.as_ref().map(|_| chat_attributes(names));
+    let conversation = conversation_attributes(names).into_iter();
+    let conversation = conversation.chain(of_chats.into_iter().flatten()).map(|definition| {
         let key = Key::new("attribute", format_args!("conversation.{}", definition.name));
         Record::new(key, SchemaDraft::ConversationAttribute(definition))
     });
@@ -103,6 +107,16 @@ pub fn conversation_attributes(names: &Names) -> Vec<AttributeDefinition> {
     .into()
 }
 
+/// The custom attributes that conversations of chats are given besides.
+pub fn chat_attributes(names: &Names) -> Vec<AttributeDefinition> {
+    [
+        (&names.intent, STRING, "Intents that answered in the chatbot"),
+        (&names.chatbot_outcome, STRING, "Outcome of the chat, as the chatbot tells it"),
+    ]
+    .map(|(name, data_type, description)| AttributeDefinition::new(name, data_type, description))
+    .into()
+}
+
 const STRING: &str = "string";
 const INTEGER: &str = "integer";
 const DATE: &str = "date";
@@ -125,12 +139,23 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::map::testing::config;
+
+    #[test]
+    fn chats_have_attributes_where_there_are_any() {
+        let keys = |lines: &str| -> Vec<String> {
+            let records = schema(&config(lines), &FieldMapping::default(), []);
+            records.iter().map(|record| record.key.to_string()).collect()
+        };
+        let intent = "attribute:conversation.ld_intent__c".to_owned();
+        assert!(keys("[source.chatbot]\nzip = 'c.zip'").contains(&intent));
+        assert!(!keys("").contains(&intent));
+    }
 
     #[test]
     fn keys_name_the_object_and_tags_fall_together_without_case() {
-        let names = Names::default();
         let records = schema(
-            &names,
+            &config(""),
             &FieldMapping::default(),
             ["ld_campaign_Kevät", "LD_CAMPAIGN_KEVÄT", " \n", "vip"],
         );
@@ -145,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_mapper_hands_them_on() {
-        for record in schema(&Names::default(), &FieldMapping::default(), ["vip"]) {
+        for record in schema(&config(""), &FieldMapping::default(), ["vip"]) {
             let mut out = Emit::default();
             SchemaMapper.map(record.clone(), &mut out);
             assert_eq!(out.drafts(), [(None, record.body)]);

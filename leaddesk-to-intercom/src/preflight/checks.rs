@@ -2,13 +2,15 @@
 
 use chrono::TimeDelta;
 use intercom_client::{Error, IntercomClient, Model};
+use leaddesk_client::chatbot::{FileKind, Shape};
 use migrate_core::Reason;
 use url::{Host, Url};
 
-use crate::config::{Config, Names};
+use crate::config::{Chatbot, Config, Names};
 use crate::fields::FieldMapping;
 use crate::queue;
 use crate::sink::{CLOCK_SKEW, schema_conflicts};
+use crate::source;
 
 use super::Finding;
 
@@ -45,7 +47,7 @@ pub async fn attributes(
     config: &Config,
     fields: &FieldMapping,
 ) -> Result<Vec<Finding>, Error> {
-    let wanted = crate::map::schema(&config.names, fields, []);
+    let wanted = crate::map::schema(config, fields, []);
     let wanted: Vec<_> = wanted.into_iter().map(|record| record.body).collect();
     let conflicts = schema_conflicts(client, &wanted).await?;
     Ok(conflicts.iter().map(|reason| conflict(&config.names, fields, reason)).collect())
@@ -189,6 +191,51 @@ pub fn teams(missing: u64) -> Option<Finding> {
             "Make the teams in Intercom's settings, which its API cannot, or name others in [map.teams]; inventory/teams_to_create.json names them after a run.",
         )
     })
+}
+
+/// Days by which the chatbot's export may begin later or end earlier than it was asked for.
+const WEEK: TimeDelta = TimeDelta::days(7);
+
+/// Has the chatbot's export all four files, and do they cover the days that were asked for? In a file of counts
+/// a gap at an end may mean that nothing happened, since empty periods are left out, and people answer seldom: of
+/// those a gap is only told.
+pub fn chatbot_period(asked: &Chatbot, export: &source::Chatbot) -> Vec<Finding> {
+    const CHECK: &str = "chatbot_period";
+    let zip = asked.zip.display();
+    let again = |which: &str| {
+        format!(
+            "Export {which} again while the LeadDesk account is open: afterwards nobody can. If it is right as it is, say why under preflight.waive.{CHECK}."
+        )
+    };
+    let missing: Vec<String> = export.missing().iter().map(ToString::to_string).collect();
+    let mut found = Vec::new();
+    if !missing.is_empty() {
+        let what = format!(
+            "The chatbot's export {zip} has no file of these: {}; four belong to it.",
+            missing.join(", ")
+        );
+        found.push(Finding::stops(CHECK, what, again("all four files")));
+    }
+    for file in export.files() {
+        let first = file.first.map(|time| time.naive().date());
+        let last = file.last.map(|time| time.naive().date());
+        let late = asked.from.zip(first).filter(|(from, first)| *first - *from > WEEK);
+        let early = asked.to.zip(last).filter(|(to, last)| *to - *last > WEEK);
+        let late = late.map(|(from, first)| format!("begins on {first}, and {from} was asked for"));
+        let early = early.map(|(to, last)| format!("ends on {last}, and {to} was asked for"));
+        let gaps: Vec<String> = late.into_iter().chain(early).collect();
+        if gaps.is_empty() {
+            continue;
+        }
+        let what = format!("{} in the chatbot's export {}.", file.name, gaps.join("; it "));
+        let remedy = again("the whole period");
+        let is_sparse = file.shape == Shape::Buckets || file.kind == FileKind::Agent;
+        found.push(match is_sparse {
+            true => Finding::warns(CHECK, what, remedy),
+            false => Finding::stops(CHECK, what, remedy),
+        });
+    }
+    found
 }
 
 /// A sentence begins with a capital letter, except where a name in code comes first.

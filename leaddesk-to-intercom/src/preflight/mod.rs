@@ -9,6 +9,7 @@
 //! | `attribute_limit` | yes | room for the attributes that are missing |
 //! | `clock_skew` | yes | this machine's clock against Intercom's |
 //! | `disk_space` | yes | room for the ledger beside the state that is there |
+//! | `chatbot_period` | yes | the chatbot's export: all four files, and the days that were asked for; a gap in counts is told only |
 //! | `teams` | no | projects and offices that no team has the name of |
 //! | `agents` | no | agents whom no teammate matches, or calls with a comment by such, while nobody stands in for them |
 //!
@@ -27,7 +28,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 
 pub use checks::{
-    agents, attribute_limit, attributes, clock_skew, disk_space, live_automation, teams,
+    agents, attribute_limit, attributes, chatbot_period, clock_skew, disk_space, live_automation,
+    teams,
 };
 
 /// Something that a check found.

@@ -26,6 +26,9 @@ impl Session {
         found.extend(
             preflight::attribute_limit(client, config, &self.fields).await.map_err(unread)?,
         );
+        if let (Some(asked), Some(export)) = (&config.source.chatbot, &self.chatbot) {
+            found.extend(preflight::chatbot_period(asked, export));
+        }
         found.extend(preflight::clock_skew(client.rate().clock_ahead));
         Ok(Preflight::new(found, config))
     }

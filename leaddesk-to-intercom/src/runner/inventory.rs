@@ -229,6 +229,12 @@ impl Inventory {
                 );
             }
         }
+        // Where there is no chatbot, there is nothing to be asked about it.
+        let counted = self.of(Sort::Analytics).count();
+        if counted > 0 {
+            let (file, what, rebuild) = about(Sort::Analytics);
+            let _ = writeln!(have, "| {what} | {counted} | `{file}` | {rebuild} |");
+        }
         let teams = self.teams_to_create(config).len();
         let _ = writeln!(
             have,
@@ -292,6 +298,11 @@ fn about(sort: Sort) -> (&'static str, &'static str, &'static str) {
             "Intercom has no dialer: keep them for whatever places calls now",
         ),
         Sort::LeadApp => ("leadapps.json", "LeadApps", "see `leadapps.md`"),
+        Sort::Analytics => (
+            "chatbot_analytics.json",
+            "files of the chatbot's export with counts alone",
+            "nothing: reports begin anew in Intercom, and these are what there was before",
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each command is a method of [`Runner`]. It holds what all of them need; the program adds
 //! arguments, progress bars and signals.
 
+mod analytics;
 mod check;
 mod checks;
 mod finish;
@@ -203,8 +204,8 @@ impl Runner {
         let sample = (!options.all).then_some(sample);
         let sampling = match sample {
             Some(sample) => {
-                use crate::stage::{CALLS, CONTACTS, LEADS};
-                Sampling::some([CONTACTS, LEADS, CALLS], sample, seed)
+                use crate::stage::{CALLS, CHATS, CONTACTS, LEADS};
+                Sampling::some([CONTACTS, LEADS, CALLS, CHATS], sample, seed)
             }
             None => Sampling::All,
         };

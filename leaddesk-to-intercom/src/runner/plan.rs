@@ -100,6 +100,7 @@ impl Session {
             contacts: Arc::new(dry_contacts(crate::stage::CONTACTS)),
             leads: Arc::new(dry_contacts(crate::stage::LEADS)),
             calls: Arc::new(dry(crate::stage::CALLS)),
+            chats: Arc::new(dry(crate::stage::CHATS)),
         };
         let survey = Survey::default();
         let stages = Stages { watch: Some(survey.watch(runner)), ..self.stages(runner) };
@@ -277,7 +278,7 @@ impl Session {
 
     /// The attributes that the run makes itself: these do not make a plan stale.
     fn our_attributes(&self, runner: &Runner) -> Vec<String> {
-        crate::map::schema(&runner.config.names, &self.fields, [])
+        crate::map::schema(&runner.config, &self.fields, [])
             .into_iter()
             .filter_map(|record| {
                 Some(format!("{} ", record.key.as_str().strip_prefix("attribute:")?))

@@ -19,11 +19,12 @@ use crate::fields::FieldMapping;
 use crate::preflight::{Finding, Preflight};
 use crate::queue;
 use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink, TeamSink};
-use crate::source::Findings;
+use crate::source::{Chatbot, Findings};
 use crate::stages::{LeadDesk, Sinks, Stages};
 use crate::state::StateDir;
 use crate::verify::Verifier;
 
+use super::analytics;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
 use super::scratch::Scratch;
@@ -33,6 +34,8 @@ use super::{Runner, begin_run, mapping, one_tag};
 pub(super) struct Session {
     pub(super) destination: Destination,
     pub(super) leaddesk: LeadDesk,
+    /// The chatbot's export, where there is one.
+    pub(super) chatbot: Option<Chatbot>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) findings: Findings,
     /// Where custom fields go; `None` where nobody has been asked yet.
@@ -73,6 +76,7 @@ impl Session {
         let findings = Findings::default();
         // A folder can be looked at without a network, so its errors come first.
         let leaddesk = Stages::open(config, secrets, &findings).await?;
+        let chatbot = open_chatbot(config).await?;
         let destination = Destination::connect(config, secrets).await?;
         let state = StateDir::create(runner.state.path())
             .map_err(|error| Unfinished::state("the state directory cannot be made", &error))?;
@@ -93,6 +97,7 @@ impl Session {
         Ok(Self {
             destination,
             leaddesk,
+            chatbot,
             ledger,
             findings,
             mapping,
@@ -107,6 +112,7 @@ impl Session {
         Stages {
             config: &runner.config,
             leaddesk: &self.leaddesk,
+            chatbot: self.chatbot.as_ref(),
             findings: self.findings.clone(),
             has_fallback: self.destination.has_fallback,
             fields: self.fields.clone(),
@@ -125,7 +131,8 @@ impl Session {
             teams: Arc::new(TeamSink::new(self.destination.client.clone())),
             contacts: Arc::new(ContactSink::new(workspace.clone())),
             leads: Arc::new(ContactSink::new(workspace.clone())),
-            calls: Arc::new(ConversationSink::new(workspace)),
+            calls: Arc::new(ConversationSink::new(workspace.clone())),
+            chats: Arc::new(ConversationSink::new(workspace)),
         }
     }
 
@@ -178,7 +185,13 @@ impl Session {
         let met = Met::in_ledger(&*self.ledger).await.map_err(Unfinished::ledger)?;
         let inventory = Inventory { documented, agents, teams, met };
         let written = inventory.write(&runner.state, &runner.config);
-        written.map_err(|error| Unfinished::state("the inventory cannot be written", &error))
+        let unwritten =
+            |error: io::Error| Unfinished::state("the inventory cannot be written", &error);
+        written.map_err(unwritten)?;
+        let Some(chatbot) = self.chatbot.clone() else { return Ok(()) };
+        let state = runner.state.clone();
+        let written = tokio::task::spawn_blocking(move || analytics::write(&state, &chatbot)).await;
+        written.map_err(io::Error::other).and_then(|written| written).map_err(unwritten)
     }
 
     /// Maps everything again on a scratch ledger, with verifiers in the place of the sinks.
@@ -190,7 +203,8 @@ impl Session {
     ) -> Result<RunEnd, RunError> {
         let stages = Stages { has_fallback: true, ..self.stages(runner) };
         let (client, admin) = (self.destination.client.clone(), self.destination.admin.clone());
-        let verifying = Arc::new(verification.sink(Verifier::new(client, admin)));
+        let verifier = Verifier::new(client, admin).bot(self.destination.bot.clone());
+        let verifying = Arc::new(verification.sink(verifier));
         let passing = Arc::new(verification.passing());
         let sinks = Sinks {
             schema: passing.clone(),
@@ -198,7 +212,8 @@ impl Session {
             teams: passing,
             contacts: verifying.clone(),
             leads: verifying.clone(),
-            calls: verifying,
+            calls: verifying.clone(),
+            chats: verifying,
         };
         let plan = stages
             .plan(ledger, &[], sinks)
@@ -309,6 +324,19 @@ impl Session {
         }
         notes
     }
+}
+
+/// Opens the chatbot's export, which is read through at once.
+async fn open_chatbot(config: &Config) -> Result<Option<Chatbot>, Unfinished> {
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || Chatbot::open(&config)).await;
+    let opened = opened.map_err(|error| {
+        Unfinished::start(StartError::new(
+            format!("The chatbot's export cannot be read: {error}."),
+            "Run again; if that happens again, leave [source.chatbot] out.",
+        ))
+    })?;
+    opened.map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))
 }
 
 /// The report, from the ledger alone: another run may be under way on it.

@@ -1,11 +1,11 @@
-//! Conversations: opening, remarks, attributes, tags, close, in that order.
+//! Conversations: opening, messages and remarks, attributes, tags, close, in that order.
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use intercom_client::{
-    AdminId, Attributes, ContactId, ConversationId, Error, NewConversation, Query, Reply, TagId,
-    UpdateConversation, text,
+    AdminId, Attributes, ContactId, Conversation, ConversationId, Error, NewConversation, Part,
+    Query, Reply, TagId, UpdateConversation, text,
 };
 use migrate_core::{
     Doubt, Evidence, Failure, Found, Key, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
@@ -107,8 +107,18 @@ impl ConversationSink {
                 };
                 let reply = reply.skip_notifications(true);
                 let now = conversations.reply(id, reply).await?;
-                let part = now.parts().iter().rev().find(|part| is_remark(part, &admin, body));
-                part.map_or(whole, |part| TargetId::new(part.id.as_str()))
+                newest(&now, admin.as_str(), body).unwrap_or(whole)
+            }
+            ConversationDraft::Message { contact, created_at, body } => {
+                let Some(contact) = resolved.first(contact) else {
+                    return Err(WriteError::Outcome(Outcome::Refused(no_root())));
+                };
+                let mut reply = Reply::contact(ContactId::new(contact.as_str()), body);
+                if let Some(at) = DateTime::from_timestamp(*created_at, 0) {
+                    reply = reply.created_at(at);
+                }
+                let now = conversations.reply(id, reply).await?;
+                newest(&now, contact.as_str(), body).unwrap_or(whole)
             }
             ConversationDraft::Attributes(values) => {
                 let change = UpdateConversation::new().custom_attributes(attributes(values));
@@ -161,10 +171,11 @@ impl ConversationSink {
         Ok(others.any(|part| part.state.written().is_some_and(|it| it.target == *tag)))
     }
 
-    /// The teammate that an agent is, or the one who speaks for those who are none.
+    /// The teammate that an agent is, or the one who speaks for those who are none, or for the bot.
     fn speaker(&self, agent: &[Name], resolved: &Resolved) -> AdminId {
         match resolved.first(agent) {
             Some(admin) => AdminId::new(admin.as_str()),
+            None if agent[..] == [draft::bot()] => self.workspace.bot.clone(),
             None => self.workspace.admin.clone(),
         }
     }
@@ -191,39 +202,52 @@ impl ConversationSink {
             let conversation = conversation?;
             let body = conversation.source.and_then(|source| source.body);
             // The marker begins with a word, so no other number can end in it.
-            let plain = body.map(|body| text::plain(body.reveal()));
-            if plain.is_some_and(|plain| plain.trim_end().ends_with(marker)) {
+            if body.is_some_and(|body| ends_in(body.reveal(), marker)) {
                 ids.push(TargetId::new(conversation.id.as_str()));
             }
         }
         Ok(answer(ids, Evidence::Search))
     }
 
-    /// Looks for a remark among the conversation's parts, by author, time and text.
-    async fn find_remark(
+    /// Looks for what somebody said among the conversation's parts, by author, time and text.
+    async fn find_said(
         &self,
         doubt: &Doubt<ConversationDraft>,
-        agent: &[Name],
+        author: &str,
         at: i64,
         body: &str,
     ) -> Result<Found, Error> {
         let Some(root) = doubt.resolved.root() else { return Ok(Found::CannotTell) };
         let id = ConversationId::new(root.as_str());
         let conversation = self.workspace.client.conversations().get(&id).await?;
-        let admin = self.speaker(agent, &doubt.resolved);
         let at: Option<DateTime<Utc>> = DateTime::from_timestamp(at, 0);
         let ids: Vec<TargetId> = conversation
             .parts()
             .iter()
-            .filter(|part| part.created_at == at && is_remark(part, &admin, body))
+            .filter(|part| part.created_at == at && says(part, author, body))
             .map(|part| TargetId::new(part.id.as_str()))
             .filter(|id| !doubt.taken.contains(id))
             .collect();
-        if ids.is_empty() && conversation.parts_are_cut() {
+        let cut = conversation.parts_are_cut() && !reaches_behind(&conversation, doubt, at);
+        if ids.is_empty() && cut {
             return Ok(Found::CannotTell);
         }
         Ok(answer(ids, Evidence::Read))
     }
+}
+
+/// Do the parts that are shown of a long conversation reach back behind the time of something doubtful?
+///
+/// Intercom shows the 500 latest. What a record says is written in the order of its times, so where one of its
+/// other parts is shown that is older than the doubtful one, that would be shown as well, whether the latest
+/// are those with the latest times or those that were added last.
+fn reaches_behind(
+    conversation: &Conversation,
+    doubt: &Doubt<ConversationDraft>,
+    at: Option<DateTime<Utc>>,
+) -> bool {
+    let older = conversation.parts().iter().filter(|part| part.created_at < at);
+    older.map(|part| TargetId::new(part.id.as_str())).any(|id| doubt.taken.contains(&id))
 }
 
 enum WriteError {
@@ -241,10 +265,23 @@ fn is_tag(part: &Key) -> bool {
     part.part_name().is_some_and(|name| name.starts_with("tag:"))
 }
 
-fn is_remark(part: &intercom_client::Part, admin: &AdminId, body: &str) -> bool {
-    let author = part.author.as_ref().and_then(|author| author.id.as_deref());
-    author == Some(admin.as_str())
-        && part.body.as_ref().is_some_and(|text| text::same(text.reveal(), body))
+/// The latest part in which somebody says this.
+fn newest(conversation: &Conversation, author: &str, body: &str) -> Option<TargetId> {
+    let part = conversation.parts().iter().rev().find(|part| says(part, author, body))?;
+    Some(TargetId::new(part.id.as_str()))
+}
+
+/// Is this the last line of a body? What stands before it may be anything that somebody said, even what passes
+/// for a tag without an end, so the body is looked at as it stands as well.
+fn ends_in(body: &str, marker: &str) -> bool {
+    let only_tags = |rest: &str| text::plain(rest).is_empty();
+    text::plain(body).trim_end().ends_with(marker)
+        || body.rsplit_once(marker).is_some_and(|(_, rest)| only_tags(rest))
+}
+
+fn says(part: &Part, author: &str, body: &str) -> bool {
+    let wrote = part.author.as_ref().and_then(|author| author.id.as_deref());
+    wrote == Some(author) && part.body.as_ref().is_some_and(|text| text::same(text.reveal(), body))
 }
 
 fn attributes(values: &draft::Attributes) -> Attributes {
@@ -266,7 +303,16 @@ impl Sink<ConversationDraft> for ConversationSink {
                 self.find_opening(doubt, contact, *created_at, marker).await
             }
             ConversationDraft::Remark { agent, created_at, body, .. } => {
-                self.find_remark(doubt, agent, *created_at, body).await
+                let admin = self.speaker(agent, &doubt.resolved);
+                self.find_said(doubt, admin.as_str(), *created_at, body).await
+            }
+            ConversationDraft::Message { contact, created_at, body } => {
+                match doubt.resolved.first(contact) {
+                    Some(contact) => {
+                        self.find_said(doubt, contact.as_str(), *created_at, body).await
+                    }
+                    None => Ok(Found::CannotTell),
+                }
             }
             ConversationDraft::Speaker { .. }
             | ConversationDraft::Attributes(_)
@@ -278,5 +324,25 @@ impl Sink<ConversationDraft> for ConversationSink {
 
     fn limits(&self) -> Limits {
         Limits::one_by_one(self.workspace.in_flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends_in;
+
+    #[test]
+    fn an_opening_is_told_by_its_last_line() {
+        let marker = "LeadDesk chat c-1";
+        for (body, expected) in [
+            ("<p>Hei</p>\n<p>LeadDesk chat c-1</p>", true),
+            ("Hei\n\nLeadDesk chat c-1", true),
+            ("<p><!-- Hei</p><p>LeadDesk chat c-1</p>", true),
+            ("<p>Hei <script>LeadDesk chat c-1</p>", true),
+            ("<p>LeadDesk chat c-1</p><p>LeadDesk chat c-2</p>", false),
+            ("<p>LeadDesk chat c-12</p>", false),
+        ] {
+            assert_eq!(ends_in(body, marker), expected, "{body}");
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct Workspace {
     pub client: IntercomClient,
     /// The admin who closes and tags, and who speaks for agents without a teammate.
     pub admin: AdminId,
+    /// The admin who stands for the chatbot.
+    pub bot: AdminId,
     /// The ledger of the migration, where what stood in Intercom before is kept.
     pub ledger: Arc<dyn Ledger>,
     /// The tags, by name.
@@ -47,11 +49,12 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// A workspace, with the admin who acts in it. Contacts that were there before are filled
+    /// A workspace, with the admin who acts in it and stands for the chatbot. Contacts that were there before are filled
     /// where they are empty, and writes go one after the other, until that is set otherwise.
     pub fn new(client: IntercomClient, admin: AdminId, ledger: Arc<dyn Ledger>) -> Self {
         let tags = Arc::new(TagBook::new(client.clone(), ledger.clone()));
-        Self { client, admin, ledger, tags, in_flight: 1, overwrite: false }
+        let bot = admin.clone();
+        Self { client, admin, bot, ledger, tags, in_flight: 1, overwrite: false }
     }
 }
 

@@ -10,9 +10,9 @@ use leaddesk_client::{Campaign, RestClient};
 use migrate_core::{Key, Record, SourceError};
 use serde_json::{Map, Value, json};
 
-use super::Findings;
 use super::error::stop;
 use super::export::Folder;
+use super::{Chatbot, Findings};
 use crate::config::Config;
 
 /// Something to be documented, with all that the source said of it. `Debug` shows its key alone.
@@ -45,10 +45,12 @@ pub enum Sort {
     Dialer,
     /// A LeadApp.
     LeadApp,
+    /// A file of the chatbot's export that holds no single sessions, but counts per period.
+    Analytics,
 }
 
 impl Sort {
-    /// All sorts.
+    /// All sorts that LeadDesk itself may deliver.
     pub const ALL: [Self; 7] = [
         Self::Campaign,
         Self::Project,
@@ -69,6 +71,7 @@ impl Sort {
             Self::CustomField => "custom_field",
             Self::Dialer => "dialer",
             Self::LeadApp => "leadapp",
+            Self::Analytics => "chatbot-file",
         }
     }
 
@@ -82,6 +85,7 @@ impl Sort {
             Self::CustomField => "custom_fields.csv",
             Self::Dialer => "dialer.json",
             Self::LeadApp => "leadapps.json",
+            Self::Analytics => "chatbot_analytics.json",
         }
     }
 }
@@ -130,6 +134,17 @@ pub(crate) async fn by_api(
     Ok(found)
 }
 
+/// The files of the chatbot's export that become no conversations, without their rows.
+pub(crate) fn by_chatbot(chatbot: &Chatbot) -> Vec<Documented> {
+    let files = chatbot.without_sessions();
+    let found = files.map(|file| Documented {
+        sort: Sort::Analytics,
+        id: file.kind.to_string(),
+        content: json!({ "name": file.name, "shape": file.shape.to_string(), "rows": file.rows }),
+    });
+    found.collect()
+}
+
 fn of_campaign(campaign: Campaign) -> Documented {
     let mut content: Map<String, Value> = campaign.extra.reveal().clone().into_iter().collect();
     content.insert("id".into(), json!(campaign.id.as_str()));
@@ -173,6 +188,7 @@ pub(crate) fn by_folder(folder: &Folder) -> Result<Vec<Documented>, SourceError>
                     read_json(&file, sort, &mut found)?;
                 }
             }
+            Sort::Analytics => {}
             _ if path.exists() => read_table(folder, &path, sort, &mut found)?,
             _ => {}
         }

@@ -5,6 +5,8 @@
 //! | agents | [`api::agents`] | [`export::Folder::agents`] |
 //! | contacts, leads | [`api::Contacts`] | [`export::Folder::contacts`]; who is a lead says [`LeadFilter`] |
 //! | inventory | campaigns, by the REST API | tables and files of JSON, see [`Sort::files`] |
+//! | leads, beside those | visitors of the chatbot, from its export: [`Chatbot::visitors`] | likewise |
+//! | chats | the chatbot's export: [`Chatbot::chats`] | likewise |
 //! | calls | [`api::Calls`] by ids of three kinds | [`export::Folder::calls`], or any call log; all routes together: [`calls`] |
 //!
 //! Nothing here knows Intercom. Sources of one stage are put together by [`Chain`]; what is given
@@ -12,6 +14,7 @@
 
 mod agent;
 pub mod api;
+pub(crate) mod chats;
 mod error;
 pub mod export;
 mod findings;
@@ -24,6 +27,7 @@ mod pilot;
 mod stamp;
 
 pub use agent::Agent;
+pub use chats::{Chat, Chatbot, Chats};
 pub use findings::Findings;
 pub use fixed::Fixed;
 pub use inventory::{Documented, Sort};
@@ -70,6 +74,16 @@ impl ListedContact {
         self.is_listed_lead = true;
         self
     }
+}
+
+/// What stage `leads` reads.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Lead {
+    /// A lead of LeadDesk.
+    Listed(Box<ListedContact>),
+    /// The anonymous visitor of a session of the chatbot.
+    Visitor(Box<Chat>),
 }
 
 /// Sources of one kind of record, by the names of the routes.

@@ -8,7 +8,7 @@ use migrate_core::{
     Check, Draft as _, Failure, Field, Limits, Normal, ReadBack, Snapshot, TargetId, Verify,
 };
 
-use crate::draft::ConversationDraft;
+use crate::draft::{ConversationDraft, bot};
 use crate::sink::read_failure;
 
 use super::{IN_FLIGHT, KEPT, Verifier, attribute, is_there};
@@ -34,8 +34,20 @@ impl Verifier {
     }
 }
 
-/// What stands where a draft was written. `admin` speaks for agents without a teammate.
-fn fields(check: &Check<ConversationDraft>, found: &Conversation, admin: &AdminId) -> Vec<Field> {
+/// Who speaks for others.
+struct Speakers<'a> {
+    /// For agents without a teammate.
+    admin: &'a AdminId,
+    /// For the chatbot.
+    bot: &'a AdminId,
+}
+
+/// What stands where a draft was written.
+fn fields(
+    check: &Check<ConversationDraft>,
+    found: &Conversation,
+    speakers: &Speakers<'_>,
+) -> Vec<Field> {
     match &check.draft {
         ConversationDraft::Speaker { .. } => Vec::new(),
         ConversationDraft::Opening { contact, created_at, body, .. } => {
@@ -55,20 +67,13 @@ fn fields(check: &Check<ConversationDraft>, found: &Conversation, admin: &AdminI
             ]
         }
         ConversationDraft::Remark { agent, created_at, body, .. } => {
-            let field = check.key.part_name().unwrap_or("remark");
-            let original = saying(found, body);
-            let Some(part) = original.or_else(|| correction(found, &check.draft)) else {
-                return vec![is_there(field, false)];
-            };
-            // Corrections are written by the fallback admin.
-            let agent = check.resolved.first(agent).filter(|_| original.is_some());
-            let wanted = agent.map_or(admin.as_str(), TargetId::as_str);
-            let author = part.author.as_ref().and_then(|author| author.id.clone());
-            let at = part.created_at.map(|at| at.timestamp());
-            vec![
-                Field::new(format!("{field} created_at"), *created_at, at),
-                Field::new(format!("{field} author"), wanted, author),
-            ]
+            let stands_in = if agent[..] == [bot()] { speakers.bot } else { speakers.admin };
+            let author = check.resolved.first(agent).map_or(stands_in.as_str(), TargetId::as_str);
+            said(check, found, body, *created_at, Some(author), speakers)
+        }
+        ConversationDraft::Message { contact, created_at, body } => {
+            let author = check.resolved.first(contact).map(TargetId::as_str);
+            said(check, found, body, *created_at, author, speakers)
         }
         ConversationDraft::Attributes(wanted) => {
             let found = &found.custom_attributes;
@@ -91,16 +96,54 @@ fn has_tag(found: &Conversation, name: &str) -> bool {
     names.any(|known| known.to_lowercase() == name.to_lowercase())
 }
 
-/// The part of a conversation that says this.
-fn saying<'a>(found: &'a Conversation, body: &str) -> Option<&'a Part> {
-    let says = |part: &&Part| part.body.as_ref().is_some_and(|it| text::same(it.reveal(), body));
-    found.parts().iter().find(says)
+/// What stands where somebody said something: one of several parts of one text is the one of its time.
+fn said(
+    check: &Check<ConversationDraft>,
+    found: &Conversation,
+    body: &str,
+    created_at: i64,
+    author: Option<&str>,
+    speakers: &Speakers<'_>,
+) -> Vec<Field> {
+    let field = check.key.part_name().unwrap_or("remark");
+    let exact = saying(found, body).find(|part| seconds(part) == Some(created_at));
+    // Of a long conversation Intercom shows the latest parts alone: what is hidden cannot be compared.
+    let is_shown = |part: &Part| seconds(part).is_some_and(|at| at < created_at);
+    if exact.is_none() && found.parts_are_cut() && !found.parts().iter().any(is_shown) {
+        return Vec::new();
+    }
+    let original = exact.or_else(|| saying(found, body).next());
+    let Some(part) = original.or_else(|| correction(found, &check.draft)) else {
+        return vec![is_there(field, false)];
+    };
+    // Corrections are written by the fallback admin.
+    let author = if original.is_some() { author } else { Some(speakers.admin.as_str()) };
+    let wrote = part.author.as_ref().and_then(|author| author.id.clone());
+    vec![
+        Field::new(format!("{field} created_at"), created_at, seconds(part)),
+        Field::new(format!("{field} author"), author, wrote),
+    ]
+}
+
+/// The parts of a conversation that say this.
+fn saying<'a>(found: &'a Conversation, body: &'a str) -> impl Iterator<Item = &'a Part> {
+    found.parts().iter().filter(move |part| says(part, body))
+}
+
+fn says(part: &Part, body: &str) -> bool {
+    part.body.as_ref().is_some_and(|it| text::same(it.reveal(), body))
+}
+
+fn seconds(part: &Part) -> Option<i64> {
+    part.created_at.map(|at| at.timestamp())
 }
 
 /// The note that corrects a text which has changed since it was written: no text can be edited.
 fn correction<'a>(found: &'a Conversation, draft: &ConversationDraft) -> Option<&'a Part> {
     match draft.correction()? {
-        ConversationDraft::Remark { body, .. } => saying(found, &body),
+        ConversationDraft::Remark { body, .. } => {
+            found.parts().iter().find(|part| says(part, &body))
+        }
         _ => None,
     }
 }
@@ -111,7 +154,12 @@ impl Verify<ConversationDraft> for Verifier {
         let found = self.conversation(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("conversation"),
-            Some(found) => Snapshot::of(fields(check, &found, &self.admin)).into(),
+            Some(found) => Snapshot::of(fields(
+                check,
+                &found,
+                &Speakers { admin: &self.admin, bot: &self.bot },
+            ))
+            .into(),
         })
     }
 

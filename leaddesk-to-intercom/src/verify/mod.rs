@@ -21,6 +21,8 @@ pub struct Verifier {
     client: IntercomClient,
     /// Who speaks for agents without a teammate.
     admin: AdminId,
+    /// Who stands for the chatbot.
+    bot: AdminId,
     state: Arc<Mutex<Read>>,
 }
 
@@ -49,9 +51,18 @@ const IN_FLIGHT: usize = 32;
 const KEPT: usize = 512;
 
 impl Verifier {
-    /// A verifier of a workspace. `admin` is who speaks for agents without a teammate.
+    /// A verifier of a workspace. `admin` is who speaks for agents without a teammate,
+    /// and for the chatbot.
     pub fn new(client: IntercomClient, admin: AdminId) -> Self {
-        Self { client, admin, state: Arc::default() }
+        let bot = admin.clone();
+        Self { client, admin, bot, state: Arc::default() }
+    }
+
+    /// The same, with somebody else who stands for the chatbot.
+    #[must_use]
+    pub fn bot(mut self, bot: AdminId) -> Self {
+        self.bot = bot;
+        self
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Read> {

@@ -263,7 +263,12 @@ fn call(account: &Account, id: u64) -> Option<&SourceCall> {
 }
 
 fn valid_email(contact: &SourceContact) -> Option<String> {
-    let email = contact.email.as_deref()?.trim().to_lowercase();
+    address(contact.email.as_deref()?)
+}
+
+/// An e-mail address in the form it is compared by, if it is one.
+pub(crate) fn address(text: &str) -> Option<String> {
+    let email = text.trim().to_lowercase();
     let (local, domain) = email.split_once('@')?;
     let valid = !local.is_empty()
         && !email.contains(char::is_whitespace)
@@ -273,7 +278,7 @@ fn valid_email(contact: &SourceContact) -> Option<String> {
 }
 
 /// A Finnish number with its country's prefix.
-fn e164(number: &str) -> String {
+pub(crate) fn e164(number: &str) -> String {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     match digits.strip_prefix('0') {
         Some(national) => format!("+358{national}"),
@@ -283,7 +288,7 @@ fn e164(number: &str) -> String {
 
 /// A local time of the account in UTC; none for zero dates and absent ones. Of a time that the clock
 /// shows twice, the earlier; one that it leaps over, later by the leap.
-fn utc(account: &Account, text: &Option<String>) -> Option<i64> {
+pub(crate) fn utc(account: &Account, text: &Option<String>) -> Option<i64> {
     let naive = NaiveDateTime::parse_from_str(text.as_deref()?, "%Y-%m-%d %H:%M:%S").ok()?;
     let moment: DateTime<_> = match account.time_zone.from_local_datetime(&naive).earliest() {
         Some(moment) => moment,

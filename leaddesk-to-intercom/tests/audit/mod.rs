@@ -4,6 +4,7 @@
 //! mapping's documentation, for the default settings, a fallback admin, and routes that reach every
 //! call; the ledger is never asked. Whatever is missing, wrong or too much is a finding.
 
+mod chats;
 mod expect;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,17 +16,33 @@ use serde_json::Value;
 use expect::{ExpectedCall, ExpectedContact};
 
 /// Every difference between what the workspace should hold and what it holds; none if all is well.
+/// Nobody has asked for the sessions of the chatbot.
+#[allow(dead_code, reason = "not every program with an audit does without them")]
 pub(crate) fn audit(account: &Account, workspace: &Workspace) -> Vec<String> {
-    let mut audit = Audit { workspace, findings: Vec::new() };
+    audit_of(account, workspace, false)
+}
+
+/// The same where the sessions of the chatbot were asked for.
+#[allow(dead_code, reason = "not every program with an audit has them")]
+pub(crate) fn audit_with_chats(account: &Account, workspace: &Workspace) -> Vec<String> {
+    audit_of(account, workspace, true)
+}
+
+fn audit_of(account: &Account, workspace: &Workspace, with_chats: bool) -> Vec<String> {
+    let mut audit = Audit { workspace, with_chats, findings: Vec::new() };
     let people = expect::contacts(account);
     let ids = audit.contacts(account, &people);
     audit.conversations(account, &expect::calls(account, &people), &ids);
+    if with_chats {
+        audit.chats(account, &people, &ids);
+    }
     audit.surroundings(account);
     audit.findings
 }
 
 struct Audit<'a> {
     workspace: &'a Workspace,
+    with_chats: bool,
     findings: Vec<String>,
 }
 
@@ -74,6 +91,8 @@ impl Audit<'_> {
             };
             match account.existing.iter().find(archived) {
                 _ if seen.contains(&found.id) => {}
+                // These are looked at with their chats.
+                _ if self.with_chats && found.role == "lead" => {}
                 Some(known) => self.untouched(known, found),
                 None => self.say(format!(
                     "contact {:?} {:?} should not be there",
@@ -135,9 +154,10 @@ impl Audit<'_> {
     ) {
         let mut found: BTreeMap<u64, Vec<&Conversation>> = BTreeMap::new();
         for conversation in &self.workspace.conversations {
-            match call_id(&conversation.source.body) {
-                Some(id) => found.entry(id).or_default().push(conversation),
-                None => self.say(format!("conversation {} names no call", conversation.id)),
+            match marker(&conversation.source.body) {
+                Some(Marker::Call(id)) => found.entry(id).or_default().push(conversation),
+                Some(Marker::Chat(_)) if self.with_chats => {}
+                _ => self.say(format!("conversation {} names no call", conversation.id)),
             }
         }
         for (id, expected) in calls {
@@ -237,7 +257,10 @@ impl Audit<'_> {
     /// What belongs to no single record: tags and attributes are there once, nothing was deleted,
     /// and nothing exists that the account has no name for.
     fn surroundings(&mut self, account: &Account) {
-        let known = expect::all_tags(account);
+        let mut known = expect::all_tags(account);
+        if self.with_chats {
+            known.extend(account.chats.iter().flat_map(chats::tags));
+        }
         let (mut tags, mut attributes) = (BTreeSet::new(), BTreeSet::new());
         for tag in &self.workspace.tags {
             let name = tag.name.to_lowercase();
@@ -269,9 +292,19 @@ fn is_it(found: &Contact, expected: &ExpectedContact, known: Option<&ExistingCon
     by_id || by_email() || known.is_some_and(|known| found.email.as_ref() == Some(&known.email))
 }
 
-/// The number in the last line, `LeadDesk call <id>`.
-fn call_id(body: &str) -> Option<u64> {
-    body.trim_end().lines().last()?.strip_prefix("LeadDesk call ")?.parse().ok()
+/// What the last line of an opening names.
+enum Marker {
+    Call(u64),
+    Chat(String),
+}
+
+/// The id in the last line, `LeadDesk call <id>` or `LeadDesk chat <id>`.
+fn marker(body: &str) -> Option<Marker> {
+    let line = body.trim_end().lines().last()?;
+    match line.strip_prefix("LeadDesk chat ") {
+        Some(id) => Some(Marker::Chat(id.to_owned())),
+        None => Some(Marker::Call(line.strip_prefix("LeadDesk call ")?.parse().ok()?)),
+    }
 }
 
 /// Notes and remarks are sent as HTML, of which only these forms should occur.

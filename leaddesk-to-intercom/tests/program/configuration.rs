@@ -43,10 +43,6 @@ async fn mistakes_are_named_with_their_remedy() {
             format!("{good}[calls]\nvehicle = \"ticket\"\n"),
             vec!["calls.vehicle", "not available yet", "Leave it out."],
         ),
-        (
-            format!("{good}[source.chatbot]\nzip = \"chat.zip\"\n"),
-            vec!["source.chatbot", "not available yet"],
-        ),
         (String::new(), vec!["source.kind is missing"]),
     ] {
         world.configure(&bad);

@@ -12,7 +12,7 @@ use leaddesk_to_intercom::config::Config;
 use leaddesk_to_intercom::runner::{Exit, Runner, Unfinished};
 use leaddesk_to_intercom::state::StateDir;
 use migrate_core::RunOptions;
-use migrate_sandbox::{Account, AccountSpec, Builder, Sandbox};
+use migrate_sandbox::{Account, AccountSpec, Builder, ChatbotExport, Sandbox};
 
 /// A small account between two stand-ins.
 struct Stage {
@@ -26,7 +26,7 @@ impl Stage {
     }
 
     async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let account = Account::generate(&AccountSpec::new(12, 3));
+        let account = Account::generate(&AccountSpec::new(12, 3).with_chats_per_contact(3.0));
         let sandbox = settings(Sandbox::builder(account)).start().await.unwrap();
         Self { sandbox, dir: tempfile::tempdir().unwrap() }
     }
@@ -121,6 +121,28 @@ async fn a_plan_reckons_with_our_own_attributes_only_and_says_what_it_counts() {
     let after = stage.runner("").plan().await.unwrap();
     assert!(after.notes.iter().any(counts_all), "{:?}", after.notes);
     assert!(!is_there(&stage.state(), "scratch"));
+}
+
+/// Nobody speaks for agents here who are no teammates: chats wait as calls do, where there are any.
+#[tokio::test]
+async fn chats_are_held_back_like_calls() {
+    let stage = Stage::new().await;
+    let zip = stage.dir.path().join("chatbot.zip");
+    stage.sandbox.account().export_chatbot(&zip, &ChatbotExport::new()).unwrap();
+    let chats = format!("[source.chatbot]\nzip = '{}'\n", zip.display());
+    let held = |lines: String| {
+        let runner = stage.runner(&format!("[map.agents]\nghost = 'ghost@example.com'\n{lines}"));
+        async move {
+            let notes = runner.run(&RunOptions::default()).await.unwrap().report.notes;
+            let held = notes.iter().filter_map(|note| note.strip_prefix("stage "));
+            let held = held.filter_map(|note| note.split_once(" is held back until"));
+            held.map(|(stage, _)| stage.to_owned()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(held(String::new()).await, ["calls"]);
+    std::fs::remove_file(stage.state().join("plan.json")).unwrap();
+    assert_eq!(held(chats).await, ["calls", "chats"]);
+    assert!(stage.sandbox.workspace().conversations.is_empty());
 }
 
 /// Nobody speaks for agents without a teammate here: nothing of such a call is begun.

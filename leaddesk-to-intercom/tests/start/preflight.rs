@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use migrate_core::RunOptions;
+use migrate_sandbox::ChatbotExport;
 use migrate_sandbox::workspace::{ConversationAttribute, DataAttribute};
 
 use crate::{Stage, is_there, refused};
@@ -112,4 +113,80 @@ async fn agents_whom_nobody_stands_in_for() {
     std::fs::remove_file(stage.state().join("plan.json")).unwrap();
     let end = stage.runner("").run(&RunOptions::default()).await.unwrap();
     assert!(end.report.notes.contains(&told[0]), "{:?}", end.report.notes);
+}
+
+/// What the checks say of an export of the chatbot, and whether a run begins.
+async fn of_chatbot(export: ChatbotExport, lines: &str) -> (String, bool) {
+    let stage = Stage::new().await;
+    let zip = stage.dir.path().join("chatbot.zip");
+    stage.sandbox.account().export_chatbot(&zip, &export).unwrap();
+    let lines = format!(
+        "[source.chatbot]\nzip = '{}'\nfrom = '2023-01-01'\nto = '2026-09-05'\n{lines}",
+        zip.display()
+    );
+    let plan = stage.runner(&lines).plan().await.unwrap();
+    assert_untouched(&stage);
+    let found = plan.preflight.findings().iter().filter(|it| it.check == "chatbot_period");
+    let told: Vec<String> = found.map(ToString::to_string).collect();
+    let begins = stage.runner(&lines).run(&RunOptions::default()).await;
+    if let Err(error) = &begins {
+        assert_untouched(&stage);
+        assert!(error.message.contains("[chatbot_period]"), "{}", error.message);
+    }
+    (told.join("\n").replace(&zip.display().to_string(), "chatbot.zip"), begins.is_ok())
+}
+
+#[tokio::test]
+async fn a_chatbot_s_export_that_covers_what_was_asked_for() {
+    let (told, begins) = of_chatbot(ChatbotExport::new(), "").await;
+    // Agents answered for the first and the last time some weeks off the ends.
+    assert!(told.lines().all(|line| line.contains("agent.csv")), "{told}");
+    assert!(begins);
+}
+
+#[tokio::test]
+async fn a_chatbot_s_export_without_a_file() {
+    let export = ChatbotExport::new().with(|it| it.without = vec!["timing.csv".into()]);
+    let (told, begins) = of_chatbot(export.clone(), "").await;
+    assert!(!begins);
+    let told: Vec<&str> = told.lines().filter(|line| !line.contains("agent.csv")).collect();
+    insta::assert_snapshot!(told.join("\n"));
+    let waived = "[preflight.waive]\nchatbot_period = 'nobody needs the times'\n";
+    let (told, begins) = of_chatbot(export, waived).await;
+    assert!(begins && told.contains("Waived: nobody needs the times"), "{told}");
+}
+
+#[tokio::test]
+async fn a_chatbot_s_export_that_is_too_short() {
+    let export = ChatbotExport::new().with(|it| {
+        it.since = Some("2023-06-01".into());
+        it.until = Some("2026-06-01".into());
+    });
+    let (told, begins) = of_chatbot(export.clone(), "").await;
+    assert!(!begins);
+    insta::assert_snapshot!(told);
+    // Empty periods are left out of counts, so there a gap at an end says little.
+    let (told, begins) = of_chatbot(export.with(|it| it.buckets = true), "").await;
+    assert!(begins);
+    assert_eq!(told.lines().count(), 4, "{told}");
+}
+
+#[tokio::test]
+async fn a_chatbot_s_export_that_is_not_there() {
+    let stage = Stage::new().await;
+    let told = refused(stage.runner("[source.chatbot]\nzip = 'no.zip'\n").plan().await);
+    for part in ["no.zip", "source.chatbot.zip", "Nothing was written."] {
+        assert!(told.contains(part), "{told}");
+    }
+    let aliases = stage.dir.path().join("aliases.toml");
+    std::fs::write(&aliases, "Tunnus = 'conversation'\n").unwrap();
+    let lines = format!("[source.chatbot]\nzip = 'no.zip'\naliases = '{}'\n", aliases.display());
+    let told = refused(stage.runner(&lines).plan().await);
+    assert!(told.contains("names a column `conversation`") && told.contains("conversation_id"));
+    let lines = "[source.chatbot]\nzip = 'no.zip'\nbot_admin = 'who@example.com'\n";
+    let zip = stage.dir.path().join("chatbot.zip");
+    stage.sandbox.account().export_chatbot(&zip, &ChatbotExport::new()).unwrap();
+    let lines = lines.replace("no.zip", &zip.display().to_string());
+    let told = refused(stage.runner(&lines).plan().await);
+    assert!(told.starts_with("source.chatbot.bot_admin is no teammate"), "{told}");
 }

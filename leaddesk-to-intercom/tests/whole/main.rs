@@ -8,6 +8,7 @@ mod audit;
 mod again;
 mod behind;
 mod bench;
+mod chats;
 mod driven;
 mod first;
 mod foreign;

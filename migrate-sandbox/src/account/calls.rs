@@ -155,7 +155,7 @@ fn set_times(call: &mut SourceCall, begun: NaiveDateTime) {
 }
 
 /// A local time that the zone skips in 2024, and one that it has twice.
-fn clock_changes(zone: Tz) -> (Option<NaiveDateTime>, Option<NaiveDateTime>) {
+pub(super) fn clock_changes(zone: Tz) -> (Option<NaiveDateTime>, Option<NaiveDateTime>) {
     let start = NaiveDate::from_ymd_opt(2024, 1, 1)
         .and_then(|day| day.and_hms_opt(0, 30, 0))
         .unwrap_or_default();

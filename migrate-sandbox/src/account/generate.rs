@@ -10,7 +10,7 @@ use super::people::{
 use super::rng::{Share, turn};
 use super::{
     Account, AccountSpec, ExistingContact, OtherInfo, Rng, SourceAgent, SourceCampaign,
-    SourceContact, SourceList, ZERO_TIME, calls,
+    SourceContact, SourceList, ZERO_TIME, calls, chats,
 };
 
 impl Account {
@@ -20,6 +20,7 @@ impl Account {
         let mut account = Self {
             contacts: Vec::with_capacity(spec.contacts),
             calls: Vec::new(),
+            chats: Vec::new(),
             agents: agents(spec, &mut rng),
             campaigns: campaigns(),
             lists: lists(spec),
@@ -31,6 +32,7 @@ impl Account {
         let mut numbers = Numbers::default();
         let clean = contacts(&mut account, spec, &mut rng, &mut numbers);
         calls::fill(&mut account, spec, &mut rng, &mut numbers);
+        chats::fill(&mut account, spec);
         account.existing = existing(&account, spec, &clean);
         account
     }

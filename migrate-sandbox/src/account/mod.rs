@@ -4,6 +4,8 @@
 //! a zone, `null` and `""` apart), so that a test can compare a destination with what was really offered.
 
 mod calls;
+mod chatbot;
+mod chats;
 mod export;
 mod generate;
 mod index;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde::Serialize;
 
+pub use chatbot::ChatbotExport;
 pub(crate) use index::{AccountIndex, comparable};
 pub(crate) use rng::Rng;
 pub use spec::AccountSpec;
@@ -31,6 +34,8 @@ pub struct Account {
     pub contacts: Vec<SourceContact>,
     /// The calls, by ascending id; ids have holes.
     pub calls: Vec<SourceCall>,
+    /// The sessions of the chatbot, by time.
+    pub chats: Vec<SourceChat>,
     /// The agents, by ascending id.
     pub agents: Vec<SourceAgent>,
     /// The campaigns, by ascending id.
@@ -130,6 +135,62 @@ pub struct SourceCall {
     pub call_type: Option<u64>,
     pub call_type_name: Option<String>,
     pub order_ids: Vec<u64>,
+}
+
+/// A session of the chatbot, as its export gives it.
+#[derive(Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SourceChat {
+    /// Its id.
+    pub id: String,
+    /// Local time without a zone.
+    pub started_at: String,
+    /// Local time without a zone.
+    pub ended_at: String,
+    /// How long it took, by the clock on the wall.
+    pub seconds: i64,
+    /// The visitor's address, where one was given.
+    pub email: Option<String>,
+    /// The visitor's number, where one was given.
+    pub phone: Option<String>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// The campaign that led to it.
+    pub campaign: Option<String>,
+    /// The visitor's grade, 0 to 10.
+    pub feedback_score: Option<u8>,
+    /// The visitor's feedback in words.
+    pub feedback_text: Option<String>,
+    /// Its language.
+    pub language: Option<String>,
+    /// The agent who took over.
+    pub agent_id: Option<u64>,
+    /// Local time without a zone.
+    pub transferred_at: Option<String>,
+    /// What was said, in order.
+    pub turns: Vec<SourceTurn>,
+}
+
+/// A question with its answer, either of which may be absent.
+#[derive(Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SourceTurn {
+    /// Its number in the session.
+    pub index: u32,
+    /// Local time without a zone.
+    pub at: String,
+    #[serde(skip)]
+    pub(crate) said_at: chrono::NaiveDateTime,
+    /// What the visitor said; none where it has been anonymised.
+    pub question: Option<String>,
+    /// What was answered. The bot's answers may hold HTML.
+    pub answer: Option<String>,
+    /// The intent that answered.
+    pub state: String,
+    /// `STARCHAT`, or `HUMAN_REPLY` where a person answered.
+    pub agent: String,
+    /// Whether the visitor clicked a button.
+    pub clicked: bool,
 }
 
 /// An agent, as REST's `/users` gives it.

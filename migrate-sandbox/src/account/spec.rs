@@ -20,6 +20,8 @@ pub struct AccountSpec {
     pub seed: u64,
     /// Calls per contact, on average.
     pub calls_per_contact: f64,
+    /// Sessions of the chatbot per contact, on average.
+    pub chats_per_contact: f64,
     /// Zone of all times.
     pub time_zone: Tz,
     /// Contacts who are in a second list as well: same e-mail, same name, other `updated_at`, some fields empty.
@@ -75,6 +77,7 @@ impl AccountSpec {
             contacts,
             seed,
             calls_per_contact: 2.6,
+            chats_per_contact: 0.2,
             time_zone: chrono_tz::Europe::Helsinki,
             in_two_lists: 0.04,
             shared_address: 0.02,
@@ -140,6 +143,12 @@ impl AccountSpec {
     #[must_use]
     pub fn with_calls_per_contact(self, calls: f64) -> Self {
         self.with(|spec| spec.calls_per_contact = calls)
+    }
+
+    /// Sets the average number of sessions of the chatbot per contact.
+    #[must_use]
+    pub fn with_chats_per_contact(self, chats: f64) -> Self {
+        self.with(|spec| spec.chats_per_contact = chats)
     }
 
     /// Sets the zone of all times.

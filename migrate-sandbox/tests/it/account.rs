@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{LocalResult, NaiveDateTime, TimeZone};
-use migrate_sandbox::{Account, AccountSpec, ZERO_TIME};
+use migrate_sandbox::{Account, AccountSpec, ChatbotExport, ZERO_TIME};
 
 #[test]
 fn the_same_seed_gives_the_same_account() {
@@ -144,4 +144,56 @@ fn exported_files_are_their_owners_alone() {
         let mode = dir.path().join(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+}
+
+#[test]
+fn chats_of_every_kind_are_there_and_change_nothing_else() {
+    let spec = AccountSpec::new(200, 9);
+    let account = Account::generate(&spec);
+    assert_eq!(account.chats.len(), 40);
+    let without = Account::generate(&spec.clone().with_chats_per_contact(0.0));
+    assert!(without.calls == account.calls && without.contacts == account.contacts);
+    let chats = || account.chats.iter();
+    let turns = || chats().flat_map(|chat| &chat.turns);
+    assert!(chats().any(|it| it.email.is_some()) && chats().any(|it| it.phone.is_some()));
+    assert!(chats().any(|it| it.email.is_none() && it.phone.is_none()));
+    assert!(chats().any(|it| it.turns.is_empty()));
+    assert!(chats().any(|it| it.turns.first().is_some_and(|turn| turn.question.is_none())));
+    assert!(turns().any(|it| it.agent == "HUMAN_REPLY"));
+    assert!(turns().any(|it| it.question.as_ref().is_some_and(|text| text.len() > 7_000)));
+    assert!(turns().any(|it| it.answer.as_ref().is_some_and(|text| text.contains("<br"))));
+    let zone = |text: &str| {
+        let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();
+        account.time_zone.from_local_datetime(&naive)
+    };
+    assert!(turns().any(|it| matches!(zone(&it.at), LocalResult::None)));
+    assert!(turns().any(|it| matches!(zone(&it.at), LocalResult::Ambiguous(..))));
+}
+
+#[test]
+fn the_chatbot_s_export_has_the_files_that_are_asked_for() {
+    use std::io::Read as _;
+    let account = Account::generate(&AccountSpec::new(100, 9));
+    let files = |export: &ChatbotExport| {
+        let bytes = account.chatbot_zip(export).unwrap();
+        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+        let mut files = BTreeMap::new();
+        for at in 0..zip.len() {
+            let mut file = zip.by_index(at).unwrap();
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            files.insert(file.name().unwrap().into_owned(), text);
+        }
+        files
+    };
+    let whole = files(&ChatbotExport::new());
+    let names: Vec<&str> = whole.keys().map(String::as_str).collect();
+    assert_eq!(names, ["agent.csv", "conversations.csv", "outcomes.csv", "timing.csv"]);
+    assert_eq!(whole["outcomes.csv"].lines().count(), 1 + account.chats.len());
+    let less = files(&ChatbotExport::new().with(|it| it.without = vec!["timing.csv".into()]));
+    assert!(!less.contains_key("timing.csv") && less.len() == 3);
+    let late = files(&ChatbotExport::new().with(|it| it.since = Some("2025-01-01".into())));
+    assert!(late["timing.csv"].lines().count() < whole["timing.csv"].lines().count());
+    let buckets = files(&ChatbotExport::new().with(|it| it.buckets = true));
+    assert!(buckets["conversations.csv"].starts_with("date,total conversations,"));
 }

@@ -23,9 +23,11 @@ async fn it_says_where_it_listens_and_ends_well_at_sigterm() {
     let faults = dir.path().join("faults.toml");
     std::fs::write(&faults, "[leaddesk]\nerror_before = 1.0\n").unwrap();
     let export = dir.path().join("export");
+    let chatbot = dir.path().join("chatbot.zip");
     let (faults, export) = (faults.to_str().unwrap(), export.to_str().unwrap());
-    let arguments =
-        ["--contacts", "30", "--search-lag", "0.5", "--faults", faults, "--export", export];
+    let mut arguments =
+        vec!["--contacts", "30", "--search-lag", "0.5", "--faults", faults, "--export", export];
+    arguments.extend(["--chatbot", chatbot.to_str().unwrap()]);
     let mut child = program(&arguments).spawn().unwrap();
     let line = line(&mut child);
     assert_eq!(line["time_zone"], "Europe/Helsinki");
@@ -45,6 +47,7 @@ async fn it_says_where_it_listens_and_ends_well_at_sigterm() {
             .is_server_error()
     );
     assert!(std::path::Path::new(export).join("contacts.csv").exists());
+    assert!(std::fs::read(&chatbot).unwrap().starts_with(b"PK"));
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert!(child.wait().unwrap().success());
@@ -56,7 +59,7 @@ fn bad_arguments_end_with_one_clear_message() {
     let faults = dir.path().join("faults.toml");
     std::fs::write(&faults, "[intercom]\nlost_replies = 0.1\n").unwrap();
     let cases = [
-        (vec!["--chatbot", "x.zip"], "not available yet"),
+        (vec!["--chatbot", "no/such/folder/x.zip"], "x.zip"),
         (vec!["--faults", faults.to_str().unwrap()], "lost_replies"),
         (vec!["--search-lag=-1"], "--search-lag"),
     ];

@@ -275,7 +275,6 @@ fn an_export_has_no_api_to_ask_for_calls() {
 fn what_comes_later_is_refused_not_ignored() {
     for (more, key) in [
         ("[source.calls]\ngdpr_history = true", "source.calls.gdpr_history"),
-        ("[source.chatbot]\nzip = \"chat.zip\"", "source.chatbot"),
         ("[contacts]\nunarchive = true", "contacts.unarchive"),
         ("[contacts]\nssn = true", "contacts.ssn"),
         ("[calls]\nwithout_contact = \"lead\"", "calls.without_contact"),
