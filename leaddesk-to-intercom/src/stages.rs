@@ -208,25 +208,15 @@ impl Stages<'_> {
     }
 
     fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Routes<Call>, SourceError> {
-        let (folder, client) = match self.leaddesk {
-            LeadDesk::Api(account) => (None, Some(&account.original)),
-            LeadDesk::Export(folder) => (Some(folder), None),
+        let (folder, client, rest) = match self.leaddesk {
+            LeadDesk::Api(account) => (None, Some(&account.original), account.rest.as_ref()),
+            LeadDesk::Export(folder) => (Some(folder), None, None),
         };
-        source::calls(self.config, folder, client, ledger.clone(), &self.findings)
+        source::calls(self.config, folder, client, rest, ledger.clone(), &self.findings)
     }
 
     /// What is not there to be read, each with what that means.
     pub fn absent(&self) -> Vec<String> {
-        let source = &self.config.source;
-        let history = source.rest.is_some() && source.calls.gdpr_history != Some(false);
-        let history =
-            history.then(|| "gdpr_history: the history by number is not read yet".to_owned());
-        let mut absent = self.absent_from_source();
-        absent.extend(history);
-        absent
-    }
-
-    fn absent_from_source(&self) -> Vec<String> {
         match self.leaddesk {
             LeadDesk::Export(folder) => folder.absent(),
             LeadDesk::Api(account) if account.rest.is_none() => vec![

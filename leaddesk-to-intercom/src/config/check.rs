@@ -16,10 +16,7 @@ use super::{
 type Later = (&'static str, fn(&Config) -> bool);
 
 /// Settings whose feature comes later. When a feature arrives, its row goes.
-const LATER: [Later; 8] = [
-    ("source.calls.gdpr_history", |config| {
-        config.source.rest.is_none() && config.source.calls.gdpr_history == Some(true)
-    }),
+const LATER: [Later; 7] = [
     ("source.chatbot", |config| config.source.chatbot.is_some()),
     ("contacts.unarchive", |config| config.contacts.unarchive),
     ("contacts.ssn", |config| config.contacts.ssn),
@@ -141,6 +138,11 @@ fn routes(config: &Config, found: &mut Found) {
         }
     }
     if source.kind != SourceKind::Export {
+        if source.calls.gdpr_history == Some(true) && source.rest.is_none() {
+            let remedy = "Add the section [source.rest], or leave gdpr_history out.";
+            let why = "the history by number is read by the REST API.";
+            found.missing("source.rest.base_url", why, remedy);
+        }
         return;
     }
     if source.export.is_none() {
@@ -155,6 +157,7 @@ fn routes(config: &Config, found: &mut Found) {
     for (is_set, key) in [
         (calls.ids_file.is_some(), "source.calls.ids_file"),
         (calls.id_range.is_some(), "source.calls.id_range"),
+        (calls.gdpr_history == Some(true), "source.calls.gdpr_history"),
     ] {
         let remedy = "Remove it, or set source.kind = \"api\".";
         found.unless(

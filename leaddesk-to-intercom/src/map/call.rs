@@ -13,10 +13,15 @@
 //! | `direction`, `talk_time`, `agent_username` | `ld_direction__c`, `ld_talk_time__c`, `ld_agent__c` |
 //! | `record_file` | `ld_recording_url__c` where it is an address; a file name only stands in the opening, noted |
 //! | unknown fields | not carried: noted by name for review |
+//!
+//! A call of the history by number has no id: `<digest of the number>@<UTC seconds>` stands in its place. It says neither
+//! agent nor campaign; its `result` is the dialler's, and a `duration` that is no talk time and its `status` are lines of
+//! the opening. One that another route knows by its id is `merged` into that, and adds nothing to it.
 
 use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
 use migrate_core::{Emit, Mapper, Name, Record};
+use serde_json::Value;
 
 use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
 use crate::config::{CallTag, Calls, Comment, Config, Names};
@@ -24,7 +29,7 @@ use crate::draft::ConversationDraft;
 use crate::queue;
 use crate::source::keys;
 use crate::value::tag::one_line;
-use crate::value::{Country, Phone, TagName, Zone, text};
+use crate::value::{Country, Phone, TagName, Zone, text, time};
 
 /// Maps calls. What is written, in order: the opening, the agent's comment, attributes, tags, close.
 #[derive(Clone, Debug)]
@@ -60,13 +65,18 @@ impl Mapper<Call> for CallMapper {
     fn map(&self, record: Record<Call>, out: &mut Emit<ConversationDraft>) {
         let (key, call) = (record.key, record.body);
         let number = Phone::parse(read(&call.number), self.country);
+        let by_number = keys::is_call_of(&key);
+        if by_number && number.e164().is_none() {
+            out.queue(queue::call_without_number());
+            return;
+        }
         let Some(created_at) = self.begun(&call, out) else { return };
 
         let mut contact: Vec<Name> = Vec::new();
         contact.extend(call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id))));
         if let Some(e164) = number.e164() {
             contact.push(Name::Alias(keys::phone(e164)));
-            out.alias(keys::call_at(e164, created_at));
+            self.same(&call, e164, by_number, out);
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
         }
@@ -75,7 +85,7 @@ impl Mapper<Call> for CallMapper {
         if speaks && !self.has_fallback {
             out.part("speaker", ConversationDraft::Speaker { agent: agent.clone() });
         }
-        let body = self.opening(&call, &number, out);
+        let body = self.opening(&call, &number, by_number, out);
         let marker = format!("LeadDesk call {}", key.id());
         out.push(ConversationDraft::Opening {
             contact,
@@ -107,11 +117,22 @@ impl Mapper<Call> for CallMapper {
             out.part(format!("tag:{kind}"), ConversationDraft::Tag(tag.as_str().to_owned()));
         }
         out.part("close", ConversationDraft::Close);
-        for_review(&call, out);
+        for_review(&call, by_number, out);
     }
 }
 
 impl CallMapper {
+    /// The names by which a call that one route knows by its id and another by number and time is one call: see
+    /// [`keys::call_at`]. A time that is not sure is as good as any other here, since both routes read it alike.
+    fn same(&self, call: &Call, e164: &str, by_number: bool, out: &mut Emit<ConversationDraft>) {
+        let Ok(Some(row)) = time::parse(call.created_at.text(), self.zone) else { return };
+        let row = row.utc().timestamp();
+        let names = (keys::call_at(e164, row), keys::call_without_id_at(e164, row));
+        let (own, other) = if by_number { (names.1, names.0) } else { names };
+        out.alias(own);
+        out.same_as(other);
+    }
+
     /// When the call began. Without a usable time the call has to wait: Intercom would date it today.
     fn begun(&self, call: &Call, out: &mut Emit<ConversationDraft>) -> Option<i64> {
         let talk = unix(call.talk_start.text(), self.zone, "talk_start", out);
@@ -125,7 +146,13 @@ impl CallMapper {
     }
 
     /// The opening without its marker line: what the call was, in words.
-    fn opening(&self, call: &Call, number: &Phone, out: &mut Emit<ConversationDraft>) -> String {
+    fn opening(
+        &self,
+        call: &Call,
+        number: &Phone,
+        by_number: bool,
+        out: &mut Emit<ConversationDraft>,
+    ) -> String {
         let number = one_line(number.e164().unwrap_or(number.raw()));
         let known = !number.is_empty();
         let mut lines = vec![match direction(call) {
@@ -145,6 +172,8 @@ impl CallMapper {
             ("Outcome", text_of(&call.call_ending_reason_name)),
             ("Recording", recording),
             ("Orders", &orders(call)),
+            ("Duration", history(call, "duration", by_number)),
+            ("Status", history(call, "status", by_number)),
         ] {
             let value = one_line(value);
             if !value.is_empty() {
@@ -264,6 +293,14 @@ fn disposition(call: &Call) -> &str {
     results.find_map(|(_, value)| value.as_str()).unwrap_or("")
 }
 
+/// What only the history by number says, as it was sent.
+const OF_HISTORY: &[&str] = &["duration", "status"];
+
+fn history<'a>(call: &'a Call, name: &str, by_number: bool) -> &'a str {
+    let field = call.extra.reveal().get(name).filter(|_| by_number);
+    field.and_then(Value::as_str).unwrap_or("")
+}
+
 fn direction(call: &Call) -> Option<&'static str> {
     match call.direction.as_deref()?.trim().to_lowercase().as_str() {
         "out" | "outbound" | "outgoing" => Some("out"),
@@ -297,10 +334,11 @@ fn is_address(text: &str) -> bool {
 }
 
 /// Names what has no home, so that nothing is left behind in silence.
-fn for_review(call: &Call, out: &mut Emit<ConversationDraft>) {
+fn for_review(call: &Call, by_number: bool, out: &mut Emit<ConversationDraft>) {
     for (field, value) in call.extra.reveal() {
         let decided =
             RESULTS.contains(&field.to_lowercase().as_str()) || LEFT_OUT.contains(&field.as_str());
+        let decided = decided || (by_number && OF_HISTORY.contains(&field.as_str()));
         if !decided && !is_empty(value) {
             out.note("field_for_review", shown(field));
         }

@@ -184,11 +184,12 @@ async fn the_routes_of_a_configuration_are_read_in_order() {
     let ledger = Arc::new(MemoryLedger::default());
     let client = leaddesk.client();
     let chain =
-        super::calls(&config, None, Some(&client), ledger.clone(), &Findings::default()).unwrap();
+        super::calls(&config, None, Some(&client), None, ledger.clone(), &Findings::default())
+            .unwrap();
     assert_eq!(chain.names().collect::<Vec<_>>(), ["csv", "last_call", "id_range"]);
     assert_eq!(keys(&read_all(&chain, None).await), ["call:77", "call:1", "call:2"]);
 
-    let files = super::calls(&config, None, None, ledger, &Findings::default()).unwrap();
+    let files = super::calls(&config, None, None, None, ledger, &Findings::default()).unwrap();
     assert_eq!(files.names().collect::<Vec<_>>(), ["csv"]);
 }
 

@@ -171,9 +171,14 @@ fn custom(label: &str, value: &str) -> (&'static str, Value) {
 }
 
 /// The calls of these people that have a time, by id.
-pub(crate) fn calls(account: &Account, people: &[ExpectedContact]) -> BTreeMap<u64, ExpectedCall> {
+pub(crate) fn calls(
+    account: &Account,
+    people: &[ExpectedContact],
+) -> BTreeMap<String, ExpectedCall> {
     let calls = account.calls.iter();
-    calls.filter_map(|call| Some((call.id, expected_call(account, people, call)?))).collect()
+    let expected =
+        |call: &SourceCall| Some((call.id.to_string(), expected_call(account, people, call)?));
+    calls.filter_map(expected).collect()
 }
 
 fn expected_call(
@@ -252,7 +257,9 @@ pub(crate) fn all_tags(account: &Account) -> BTreeSet<String> {
     let interests = account.contacts.iter().flat_map(|contact| contact.other_info.values());
     let interests =
         interests.filter(|it| it.label == "Interests").flat_map(|it| it.value.split(','));
+    let results = outcomes.clone().map(|name| format!("ld_disposition_{name}").to_lowercase());
     campaigns
+        .chain(results)
         .chain(outcomes.map(|name| format!("ld_outcome_{name}").to_lowercase()))
         .chain(interests.map(|it| format!("ld_interests_{}", it.trim()).to_lowercase()))
         .collect()
@@ -273,7 +280,7 @@ fn valid_email(contact: &SourceContact) -> Option<String> {
 }
 
 /// A Finnish number with its country's prefix.
-fn e164(number: &str) -> String {
+pub(super) fn e164(number: &str) -> String {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     match digits.strip_prefix('0') {
         Some(national) => format!("+358{national}"),
@@ -283,7 +290,7 @@ fn e164(number: &str) -> String {
 
 /// A local time of the account in UTC; none for zero dates and absent ones. Of a time that the clock
 /// shows twice, the earlier; one that it leaps over, later by the leap.
-fn utc(account: &Account, text: &Option<String>) -> Option<i64> {
+pub(super) fn utc(account: &Account, text: &Option<String>) -> Option<i64> {
     let naive = NaiveDateTime::parse_from_str(text.as_deref()?, "%Y-%m-%d %H:%M:%S").ok()?;
     let moment: DateTime<_> = match account.time_zone.from_local_datetime(&naive).earliest() {
         Some(moment) => moment,

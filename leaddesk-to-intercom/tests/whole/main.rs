@@ -11,6 +11,7 @@ mod bench;
 mod driven;
 mod first;
 mod foreign;
+mod history;
 mod inventory;
 mod known;
 mod lead_stage;

@@ -265,16 +265,24 @@ fn the_largest_range_is_allowed() {
 #[test]
 fn an_export_has_no_api_to_ask_for_calls() {
     let text = MINIMAL.replace("\"api\"", "\"export\"")
-        + "[source.export]\ndir = \"e\"\n[source.calls]\nids_file = \"i\"\nid_range = [1, 2]";
+        + "[source.export]\ndir = \"e\"\n[source.calls]\nids_file = \"i\"\nid_range = [1, 2]\n\
+           gdpr_history = true";
     let error = Config::parse(&text, "m").unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|it| &*it.key).collect();
-    assert_eq!(keys, ["source.calls.ids_file", "source.calls.id_range"]);
+    let wanted = ["source.calls.ids_file", "source.calls.id_range", "source.calls.gdpr_history"];
+    assert_eq!(keys, wanted);
+}
+
+#[test]
+fn the_history_by_number_needs_the_rest_api() {
+    let text = format!("{MINIMAL}[source.calls]\ngdpr_history = true\n");
+    let error = Config::parse(&text, "m.toml").unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ConfigErrorKind::MissingKey, "source.rest.base_url"));
 }
 
 #[test]
 fn what_comes_later_is_refused_not_ignored() {
     for (more, key) in [
-        ("[source.calls]\ngdpr_history = true", "source.calls.gdpr_history"),
         ("[source.chatbot]\nzip = \"chat.zip\"", "source.chatbot"),
         ("[contacts]\nunarchive = true", "contacts.unarchive"),
         ("[contacts]\nssn = true", "contacts.ssn"),
