@@ -65,6 +65,8 @@ pub enum ConversationDraft {
         /// The agent, by key and by user name.
         agent: Vec<Name>,
     },
+    /// Makes a lead of a number that is no contact's. It is a record of its own, to which openings refer.
+    Caller(ContactFields),
     /// The opening, by the contact. Its last line is the marker by which it is found again.
     Opening {
         /// The contact, by key and by number.
@@ -205,13 +207,14 @@ impl Draft for ConversationDraft {
                 vec![Reference::new(agent.clone(), missing)]
             }
             Self::Remark { agent, .. } => vec![Reference::new(agent.clone(), Missing::Without)],
-            Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
+            Self::Caller(_) | Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
         }
     }
 
     fn repeat(&self) -> Repeat {
         match self {
-            Self::Opening { .. } | Self::Remark { .. } => Repeat::Never,
+            Self::Caller(fields) if fields.role == "user" => Repeat::Safe,
+            Self::Caller(_) | Self::Opening { .. } | Self::Remark { .. } => Repeat::Never,
             Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
         }
     }
@@ -226,7 +229,11 @@ impl Draft for ConversationDraft {
             Self::Opening { body, created_at, .. } | Self::Remark { body, created_at, .. } => {
                 (body, *created_at)
             }
-            Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => return None,
+            Self::Caller(_)
+            | Self::Speaker { .. }
+            | Self::Attributes(_)
+            | Self::Tag(_)
+            | Self::Close => return None,
         };
         Some(Self::Remark {
             note: true,
@@ -280,6 +287,7 @@ impl fmt::Debug for ConversationDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Speaker { .. } => "Speaker(..)",
+            Self::Caller(_) => "Caller(..)",
             Self::Opening { .. } => "Opening(..)",
             Self::Remark { .. } => "Remark(..)",
             Self::Attributes(_) => "Attributes(..)",

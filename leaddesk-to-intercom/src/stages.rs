@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leaddesk_client::Call;
 use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError};
 
-use crate::config::{Config, LeadRule, SourceKind};
+use crate::config::{Config, LeadRule, SourceKind, WithoutContact};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
 use crate::fields::FieldMapping;
@@ -14,8 +14,8 @@ use crate::map::{
     TeamMapper, schema,
 };
 use crate::source::{
-    self, Agent, Documented, Findings, Fixed, LeadFilter, ListedContact, Routes, Share, Watch, api,
-    export,
+    self, Agent, Callers, Documented, Findings, Fixed, LeadFilter, ListedContact, Share, Watch,
+    api, export,
 };
 use crate::stage;
 
@@ -207,12 +207,22 @@ impl Stages<'_> {
         Ok((contacts, leads))
     }
 
-    fn calls(&self, ledger: &Arc<dyn Ledger>) -> Result<Routes<Call>, SourceError> {
+    fn calls(
+        &self,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
         let (folder, client, rest) = match self.leaddesk {
             LeadDesk::Api(account) => (None, Some(&account.original), account.rest.as_ref()),
             LeadDesk::Export(folder) => (Some(folder), None, None),
         };
-        source::calls(self.config, folder, client, rest, ledger.clone(), &self.findings)
+        let config = self.config;
+        let calls = source::calls(config, folder, client, rest, ledger.clone(), &self.findings)?;
+        Ok(match config.calls.without_contact {
+            WithoutContact::Lead => {
+                Arc::new(Callers::new(calls, ledger.clone(), config.source.default_country))
+            }
+            _ => Arc::new(calls),
+        })
     }
 
     /// What is not there to be read, each with what that means.

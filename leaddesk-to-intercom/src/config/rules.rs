@@ -83,7 +83,7 @@ pub enum LeadsAs {
 pub struct Calls {
     /// `comment`: how the agent's comment is written. Default `note`.
     pub comment: Comment,
-    /// `without_contact`: what becomes of calls without a contact. Default `queue`. `lead` is not available yet.
+    /// `without_contact`: what becomes of calls without a contact. Default `queue`.
     pub without_contact: WithoutContact,
     /// `assign`: whom the conversation is assigned to. Default `none`. Others are not available yet.
     pub assign: Assign,
@@ -115,7 +115,8 @@ pub enum WithoutContact {
     /// They wait in the queue `calls_without_contact`.
     #[default]
     Queue,
-    /// A lead is made from the number.
+    /// A lead is made from the number, one for all calls of it; the stage `calls` counts it. Without a number, or with one
+    /// that several contacts share, they wait all the same.
     Lead,
 }
 

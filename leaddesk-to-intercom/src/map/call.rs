@@ -3,7 +3,7 @@
 //! | LeadDesk | Intercom |
 //! |---|---|
 //! | `id` | last line of the opening, `LeadDesk call <id>`; `ld_source_key__c` |
-//! | `contact_id`, `number` | the contact, who is the author of the opening |
+//! | `contact_id`, `number` | the contact, who is the author of the opening; where a setting says so and there is none, a lead made of the number |
 //! | `talk_start`, else `created_at` | `created_at` of the opening |
 //! | `direction`, `number`, `agent_username`, `talk_time`, `campaign_name`, `call_ending_reason_name`, the dialler's result, `record_file`, `order_ids` | lines of the opening |
 //! | `comment` | a note or reply by `agent_id` or `agent_username`, at `handling_stop`, else `talk_end`, else `talk_time` after the opening |
@@ -20,12 +20,12 @@
 
 use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Emit, Mapper, Name, Record};
+use migrate_core::{Emit, Key, Mapper, Name, Record};
 use serde_json::Value;
 
 use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
-use crate::config::{CallTag, Calls, Comment, Config, Names};
-use crate::draft::ConversationDraft;
+use crate::config::{CallTag, Calls, Comment, Config, LeadsAs, Names};
+use crate::draft::{ContactFields, ConversationDraft};
 use crate::queue;
 use crate::source::keys;
 use crate::value::tag::one_line;
@@ -38,6 +38,7 @@ pub struct CallMapper {
     country: Country,
     zone: Zone,
     rules: Calls,
+    leads_as: LeadsAs,
     names: Names,
     has_fallback: bool,
     now: DateTime<Utc>,
@@ -52,6 +53,7 @@ impl CallMapper {
             country: config.source.default_country,
             zone: config.source.time_zone,
             rules: config.calls.clone(),
+            leads_as: config.contacts.leads_as,
             names: config.names.clone(),
             has_fallback: config.destination.fallback_admin.is_some(),
             now,
@@ -65,6 +67,10 @@ impl Mapper<Call> for CallMapper {
     fn map(&self, record: Record<Call>, out: &mut Emit<ConversationDraft>) {
         let (key, call) = (record.key, record.body);
         let number = Phone::parse(read(&call.number), self.country);
+        if key.kind() == keys::CALLER {
+            self.caller(&key, &number, out);
+            return;
+        }
         let by_number = keys::is_call_of(&key);
         if by_number && number.e164().is_none() {
             out.queue(queue::call_without_number());
@@ -76,6 +82,8 @@ impl Mapper<Call> for CallMapper {
         contact.extend(call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id))));
         if let Some(e164) = number.e164() {
             contact.push(Name::Alias(keys::phone(e164)));
+            // Which is there only where leads are made of numbers.
+            contact.push(Name::Key(keys::caller(e164)));
             self.same(&call, e164, by_number, out);
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
@@ -122,6 +130,20 @@ impl Mapper<Call> for CallMapper {
 }
 
 impl CallMapper {
+    /// A lead of which nothing but its number is known.
+    fn caller(&self, key: &Key, number: &Phone, out: &mut Emit<ConversationDraft>) {
+        let external_id = format!("{}:{key}", self.key_prefix);
+        let mut fields = ContactFields {
+            role: if self.leads_as == LeadsAs::User { "user" } else { "lead" }.to_owned(),
+            phone: number.e164().map(str::to_owned),
+            ..ContactFields::default()
+        };
+        let source_key = Value::String(external_id.clone());
+        fields.attributes.insert(self.names.source_key.clone(), source_key);
+        fields.external_id = external_id;
+        out.push(ConversationDraft::Caller(fields));
+    }
+
     /// The names by which a call that one route knows by its id and another by number and time is one call: see
     /// [`keys::call_at`]. A time that is not sure is as good as any other here, since both routes read it alike.
     fn same(&self, call: &Call, e164: &str, by_number: bool, out: &mut Emit<ConversationDraft>) {

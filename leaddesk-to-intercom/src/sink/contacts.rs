@@ -33,7 +33,7 @@ impl ContactSink {
         Self { workspace }
     }
 
-    async fn contact(&self, write: &Write<ContactDraft>, fields: &ContactFields) -> Outcome {
+    pub(super) async fn contact<D>(&self, write: &Write<D>, fields: &ContactFields) -> Outcome {
         if let Some(known) = &write.known_as {
             return self.update(write, fields, known).await;
         }
@@ -54,7 +54,7 @@ impl ContactSink {
 
     /// A record that waits for an archived contact goes on waiting while that cannot be read,
     /// which costs no write call.
-    async fn still_archived(&self, write: &Write<ContactDraft>) -> Option<Outcome> {
+    async fn still_archived<D>(&self, write: &Write<D>) -> Option<Outcome> {
         let reason = write.waited_for.clone()?;
         let archived = reason.code == queue::archived_in_intercom().code;
         let id = ContactId::new(reason.object.as_deref().filter(|_| archived)?);
@@ -67,12 +67,7 @@ impl ContactSink {
 
     /// Takes a contact that is there already: our own of which the reply was lost, or somebody
     /// else's, which is filled where it is empty.
-    async fn adopt(
-        &self,
-        write: &Write<ContactDraft>,
-        fields: &ContactFields,
-        id: &ContactId,
-    ) -> Outcome {
+    async fn adopt<D>(&self, write: &Write<D>, fields: &ContactFields, id: &ContactId) -> Outcome {
         let found = match self.workspace.client.contacts().get(id).await {
             Ok(found) => found,
             Err(error) => return Outcome::Failed(failure_of(&error)),
@@ -104,9 +99,9 @@ impl ContactSink {
         }
     }
 
-    async fn update(
+    async fn update<D>(
         &self,
-        write: &Write<ContactDraft>,
+        write: &Write<D>,
         fields: &ContactFields,
         known: &Written,
     ) -> Outcome {
@@ -133,12 +128,7 @@ impl ContactSink {
     }
 
     /// Goes on with the contact that somebody has merged ours into: it is theirs, so it is filled.
-    async fn follow(
-        &self,
-        write: &Write<ContactDraft>,
-        fields: &ContactFields,
-        error: &Error,
-    ) -> Outcome {
+    async fn follow<D>(&self, write: &Write<D>, fields: &ContactFields, error: &Error) -> Outcome {
         let Some(into) = error.contact_merged_into() else { return outcome_of(error) };
         match self.workspace.client.contacts().get(&into).await {
             Ok(found) => self.fill(write, fields, &found).await,
@@ -149,12 +139,7 @@ impl ContactSink {
 
     /// Fills what is empty, or overwrites where the configuration says so. What stood there is
     /// kept first, so that it can be put back.
-    async fn fill(
-        &self,
-        write: &Write<ContactDraft>,
-        fields: &ContactFields,
-        found: &Contact,
-    ) -> Outcome {
+    async fn fill<D>(&self, write: &Write<D>, fields: &ContactFields, found: &Contact) -> Outcome {
         let id = TargetId::new(found.id.as_str());
         let change = filling(fields, found, self.workspace.overwrite);
         if change.is_empty() {
@@ -217,7 +202,7 @@ impl ContactSink {
 
     /// Looks for a lead by the attribute that holds its key, through search, which lags. Intercom
     /// finds users by their external id, and no leads.
-    async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
+    pub(super) async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
         let key = fields.external_id.as_str();
         let mut attributes = fields.attributes.iter();
         let Some((name, _)) = attributes.find(|(_, value)| value.as_str() == Some(key)) else {

@@ -14,7 +14,7 @@ use migrate_core::{
 use crate::draft::{self, ConversationDraft};
 
 use super::Workspace;
-use super::contacts::{answer, no_root};
+use super::contacts::{ContactSink, answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
 
@@ -36,6 +36,9 @@ impl ConversationSink {
                 return Outcome::Unchanged(TargetId::new(
                     self.speaker(agent, &write.resolved).as_str(),
                 ));
+            }
+            ConversationDraft::Caller(fields) => {
+                return ContactSink::new(self.workspace.clone()).contact(write, fields).await;
             }
             ConversationDraft::Opening { contact, created_at, body, .. } => {
                 let Some(contact) = write.resolved.first(contact) else {
@@ -90,7 +93,9 @@ impl ConversationSink {
         let conversations = self.workspace.client.conversations();
         let whole = TargetId::new(id.as_str());
         Ok(match draft {
-            ConversationDraft::Speaker { .. } | ConversationDraft::Opening { .. } => whole,
+            ConversationDraft::Caller(_)
+            | ConversationDraft::Speaker { .. }
+            | ConversationDraft::Opening { .. } => whole,
             ConversationDraft::Remark { note, agent, created_at, body } => {
                 let admin = self.speaker(agent, resolved);
                 let reply = match (*note, DateTime::from_timestamp(*created_at, 0)) {
@@ -219,6 +224,9 @@ impl Sink<ConversationDraft> for ConversationSink {
 
     async fn find(&self, doubt: &Doubt<ConversationDraft>) -> Result<Found, Failure> {
         let found = match &doubt.draft {
+            ConversationDraft::Caller(fields) => {
+                ContactSink::new(self.workspace.clone()).find_lead(fields).await
+            }
             ConversationDraft::Opening { contact, created_at, marker, .. } => {
                 self.find_opening(doubt, contact, *created_at, marker).await
             }

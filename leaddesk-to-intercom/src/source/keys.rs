@@ -39,6 +39,14 @@ pub fn is_call_of(key: &Key) -> bool {
     key.kind() == "call" && is_digest && (at == "unknown" || at.parse::<i64>().is_ok())
 }
 
+/// The kind of [`caller`]s.
+pub const CALLER: &str = "caller";
+
+/// `caller:<digest of the number>`: a number that is no contact's.
+pub fn caller(e164: &str) -> Key {
+    Key::new(CALLER, digest(e164))
+}
+
 /// `history:<digest of the number>`: what is held about a number.
 pub fn history(e164: &str) -> Key {
     Key::new("history", digest(e164))

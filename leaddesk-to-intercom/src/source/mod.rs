@@ -12,6 +12,7 @@
 
 mod agent;
 pub mod api;
+mod callers;
 mod error;
 pub mod export;
 mod findings;
@@ -23,6 +24,7 @@ mod lists;
 mod stamp;
 
 pub use agent::Agent;
+pub use callers::Callers;
 pub use findings::Findings;
 pub use fixed::Fixed;
 pub use inventory::{Documented, Sort};

@@ -11,6 +11,7 @@ use migrate_core::{
 use crate::draft::ConversationDraft;
 use crate::sink::read_failure;
 
+use super::contacts::own_fields;
 use super::{IN_FLIGHT, KEPT, Verifier, attribute, is_there};
 
 impl Verifier {
@@ -37,7 +38,8 @@ impl Verifier {
 /// What stands where a draft was written. `admin` speaks for agents without a teammate.
 fn fields(check: &Check<ConversationDraft>, found: &Conversation, admin: &AdminId) -> Vec<Field> {
     match &check.draft {
-        ConversationDraft::Speaker { .. } => Vec::new(),
+        // A caller is no conversation, and is read as the contact that it is.
+        ConversationDraft::Caller(_) | ConversationDraft::Speaker { .. } => Vec::new(),
         ConversationDraft::Opening { contact, created_at, body, .. } => {
             let source = found.source.as_ref();
             let said = source.and_then(|source| source.body.as_ref());
@@ -104,6 +106,13 @@ fn correction<'a>(found: &'a Conversation, draft: &ConversationDraft) -> Option<
 #[async_trait]
 impl Verify<ConversationDraft> for Verifier {
     async fn read_back(&self, check: &Check<ConversationDraft>) -> Result<ReadBack, Failure> {
+        if let ConversationDraft::Caller(fields) = &check.draft {
+            let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
+            return Ok(match found {
+                None => ReadBack::missing("contact"),
+                Some(found) => Snapshot::of(own_fields(check, fields, &found)).into(),
+            });
+        }
         let found = self.conversation(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("conversation"),

@@ -8,6 +8,7 @@ mod audit;
 mod again;
 mod behind;
 mod bench;
+mod callers;
 mod driven;
 mod first;
 mod foreign;

@@ -286,7 +286,6 @@ fn what_comes_later_is_refused_not_ignored() {
         ("[source.chatbot]\nzip = \"chat.zip\"", "source.chatbot"),
         ("[contacts]\nunarchive = true", "contacts.unarchive"),
         ("[contacts]\nssn = true", "contacts.ssn"),
-        ("[calls]\nwithout_contact = \"lead\"", "calls.without_contact"),
         ("[calls]\nassign = \"admin\"", "calls.assign"),
         ("[calls]\nassign = \"team\"", "calls.assign"),
         ("[calls]\nvehicle = \"ticket\"", "calls.vehicle"),

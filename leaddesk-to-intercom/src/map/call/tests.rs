@@ -52,7 +52,11 @@ fn a_full_call() {
     assert_eq!(
         opening(&out),
         json!({
-            "contact": [Name::Key(keys::contact(42)), Name::Alias(keys::phone("+358401234567"))],
+            "contact": [
+                Name::Key(keys::contact(42)),
+                Name::Alias(keys::phone("+358401234567")),
+                Name::Key(keys::caller("+358401234567")),
+            ],
             "created_at": 1_721_034_000,
             "body": "Outgoing call to +358401234567\nAgent: Anna.Agent\nTalk time: 3 min 25 s\n\
                      Campaign: Spring 2024\nOutcome: Deal\nRecording: 500001.wav.mp3\nOrders: 7, 8\n\n\
@@ -107,7 +111,8 @@ fn a_call_of_the_history_by_number() {
         "Outgoing call to +358401234567\nTalk time: 1 min 1 s\nDisposition: Answered\n\
          Recording: https://rec.example.com/1.mp3\nStatus: ok\n\nLeadDesk call 0123456789abcdef@1721033988"
     );
-    assert_eq!(opening["contact"], json!([Name::Alias(keys::phone("+358401234567"))]));
+    let (alias, caller) = (keys::phone("+358401234567"), keys::caller("+358401234567"));
+    assert_eq!(opening["contact"], json!([Name::Alias(alias), Name::Key(caller)]));
     assert_eq!(opening["created_at"], 1_721_033_988);
     assert_eq!(
         part(&out, "attributes"),
@@ -352,4 +357,21 @@ fn every_field_of_the_model_has_a_decision() {
         noted(&map("", with("mood", json!("good")))).last().unwrap(),
         "field_for_review mood"
     );
+}
+
+#[test]
+fn a_number_that_is_nobodys_becomes_a_lead() {
+    for (lines, role) in [("", "lead"), ("[contacts]\nleads_as = 'user'", "user")] {
+        let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+        let key = keys::caller("+358401234567");
+        let mut body = Call::new(leaddesk_client::CallId::new(key.id()));
+        body.number = Some(leaddesk_client::Personal::new("040 123 4567".to_owned()));
+        let mut out = Emit::default();
+        CallMapper::new(&config(lines), now).map(Record::new(key.clone(), body), &mut out);
+        let [(None, ConversationDraft::Caller(fields))] = out.drafts() else { panic!() };
+        assert_eq!((fields.role.as_str(), fields.phone.as_deref()), (role, Some("+358401234567")));
+        assert_eq!(fields.external_id, format!("leaddesk:{key}"));
+        assert_eq!(fields.attributes["ld_source_key"], fields.external_id.as_str());
+        assert!(out.aliases().is_empty(), "a contact that comes later goes before it");
+    }
 }
