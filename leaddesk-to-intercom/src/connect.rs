@@ -112,6 +112,7 @@ impl Destination {
         let mut workspace = Workspace::new(self.client.clone(), self.admin.clone(), ledger.clone());
         workspace.in_flight = MAX_IN_FLIGHT;
         workspace.overwrite = config.contacts.overwrite;
+        workspace.unarchive = config.contacts.unarchive;
         workspace
     }
 

@@ -94,6 +94,13 @@ pub enum ConversationDraft {
     Attributes(Attributes),
     /// A tag on it, by name.
     Tag(String),
+    /// Assigns the conversation, to the first of these who is known; to nobody where none is.
+    Assign {
+        /// A team, and no teammate?
+        team: bool,
+        /// The agent, by key and by user name; or the teams, by their keys.
+        to: Vec<Name>,
+    },
     /// The close, which comes last.
     Close,
 }
@@ -207,6 +214,7 @@ impl Draft for ConversationDraft {
                 vec![Reference::new(agent.clone(), missing)]
             }
             Self::Remark { agent, .. } => vec![Reference::new(agent.clone(), Missing::Without)],
+            Self::Assign { to, .. } => vec![Reference::new(to.clone(), Missing::Without)],
             Self::Caller(_) | Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
         }
     }
@@ -215,7 +223,11 @@ impl Draft for ConversationDraft {
         match self {
             Self::Caller(fields) if fields.role == "user" => Repeat::Safe,
             Self::Caller(_) | Self::Opening { .. } | Self::Remark { .. } => Repeat::Never,
-            Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
+            Self::Speaker { .. }
+            | Self::Attributes(_)
+            | Self::Tag(_)
+            | Self::Assign { .. }
+            | Self::Close => Repeat::Safe,
         }
     }
 
@@ -233,6 +245,7 @@ impl Draft for ConversationDraft {
             | Self::Speaker { .. }
             | Self::Attributes(_)
             | Self::Tag(_)
+            | Self::Assign { .. }
             | Self::Close => return None,
         };
         Some(Self::Remark {
@@ -292,6 +305,7 @@ impl fmt::Debug for ConversationDraft {
             Self::Remark { .. } => "Remark(..)",
             Self::Attributes(_) => "Attributes(..)",
             Self::Tag(_) => "Tag(..)",
+            Self::Assign { .. } => "Assign(..)",
             Self::Close => "Close",
         })
     }

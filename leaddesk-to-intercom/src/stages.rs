@@ -111,7 +111,7 @@ impl Stages<'_> {
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
         let config = self.config;
-        let definitions = schema(&config.names, &self.fields, tags.iter().map(String::as_str));
+        let definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
         let inventory = self.inventory().await?;
         let teams = Pipeline::new(
             stage::TEAMS,
@@ -155,7 +155,10 @@ impl Stages<'_> {
             .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(leads, &[stage::SCHEMA])
-            .stage(calls, &[stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS]);
+            .stage(
+                calls,
+                &[stage::SCHEMA, stage::AGENTS, stage::TEAMS, stage::CONTACTS, stage::LEADS],
+            );
         // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
         let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
         Ok(plan.stage(inventory, &[]))

@@ -7,19 +7,14 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::near::nearest;
-use super::{
-    Assign, Config, ConfigErrorKind as Kind, IdRange, Preflight, Problem, SourceKind, Vehicle,
-};
+use super::{Config, ConfigErrorKind as Kind, IdRange, Preflight, Problem, SourceKind, Vehicle};
 
 /// A setting, and whether its value needs a feature that comes later.
 type Later = (&'static str, fn(&Config) -> bool);
 
 /// Settings whose feature comes later. When a feature arrives, its row goes.
-const LATER: [Later; 6] = [
+const LATER: [Later; 3] = [
     ("source.chatbot", |config| config.source.chatbot.is_some()),
-    ("contacts.unarchive", |config| config.contacts.unarchive),
-    ("contacts.ssn", |config| config.contacts.ssn),
-    ("calls.assign", |config| config.calls.assign != Assign::None),
     ("calls.vehicle", |config| {
         config.calls.vehicle != Vehicle::Conversation || config.calls.ticket_type.is_some()
     }),

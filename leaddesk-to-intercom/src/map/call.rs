@@ -12,6 +12,7 @@
 //! | `campaign_name` | `ld_campaign_tag__c`, tag `ld_campaign_<name>` |
 //! | `direction`, `talk_time`, `agent_username` | `ld_direction__c`, `ld_talk_time__c`, `ld_agent__c` |
 //! | `record_file` | `ld_recording_url__c` where it is an address; a file name only stands in the opening, noted |
+//! | `agent_id`, `agent_username`; `agent_group_name`, `campaign_name` | whom the conversation is assigned to, where a setting says so |
 //! | unknown fields | not carried: noted by name for review |
 //!
 //! A call of the history by number has no id: `<digest of the number>@<UTC seconds>` stands in its place. It says neither
@@ -24,7 +25,7 @@ use migrate_core::{Emit, Key, Mapper, Name, Record};
 use serde_json::Value;
 
 use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
-use crate::config::{CallTag, Calls, Comment, Config, LeadsAs, Names};
+use crate::config::{Assign, CallTag, Calls, Comment, Config, LeadsAs, Names};
 use crate::draft::{ContactFields, ConversationDraft};
 use crate::queue;
 use crate::source::keys;
@@ -124,12 +125,29 @@ impl Mapper<Call> for CallMapper {
             };
             out.part(format!("tag:{kind}"), ConversationDraft::Tag(tag.as_str().to_owned()));
         }
+        if let Some(assign) = self.assign(&call, agent) {
+            out.part("assign", assign);
+        }
         out.part("close", ConversationDraft::Close);
         for_review(&call, by_number, out);
     }
 }
 
 impl CallMapper {
+    /// The agent's teammate; or the team that the agent's group is matched with, else that of the project.
+    fn assign(&self, call: &Call, agent: Vec<Name>) -> Option<ConversationDraft> {
+        let (team, to) = match self.rules.assign {
+            Assign::None => return None,
+            Assign::Admin => (false, agent),
+            Assign::Team => {
+                let names = [&call.agent_group_name, &call.campaign_name].map(text_of);
+                let named = names.into_iter().filter(|name| !name.trim().is_empty());
+                (true, named.map(|name| Name::Key(keys::team(name))).collect())
+            }
+        };
+        (!to.is_empty()).then_some(ConversationDraft::Assign { team, to })
+    }
+
     /// A lead of which nothing but its number is known.
     fn caller(&self, key: &Key, number: &Phone, out: &mut Emit<ConversationDraft>) {
         let external_id = format!("{}:{key}", self.key_prefix);

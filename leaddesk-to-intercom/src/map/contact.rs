@@ -16,7 +16,7 @@
 //! | `assigned_office`, `sponsor`, which only files have | `ld_office`, `ld_sponsor` |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
 //! | of leads: `lead_status`, which only files have | `ld_lead_status` |
-//! | `ssc` | left out, and noted |
+//! | `ssc` | left out, and noted; `ld_ssn` where `contacts.ssn` asks for it |
 //! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
 //!
 //! Contacts are of role `user`. Leads are of role `lead`, save where an office or a sponsor is assigned or
@@ -92,6 +92,7 @@ pub struct ContactMapper {
     country: Country,
     zone: Zone,
     dedupe: Dedupe,
+    ssn: bool,
     numbers: Numbers,
     names: Names,
     fields: Arc<FieldMapping>,
@@ -106,6 +107,7 @@ impl ContactMapper {
             country: config.source.default_country,
             zone: config.source.time_zone,
             dedupe: config.contacts.dedupe,
+            ssn: config.contacts.ssn,
             numbers: Numbers::new(&config.names),
             names: config.names.clone(),
             fields: Arc::default(),
@@ -160,7 +162,9 @@ impl Mapper<ListedContact> for ContactMapper {
             attributes.text(&self.names.lead_status, &status, "lead_status", out);
             attributes.text(&self.names.source_key, &fields.external_id, "id", out);
         }
-        if !read(&contact.ssc).is_empty() {
+        if self.ssn {
+            attributes.text(&self.names.ssn, read(&contact.ssc), "ssc", out);
+        } else if !read(&contact.ssc).is_empty() {
             out.note("ssn_left_out", "ssc");
         }
         self.outcome(contact, &mut attributes, out);

@@ -3,7 +3,7 @@
 use migrate_core::{Emit, Key, Mapper, Record};
 
 use super::numbers::Numbers;
-use crate::config::Names;
+use crate::config::{Config, Names};
 use crate::draft::{AttributeDefinition, SchemaDraft};
 use crate::fields::FieldMapping;
 use crate::value::TagName;
@@ -11,11 +11,14 @@ use crate::value::TagName;
 /// The records of stage `schema`: the attributes of contacts, those of custom fields included, and of
 /// conversations, and these tags. Tags whose names fall together are one record.
 pub fn schema<'a>(
-    names: &Names,
+    config: &Config,
     fields: &FieldMapping,
     tags: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Record<SchemaDraft>> {
-    let contact = contact_attributes(names).into_iter().chain(fields.attributes());
+    let names = &config.names;
+    let ssn = AttributeDefinition::new(&names.ssn, STRING, "Social security number in LeadDesk");
+    let ssn = config.contacts.ssn.then_some(ssn);
+    let contact = contact_attributes(names).into_iter().chain(ssn).chain(fields.attributes());
     let contact = contact.map(|definition| {
         let key = Key::new("attribute", format_args!("contact.{}", definition.name));
         Record::new(key, SchemaDraft::ContactAttribute(definition))
@@ -122,18 +125,19 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::map::testing::config;
 
     #[test]
     fn keys_name_the_object_and_tags_fall_together_without_case() {
-        let names = Names::default();
         let records = schema(
-            &names,
+            &config("[contacts]\nssn = true"),
             &FieldMapping::default(),
             ["ld_campaign_Kevät", "LD_CAMPAIGN_KEVÄT", " \n", "vip"],
         );
         let keys: Vec<&str> = records.iter().map(|record| record.key.as_str()).collect();
         assert!(keys.contains(&"attribute:contact.ld_created_at"));
         assert!(keys.contains(&"attribute:contact.ld_phone_2"));
+        assert!(keys.contains(&"attribute:contact.ld_ssn"), "it was asked for");
         assert!(keys.contains(&"attribute:conversation.ld_talk_time__c"));
         assert_eq!(keys[keys.len() - 2..], ["tag:ld_campaign_kevät", "tag:vip"]);
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "no key twice");
@@ -142,7 +146,9 @@ mod tests {
 
     #[test]
     fn the_mapper_hands_them_on() {
-        for record in schema(&Names::default(), &FieldMapping::default(), ["vip"]) {
+        let ssn = Key::new("attribute", "contact.ld_ssn");
+        for record in schema(&config(""), &FieldMapping::default(), ["vip"]) {
+            assert_ne!(record.key, ssn, "nobody asked for it");
             let mut out = Emit::default();
             SchemaMapper.map(record.clone(), &mut out);
             assert_eq!(out.drafts(), [(None, record.body)]);

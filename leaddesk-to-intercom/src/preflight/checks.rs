@@ -45,7 +45,7 @@ pub async fn attributes(
     config: &Config,
     fields: &FieldMapping,
 ) -> Result<Vec<Finding>, Error> {
-    let wanted = crate::map::schema(&config.names, fields, []);
+    let wanted = crate::map::schema(config, fields, []);
     let wanted: Vec<_> = wanted.into_iter().map(|record| record.body).collect();
     let conflicts = schema_conflicts(client, &wanted).await?;
     Ok(conflicts.iter().map(|reason| conflict(&config.names, fields, reason)).collect())

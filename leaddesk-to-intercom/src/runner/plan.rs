@@ -265,7 +265,7 @@ impl Session {
 
     /// The attributes that the run makes itself: these do not make a plan stale.
     fn our_attributes(&self, runner: &Runner) -> Vec<String> {
-        crate::map::schema(&runner.config.names, &self.fields, [])
+        crate::map::schema(&runner.config, &self.fields, [])
             .into_iter()
             .filter_map(|record| {
                 Some(format!("{} ", record.key.as_str().strip_prefix("attribute:")?))

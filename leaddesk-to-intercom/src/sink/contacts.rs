@@ -43,6 +43,9 @@ impl ContactSink {
         match self.workspace.client.contacts().create(&new_contact(fields)).await {
             Ok(made) => Outcome::Created(TargetId::new(made.id.as_str())),
             Err(error) => match error.conflicting_contact() {
+                Some(other) if other.archived && self.workspace.unarchive => {
+                    self.take_back(write, fields, &other.id).await
+                }
                 Some(other) if other.archived => {
                     Outcome::Queued(queue::archived_in_intercom().object(other.id.as_str()))
                 }
@@ -55,7 +58,7 @@ impl ContactSink {
     /// A record that waits for an archived contact goes on waiting while that cannot be read,
     /// which costs no write call.
     async fn still_archived<D>(&self, write: &Write<D>) -> Option<Outcome> {
-        let reason = write.waited_for.clone()?;
+        let reason = write.waited_for.clone().filter(|_| !self.workspace.unarchive)?;
         let archived = reason.code == queue::archived_in_intercom().code;
         let id = ContactId::new(reason.object.as_deref().filter(|_| archived)?);
         match self.workspace.client.contacts().get(&id).await {
@@ -63,6 +66,29 @@ impl ContactSink {
             Err(error) => Some(Outcome::Failed(failure_of(&error))),
             Ok(_) => None,
         }
+    }
+
+    /// Takes an archived contact back and goes on as with any other that was there before. One that Intercom does not give
+    /// back, such as a blocked one, is waited for. A killed run may leave it taken back and not yet filled: the next run
+    /// fills it.
+    async fn take_back<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+        id: &ContactId,
+    ) -> Outcome {
+        match self.workspace.client.contacts().unarchive(id).await {
+            Ok(_) => {}
+            Err(error) => {
+                return match outcome_of(&error) {
+                    Outcome::Refused(_) => {
+                        Outcome::Queued(queue::archived_in_intercom().object(id.as_str()))
+                    }
+                    other => other,
+                };
+            }
+        }
+        self.adopt(write, fields, id).await
     }
 
     /// Takes a contact that is there already: our own of which the reply was lost, or somebody

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use intercom_client::{
-    AdminId, Attributes, ContactId, ConversationId, Error, NewConversation, Query, Reply,
-    UpdateConversation, text,
+    AdminId, Assignee, Attributes, ContactId, ConversationId, Error, NewConversation, Query, Reply,
+    TeamId, UpdateConversation, text,
 };
 use migrate_core::{
     Doubt, Evidence, Failure, Found, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
@@ -119,6 +119,16 @@ impl ConversationSink {
                 let (tag, _) = tag.map_err(|error| WriteError::Outcome(tag_failed(&error)))?;
                 conversations.add_tag(id, &tag, &self.workspace.admin).await?;
                 TargetId::new(tag.as_str())
+            }
+            ConversationDraft::Assign { team, to } => {
+                if let Some(known) = resolved.first(to) {
+                    let to = match team {
+                        true => Assignee::Team(TeamId::new(known.as_str())),
+                        false => Assignee::Admin(AdminId::new(known.as_str())),
+                    };
+                    conversations.assign(id, &self.workspace.admin, to).await?;
+                }
+                whole
             }
             ConversationDraft::Close => {
                 conversations.close(id, &self.workspace.admin).await?;
@@ -236,6 +246,7 @@ impl Sink<ConversationDraft> for ConversationSink {
             ConversationDraft::Speaker { .. }
             | ConversationDraft::Attributes(_)
             | ConversationDraft::Tag(_)
+            | ConversationDraft::Assign { .. }
             | ConversationDraft::Close => Ok(Found::CannotTell),
         };
         found.map_err(|error| failure_of(&error))

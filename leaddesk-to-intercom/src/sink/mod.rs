@@ -44,6 +44,8 @@ pub struct Workspace {
     pub in_flight: usize,
     /// Are fields of contacts that were there before overwritten, instead of filled where empty?
     pub overwrite: bool,
+    /// Are archived contacts taken back that match one to be written?
+    pub unarchive: bool,
 }
 
 impl Workspace {
@@ -51,7 +53,7 @@ impl Workspace {
     /// where they are empty, and writes go one after the other, until that is set otherwise.
     pub fn new(client: IntercomClient, admin: AdminId, ledger: Arc<dyn Ledger>) -> Self {
         let tags = Arc::new(TagBook::new(client.clone(), ledger.clone()));
-        Self { client, admin, ledger, tags, in_flight: 1, overwrite: false }
+        Self { client, admin, ledger, tags, in_flight: 1, overwrite: false, unarchive: false }
     }
 }
 

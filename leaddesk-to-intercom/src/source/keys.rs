@@ -47,6 +47,11 @@ pub fn caller(e164: &str) -> Key {
     Key::new(CALLER, digest(e164))
 }
 
+/// `team:<name>`, of a project, an office or another name of `[map.teams]`, in lower case.
+pub fn team(name: &str) -> Key {
+    Key::new("team", name.trim().to_lowercase())
+}
+
 /// `history:<digest of the number>`: what is held about a number.
 pub fn history(e164: &str) -> Key {
     Key::new("history", digest(e164))

@@ -82,6 +82,14 @@ fn fields(check: &Check<ConversationDraft>, found: &Conversation, admin: &AdminI
             let mut names = found.tags.iter().filter_map(|tag| tag.name.as_deref());
             vec![is_there(format!("tag {name}"), names.any(is_it))]
         }
+        ConversationDraft::Assign { team, to } => {
+            let Some(wanted) = check.resolved.first(to) else { return Vec::new() };
+            let found = match team {
+                true => found.team_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
+                false => found.admin_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
+            };
+            vec![Field::new("assignee", wanted.as_str(), found)]
+        }
         ConversationDraft::Close => {
             let state = if found.state == Some(State::Closed) { "closed" } else { "open" };
             vec![Field::new("state", "closed", state)]

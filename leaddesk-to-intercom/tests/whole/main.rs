@@ -6,6 +6,7 @@
 mod audit;
 
 mod again;
+mod assigned;
 mod behind;
 mod bench;
 mod callers;

@@ -375,3 +375,29 @@ fn a_number_that_is_nobodys_becomes_a_lead() {
         assert!(out.aliases().is_empty(), "a contact that comes later goes before it");
     }
 }
+
+#[test]
+fn a_conversation_is_assigned_to_the_agent_or_the_team_before_its_close() {
+    let team = |name: &str| Name::Key(keys::team(name));
+    let agent = vec![Name::Key(keys::agent(301)), Name::Alias(keys::username("anna.agent"))];
+    let mut grouped = call();
+    grouped["agent_group_name"] = json!(" Sales North");
+    for (setting, call, to) in [
+        ("admin", call(), Some(json!({"assign": {"team": false, "to": agent}}))),
+        ("team", call(), Some(json!({"assign": {"team": true, "to": [team("spring 2024")]}}))),
+        (
+            "team",
+            grouped,
+            Some(
+                json!({"assign": {"team": true, "to": [team("sales north"), team("Spring 2024")]}}),
+            ),
+        ),
+        ("none", call(), None),
+        ("admin", json!({"id": 1, "created_at": "2024-07-15 12:00:00"}), None),
+    ] {
+        let out = map(&format!("[calls]\nassign = '{setting}'"), call);
+        assert_eq!(part(&out, "assign"), to.unwrap_or(Value::Null), "{setting}");
+        let parts: Vec<_> = out.drafts().iter().filter_map(|(part, _)| part.as_deref()).collect();
+        assert_eq!(parts.last(), Some(&"close"));
+    }
+}

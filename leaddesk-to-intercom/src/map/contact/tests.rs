@@ -329,3 +329,11 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
         assert!(body.contains(kept), "{kept} is not in: {body}");
     }
 }
+
+#[test]
+fn a_social_security_number_is_carried_where_it_is_asked_for() {
+    let contact = json!({"id": 1, "email": "a@example.com", "ssc": " 010190-123A "});
+    let out = map("[contacts]\nssn = true", contact, &[]);
+    assert_eq!(json!(fields(&out).attributes), json!({"ld_ssn": "010190-123A"}));
+    assert!(noted(&out).is_empty());
+}
