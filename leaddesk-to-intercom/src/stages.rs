@@ -1,5 +1,6 @@
 //! The stages of the migration: sources, mappers and sinks put together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use leaddesk_client::Call;
@@ -10,7 +11,7 @@ use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
 use crate::fields::FieldMapping;
 use crate::map::{
-    AgentMapper, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
+    AgentMapper, Beside, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
     TeamMapper, schema,
 };
 use crate::source::{
@@ -119,6 +120,11 @@ impl Stages<'_> {
             TeamMapper::new(config),
             sinks.teams,
         );
+        let blacklist = match self.leaddesk {
+            LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
+            LeadDesk::Api(_) => HashSet::new(),
+        };
+        let beside = Beside::new(&inventory, blacklist);
         let inventory = inventory.into_iter().map(Documented::record).collect();
         let inventory = Pipeline::new(
             stage::INVENTORY,
@@ -138,7 +144,9 @@ impl Stages<'_> {
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
         let (people, leads) = self.people()?;
         let contact = ContactMapper::new(config).with_fields(self.fields.clone());
+        let contact = contact.with_beside(beside.clone());
         let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
+        let lead = lead.with_beside(beside);
         let contacts =
             Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
         let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());

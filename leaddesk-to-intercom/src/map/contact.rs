@@ -14,6 +14,8 @@
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
 //! | `assigned_office`, `sponsor`, which only files have | `ld_office`, `ld_sponsor` |
+//! | its office's time zone, as `offices.csv` says it | `ld_office_timezone__c` |
+//! | a number that `blacklist.csv` lists, in any notation | `ld_blacklisted`; consent to e-mail is left alone |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
 //! | of leads: `lead_status`, which only files have | `ld_lead_status` |
 //! | `ssc` | left out, and noted; `ld_ssn` where `contacts.ssn` asks for it |
@@ -30,6 +32,7 @@ use leaddesk_client::Contact;
 use migrate_core::{Emit, Mapper, Record};
 use serde_json::Value;
 
+use super::beside::Beside;
 use super::custom::custom;
 use super::numbers::Numbers;
 use super::{AttributeWriter, CALLS, MAX_TEXT, read, unix};
@@ -96,6 +99,7 @@ pub struct ContactMapper {
     numbers: Numbers,
     names: Names,
     fields: Arc<FieldMapping>,
+    beside: Beside,
 }
 
 impl ContactMapper {
@@ -111,6 +115,7 @@ impl ContactMapper {
             numbers: Numbers::new(&config.names),
             names: config.names.clone(),
             fields: Arc::default(),
+            beside: Beside::default(),
         }
     }
 
@@ -118,6 +123,13 @@ impl ContactMapper {
     #[must_use]
     pub fn with_fields(mut self, fields: Arc<FieldMapping>) -> Self {
         self.fields = fields;
+        self
+    }
+
+    /// The same, with what other files say of contacts.
+    #[must_use]
+    pub fn with_beside(mut self, beside: Beside) -> Self {
+        self.beside = beside;
         self
     }
 
@@ -157,6 +169,8 @@ impl Mapper<ListedContact> for ContactMapper {
         }
         attributes.text(&self.names.company_id, &company_id(contact), "company_id", out);
         attributes.text(&self.names.office, &office, "assigned_office", out);
+        let zone = self.beside.time_zone(&office);
+        attributes.text(&self.names.office_timezone, zone, "assigned_office", out);
         attributes.text(&self.names.sponsor, &sponsor, "sponsor", out);
         if self.leads.is_some() {
             attributes.text(&self.names.lead_status, &status, "lead_status", out);
@@ -254,6 +268,9 @@ impl ContactMapper {
             }
         }
         attributes.text(&self.names.invalid_phone, &invalid.join(", "), "phone", out);
+        if numbers.iter().any(|number| self.beside.is_blacklisted(number)) {
+            attributes.attributes.insert(self.names.blacklisted.clone(), Value::Bool(true));
+        }
         if self.numbers.put(numbers, fields) > 0 {
             out.note("too_many_numbers", "phonenumbers");
         }

@@ -5,6 +5,7 @@
 //! replace, wrap or chain.
 
 mod agent;
+mod beside;
 mod call;
 mod contact;
 mod custom;
@@ -15,6 +16,7 @@ mod schema;
 mod team;
 
 pub use agent::AgentMapper;
+pub use beside::Beside;
 pub use call::CallMapper;
 pub use contact::ContactMapper;
 pub(crate) use contact::HAS_A_PLACE;

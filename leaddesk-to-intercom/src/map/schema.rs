@@ -71,6 +71,8 @@ pub fn contact_attributes(names: &Names) -> Vec<AttributeDefinition> {
         (&names.invalid_email, STRING, "What LeadDesk held as e-mail address and is none"),
         (&names.invalid_phone, STRING, "What LeadDesk held as phone numbers and are none"),
         (&names.office, STRING, "Office that the contact was assigned to in LeadDesk"),
+        (&names.office_timezone, STRING, "Time zone of the office in LeadDesk"),
+        (&names.blacklisted, BOOLEAN, "Whether a number of the contact is on LeadDesk's blacklist"),
         (&names.sponsor, STRING, "Sponsor that the contact was assigned to in LeadDesk"),
         (&names.lead_status, STRING, "Status of the lead in LeadDesk"),
         (&names.source_key, STRING, "Key of the lead in LeadDesk"),
@@ -105,6 +107,7 @@ pub fn conversation_attributes(names: &Names) -> Vec<AttributeDefinition> {
 
 const STRING: &str = "string";
 const INTEGER: &str = "integer";
+const BOOLEAN: &str = "boolean";
 const DATE: &str = "date";
 
 /// Hands the records of stage `schema` on as they are.

@@ -9,6 +9,7 @@ mod again;
 mod assigned;
 mod behind;
 mod bench;
+mod beside;
 mod callers;
 mod driven;
 mod first;
