@@ -1,7 +1,8 @@
 //! How much memory does a migration take, and how fast is it, at ten thousand and at a million
 //! records? Each size runs in a process of its own: a source that makes records up, a mapper, a
 //! sink that does nothing, and a durable ledger (WAL, `synchronous = FULL`, commits grouped by the
-//! writer's thread while the one before is made durable).
+//! writer's thread while the one before is made durable). Then the same with records of which two
+//! share an object.
 //!
 //! `cargo bench -p migration-benches --bench memory`
 //!
@@ -27,7 +28,10 @@ const IN_FLIGHT: usize = 512;
 async fn migrate(records: u64, path: &Path) {
     let binding = Binding::new("numbers", "nowhere", "bench");
     let ledger = Arc::new(SqliteLedger::open(path, &binding).expect("a ledger"));
-    numbers::migrate(records, IN_FLIGHT, ledger).await;
+    match std::env::var_os("PAIRS") {
+        Some(_) => numbers::migrate_pairs(records, IN_FLIGHT, ledger).await,
+        None => numbers::migrate(records, IN_FLIGHT, ledger).await,
+    }
 }
 
 /// One size, in this process.
@@ -71,9 +75,18 @@ fn main() {
     println!("{IN_FLIGHT} writes under way at most, pages of {PAGE}; ledger in {state}, WAL with");
     println!("synchronous = FULL, commits grouped while the one before is made durable");
     let sizes = std::env::var("SIZES").unwrap_or_else(|_| "10000,1000000".to_owned());
-    for size in sizes.split(',') {
-        let program = std::env::current_exe().expect("this program");
-        let ended = Command::new(program).env("MEASURE", size).status().expect("a process");
-        assert!(ended.success(), "{size} records");
+    for pairs in [false, true] {
+        if pairs {
+            println!("the same in pairs that are read half the account apart:");
+        }
+        for size in sizes.split(',') {
+            let program = std::env::current_exe().expect("this program");
+            let mut process = Command::new(program);
+            process.env("MEASURE", size);
+            if pairs {
+                process.env("PAIRS", "1");
+            }
+            assert!(process.status().expect("a process").success(), "{size} records");
+        }
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use migrate_core::{
-    Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, Found, Key, Ledger, Limits, Page,
-    Pipeline, Plan, Record, Repeat, Run, RunOptions, Sink, Source, SourceError, TargetId, Write,
-    async_trait, map_fn,
+    Alias, Cursor, Doubt, Draft, Emit, Estimate, Evidence, Failure, Found, Group, Grouping, Key,
+    Ledger, Limits, Member, Page, Pipeline, Plan, Record, Repeat, Run, RunOptions, Sink, Source,
+    SourceError, TargetId, Write, async_trait, map_fn,
 };
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,33 @@ impl Sink<Row> for Nowhere {
 /// When the run fails.
 pub async fn migrate(records: u64, in_flight: usize, ledger: Arc<dyn Ledger>) {
     migrate_into(records, Nowhere(in_flight), ledger).await;
+}
+
+/// Migrates so many records of which each shares its e-mail address with another, read half the
+/// account later: they are brought together when all are read.
+///
+/// # Panics
+///
+/// When the run fails.
+pub async fn migrate_pairs(records: u64, in_flight: usize, ledger: Arc<dyn Ledger>) {
+    struct Together;
+    impl Grouping<Row> for Together {
+        fn group(&self, members: Vec<Member<Row>>) -> Vec<Group<Row>> {
+            let mut members = members.into_iter();
+            let Some(primary) = members.next() else { return Vec::new() };
+            vec![Group::One { primary, merged: members.map(|member| member.key).collect() }]
+        }
+    }
+    let mapper = map_fn(move |record: Record<u64>, out: &mut Emit<Row>| {
+        let n = record.body % (records / 2).max(1);
+        let email = format!("p{n}@example.com");
+        out.identity(Alias::new("email", &email));
+        out.push(Row { name: format!("Person {n}"), email });
+    });
+    let stage = Pipeline::new("contacts", Numbers(records), mapper, Nowhere(in_flight));
+    let run = Run::on(ledger).begin().await.expect("a run");
+    let plan = Plan::new().stage(stage.grouped_by(Together), &[]);
+    plan.run(&run, &RunOptions::default()).await.expect("an end");
 }
 
 /// Migrates so many records into a sink.

@@ -326,19 +326,36 @@ fn separator_of(start: &[u8]) -> u8 {
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b';', |(byte, _)| *byte)
 }
 
-/// The rows of a calling list's export, which has no heading, in UTF-8.
+/// The rows of a calling list's export, which has no heading, as the API gives it: in UTF-8, with
+/// semicolons.
 pub fn list_rows(file: &str, text: &[u8]) -> Vec<Result<ListRow, Unreadable>> {
-    let mut reader =
-        ReaderBuilder::new().delimiter(b';').flexible(true).has_headers(false).from_reader(text);
+    let settings = ExportSettings { separator: Some(b';'), ..ExportSettings::default() };
+    list_rows_by(file, text, &settings)
+}
+
+/// The same of a file that was saved otherwise. Aliases of headings have no meaning here.
+pub fn list_rows_by(
+    file: &str,
+    text: &[u8],
+    settings: &ExportSettings,
+) -> Vec<Result<ListRow, Unreadable>> {
+    let separator = settings.separator.unwrap_or_else(|| separator_of(text));
+    let encoding = settings.encoding;
+    let mut reader = ReaderBuilder::new()
+        .delimiter(separator)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text);
     let mut rows = Vec::new();
     for (record, number) in reader.byte_records().zip(1..) {
         let row = record
             .map_err(|_| Unreadable::new(file, number, "the row cannot be read"))
             .and_then(|record| {
                 let fields: Option<Vec<String>> =
-                    record.iter().map(|field| Encoding::Utf8.decode(field)).collect();
-                let fields =
-                    fields.ok_or_else(|| Unreadable::new(file, number, "the row is not UTF-8"))?;
+                    record.iter().map(|field| encoding.decode(field)).collect();
+                let fields = fields.ok_or_else(|| {
+                    Unreadable::new(file, number, format!("the row is not {encoding}"))
+                })?;
                 if fields.len() != LIST_COLUMNS {
                     let reason =
                         format!("the row has {} fields instead of {LIST_COLUMNS}", fields.len());

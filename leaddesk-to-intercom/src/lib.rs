@@ -7,6 +7,7 @@ pub mod connect;
 pub mod draft;
 pub mod fields;
 pub mod map;
+mod parts;
 pub mod preflight;
 pub mod queue;
 pub mod runner;
@@ -17,3 +18,5 @@ pub mod stages;
 pub mod state;
 pub mod value;
 pub mod verify;
+
+pub use parts::{Custom, Parts};

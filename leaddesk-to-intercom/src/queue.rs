@@ -21,6 +21,20 @@ pub fn shared_email() -> Reason {
         )
 }
 
+/// Another record of the migration has the address already, by whatever name. Intercom allows an address
+/// once among users.
+pub fn address_taken() -> Reason {
+    Reason::new(
+        "shared_email",
+        "another LeadDesk record has become the user with this e-mail address, and Intercom allows an address only once among users",
+    )
+    .field("email")
+    .remedy(
+        "LeadDesk admin",
+        "give each record an address of its own, or let contacts.dedupe bring them together (\"email\") or set the address aside (\"email+name\")",
+    )
+}
+
 /// The contact is archived in Intercom.
 pub fn archived_in_intercom() -> Reason {
     Reason::new("archived_in_intercom", "an archived contact in Intercom matches this one")
@@ -91,5 +105,15 @@ pub fn call_in_the_future() -> Reason {
         .remedy(
             "LeadDesk admin",
             "check source.time_zone, or supply the call with its time in the call log export",
+        )
+}
+
+/// A call with a comment that is said to end after the run began.
+pub fn call_ends_in_the_future() -> Reason {
+    Reason::new("calls_without_time", "the call is said to end in the future")
+        .field("handling_stop")
+        .remedy(
+            "LeadDesk admin",
+            "run again when the call is over; otherwise check source.time_zone, or supply the call with its times in the call log export",
         )
 }

@@ -12,11 +12,12 @@ use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, Tea
 use crate::fields::FieldMapping;
 use crate::map::{
     AgentMapper, Beside, CallMapper, ContactGrouping, ContactMapper, InventoryMapper, SchemaMapper,
-    TeamMapper, schema,
+    TeamMapper, contact_attribute, schema,
 };
+use crate::parts::{Custom, Parts};
 use crate::source::{
-    self, Agent, Callers, Documented, Findings, Fixed, LeadFilter, ListedContact, Share, Watch,
-    api, export,
+    self, Agent, Belonging, Callers, Documented, Findings, First, Fixed, LeadFilter, ListedContact,
+    NamesOf, Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -83,6 +84,12 @@ pub struct Stages<'a> {
     pub fields: Arc<FieldMapping>,
     /// Sees each contact and lead as it is read.
     pub watch: Option<Watch>,
+    /// A pilot: so many contacts and so many leads, with the calls of these.
+    pub pilot: Option<u64>,
+    /// What a program has changed of it.
+    pub custom: Option<Custom>,
+    /// Do the sinks write?
+    pub writes: bool,
 }
 
 impl std::fmt::Debug for Stages<'_> {
@@ -112,19 +119,38 @@ impl Stages<'_> {
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
         let config = self.config;
-        let definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
         let inventory = self.inventory().await?;
+        let blacklist = match self.leaddesk {
+            LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
+            LeadDesk::Api(_) => HashSet::new(),
+        };
+        let beside = Beside::new(&inventory, blacklist);
+        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
+        let contact = contact.with_beside(beside.clone());
+        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
+        let lead = lead.with_beside(beside);
+        let call = CallMapper::new(config, chrono::Utc::now());
+        let mut parts = Parts {
+            contacts: Arc::new(contact),
+            leads: Arc::new(lead),
+            call_source: self.calls(&call, ledger)?,
+            calls: Arc::new(call),
+            call_sink: sinks.calls,
+            attributes: Vec::new(),
+            writes: self.writes,
+            stages: Vec::new(),
+        };
+        if let Some(custom) = &self.custom {
+            parts = custom(parts);
+        }
+        let mut definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
+        definitions.extend(parts.attributes.into_iter().map(contact_attribute));
         let teams = Pipeline::new(
             stage::TEAMS,
             Fixed::new(source::inventory::teams(&inventory, config), PAGE),
             TeamMapper::new(config),
             sinks.teams,
         );
-        let blacklist = match self.leaddesk {
-            LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
-            LeadDesk::Api(_) => HashSet::new(),
-        };
-        let beside = Beside::new(&inventory, blacklist);
         let inventory = inventory.into_iter().map(Documented::record).collect();
         let inventory = Pipeline::new(
             stage::INVENTORY,
@@ -143,19 +169,11 @@ impl Stages<'_> {
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
         let (people, leads) = self.people()?;
-        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
-        let contact = contact.with_beside(beside.clone());
-        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
-        let lead = lead.with_beside(beside);
-        let contacts =
-            Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
-        let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());
-        let calls = Pipeline::new(
-            stage::CALLS,
-            self.calls(ledger)?,
-            CallMapper::new(config, chrono::Utc::now()),
-            sinks.calls,
-        );
+        let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
+        let contacts = contacts.grouped_by(grouping());
+        let leads = Pipeline::new(stage::LEADS, leads, parts.leads, sinks.leads);
+        let leads = leads.grouped_by(grouping());
+        let calls = Pipeline::new(stage::CALLS, parts.call_source, parts.calls, parts.call_sink);
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -169,7 +187,12 @@ impl Stages<'_> {
             );
         // Nobody can speak for an agent who is no teammate, so the calls wait until all are.
         let plan = if self.has_fallback { plan } else { plan.held_by(stage::AGENTS) };
-        Ok(plan.stage(inventory, &[]))
+        let mut plan = plan.stage(inventory, &[]);
+        for (stage, after) in parts.stages {
+            let after: Vec<&str> = after.iter().map(String::as_str).collect();
+            plan = plan.stage(stage, &after);
+        }
+        Ok(plan)
     }
 
     /// What is documented and not migrated.
@@ -215,25 +238,48 @@ impl Stages<'_> {
             false => none(),
             true => Arc::new(Share::leads(all, filter).watched(self.watch.clone())),
         };
-        Ok((contacts, leads))
+        Ok(match self.pilot {
+            Some(wanted) => {
+                (Arc::new(First::new(contacts, wanted)), Arc::new(First::new(leads, wanted)))
+            }
+            None => (contacts, leads),
+        })
     }
 
+    /// The calls of all routes; in a pilot, those of its contacts that can be had without reading
+    /// every call by its id, or asking for every number.
     fn calls(
         &self,
+        mapper: &CallMapper,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
+        if self.pilot.is_none() {
+            let (config, calls) = (self.config, self.routes(self.config, ledger)?);
+            return Ok(match config.calls.without_contact {
+                WithoutContact::Lead => {
+                    Arc::new(Callers::new(calls, ledger.clone(), config.source.default_country))
+                }
+                _ => Arc::new(calls),
+            });
+        }
+        let mut config = self.config.clone();
+        let routes = &mut config.source.calls;
+        (routes.ids_file, routes.id_range, routes.gdpr_history) = (None, None, Some(false));
+        let mapper = mapper.clone();
+        let names: NamesOf<Call> = Arc::new(move |call: &Call| mapper.contact(call));
+        Ok(Arc::new(Belonging::new(self.routes(&config, ledger)?, names, ledger.clone())))
+    }
+
+    fn routes(
+        &self,
+        config: &Config,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Routes<Call>, SourceError> {
         let (folder, client, rest) = match self.leaddesk {
             LeadDesk::Api(account) => (None, Some(&account.original), account.rest.as_ref()),
             LeadDesk::Export(folder) => (Some(folder), None, None),
         };
-        let config = self.config;
-        let calls = source::calls(config, folder, client, rest, ledger.clone(), &self.findings)?;
-        Ok(match config.calls.without_contact {
-            WithoutContact::Lead => {
-                Arc::new(Callers::new(calls, ledger.clone(), config.source.default_country))
-            }
-            _ => Arc::new(calls),
-        })
+        source::calls(config, folder, client, rest, ledger.clone(), &self.findings)
     }
 
     /// What is not there to be read, each with what that means.

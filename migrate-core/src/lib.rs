@@ -27,7 +27,7 @@ pub use async_trait::async_trait;
 
 pub use combine::{
     Chain, FanOut, Filtered, InspectedMapper, InspectedSink, InspectedSource, MappedDrafts,
-    MappedRecords, MapperExt, Prefetched, RateLimited, SinkExt, SourceExt, Tee, Then,
+    MappedRecords, MapperExt, OnlySource, Prefetched, RateLimited, SinkExt, SourceExt, Tee, Then,
 };
 pub use dead_letter::{ChannelSink, DeadLetter, DeadLetters, JsonLines, channel};
 pub use draft::{Draft, Group, Grouping, Member, Missing, Name, Reference, Repeat};

@@ -178,11 +178,29 @@ async fn wrapped_sources_keep_cursors_marks_and_what_cannot_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_stages_share_a_source_and_nobody_is_in_both() {
+    let even = Numbers::default().only(|record| record.body % 2 == 0);
+    let odd = Numbers::default().only(|record| record.body % 2 == 1);
+    let mut met = Vec::new();
+    for source in [even.boxed(), odd.boxed()] {
+        assert_eq!(source.estimate(), Estimate::About(10));
+        let records: Vec<_> = source.records().collect().await;
+        met.extend(records.into_iter().filter_map(|item| Some(item.unwrap().ok()?.key)));
+    }
+    met.sort();
+    let mut all: Vec<_> = Numbers::default().records().collect::<Vec<_>>().await;
+    let mut all: Vec<_> = all.drain(..).filter_map(|item| Some(item.unwrap().ok()?.key)).collect();
+    all.sort();
+    assert_eq!(met, all);
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrapped_sources_keep_the_contract_of_those_they_wrap() {
     let rows = (0..7).map(|n| (Key::new("number", n), n));
     let scripted = ScriptedSource::new(rows).pages_of(2);
     let calls = scripted.clone();
-    let wrapped = scripted.map_body(|n| n * 10).inspect(|_| {}).prefetch(2);
+    let some = scripted.only(|record| record.body != 3);
+    let wrapped = some.map_body(|n| n * 10).inspect(|_| {}).prefetch(2);
     let chain = Chain::new().and("numbers", wrapped.clone()).and("none", wrapped);
     source::check(&chain, &source::Rules::new().repeating().counting(move || calls.polls())).await;
 }

@@ -73,7 +73,7 @@ pub struct Rehearse {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[non_exhaustive]
 pub struct Run {
-    /// A pilot of N contacts with all that hangs on them.
+    /// A pilot of N contacts, and as many leads, with all that hangs on them. A later run goes on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub sample: Option<u64>,
     /// Only this stage.
@@ -232,7 +232,6 @@ impl Args {
             Command::Delta => Some("delta"),
             Command::Redrive(_) => Some("redrive"),
             Command::Rollback(_) => Some("rollback"),
-            Command::Run(Run { sample: Some(_), .. }) => Some("run --sample"),
             Command::Run(Run { only: Some(stage), .. }) => stage.later(),
             Command::Verify(Verify { repair: true, .. }) => Some("verify --repair"),
             _ => None,
@@ -355,7 +354,7 @@ mod tests {
             ("delta", Some("`delta`")),
             ("redrive", Some("`redrive`")),
             ("rollback --dry-run", Some("`rollback`")),
-            ("run --sample 1", Some("`run --sample`")),
+            ("run --sample 1", None),
             ("run --accept-proposal", None),
             ("run --only leads", None),
             ("verify --repair", Some("`verify --repair`")),

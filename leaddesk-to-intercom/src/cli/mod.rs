@@ -126,7 +126,10 @@ async fn carry_out(
             options.only = run.only.map(|stage| stage.name().to_owned());
             options.no_wait = run.no_wait;
             let runner = runner.clone().accept_proposal(run.accept_proposal);
-            runner.run(&options).await.map(Some)
+            match run.sample {
+                Some(contacts) => runner.pilot(contacts, &options).await.map(Some),
+                None => runner.run(&options).await.map(Some),
+            }
         }
         _ => Err(Unfinished {
             exit: Exit::Failed,

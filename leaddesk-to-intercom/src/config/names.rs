@@ -82,7 +82,7 @@ pub struct Names {
     pub office_timezone: String,
     /// Contacts: the sponsor. Default `ld_sponsor`.
     pub sponsor: String,
-    /// Contacts: a lead's status. Default `ld_lead_status`.
+    /// Contacts and leads: the status of a lead. Default `ld_lead_status`.
     pub lead_status: String,
     /// Contacts: further phone numbers, followed by 2, 3 and so on. Default `ld_phone_`. See [`Names::phone`].
     pub phone_prefix: String,

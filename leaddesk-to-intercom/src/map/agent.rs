@@ -92,7 +92,8 @@ mod tests {
             (Some("5"), Some("anna"), Some("no address"), None),
         ] {
             let text = |text: Option<&str>| text.map(str::to_owned);
-            let out = map(Agent { id: text(id), username: text(username), email: text(email) });
+            let (id, username) = (text(id), text(username));
+            let out = map(Agent { id, username, email: text(email), ..Agent::default() });
             assert_eq!(out.drafts()[0].1.email.as_deref(), expected);
             assert_eq!(out.notes().len(), usize::from(email == Some("no address")));
         }

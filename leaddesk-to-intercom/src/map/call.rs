@@ -13,6 +13,9 @@
 //! | `direction`, `talk_time`, `agent_username` | `ld_direction__c`, `ld_talk_time__c`, `ld_agent__c` |
 //! | `record_file` | `ld_recording_url__c` where it is an address; a file name only stands in the opening, noted |
 //! | `agent_id`, `agent_username`; `agent_group_name`, `campaign_name` | whom the conversation is assigned to, where a setting says so |
+//! | `call_ending_reason`, `campaign` | ids of what stands there by name; noted where the name is missing |
+//! | a `direction` in other words than in or out | left out, and noted |
+//! | `customer_id`, `call_type`, `call_type_name`, `agent_group_id` | left out, and `agent_group_name` but for the assignment: the row of the number, the dialler's mode, the agent's group |
 //! | unknown fields | not carried: noted by name for review |
 //!
 //! A call of the history by number has no id: `<digest of the number>@<UTC seconds>` stands in its place. It says neither
@@ -24,7 +27,9 @@ use leaddesk_client::Call;
 use migrate_core::{Emit, Key, Mapper, Name, Record};
 use serde_json::Value;
 
-use super::{AttributeWriter, MAX_TEXT, is_empty, read, shown, unix};
+use super::{
+    AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, meet, read, shown, unix,
+};
 use crate::config::{Assign, CallTag, Calls, Comment, Config, LeadsAs, Names};
 use crate::draft::{ContactFields, ConversationDraft};
 use crate::queue;
@@ -78,19 +83,28 @@ impl Mapper<Call> for CallMapper {
             return;
         }
         let Some(created_at) = self.begun(&call, out) else { return };
+        let comment = text::clean(read(&call.comment));
+        let ended = (!comment.is_empty()).then(|| self.ended(&call, created_at, out));
+        if ended.is_some_and(|ended| ended > self.now.timestamp()) {
+            out.queue(queue::call_ends_in_the_future());
+            return;
+        }
 
-        let mut contact: Vec<Name> = Vec::new();
-        contact.extend(call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id))));
+        let contact = self.contact(&call);
         if let Some(e164) = number.e164() {
-            contact.push(Name::Alias(keys::phone(e164)));
-            // Which is there only where leads are made of numbers.
-            contact.push(Name::Key(keys::caller(e164)));
             self.same(&call, e164, by_number, out);
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
         }
+        for (list, name) in [
+            (CAMPAIGNS, text_of(&call.campaign_name)),
+            (DISPOSITIONS, disposition(&call)),
+            (OUTCOMES, text_of(&call.call_ending_reason_name)),
+        ] {
+            meet(list, name, out);
+        }
         let agent = agent(&call);
-        let speaks = !agent.is_empty() && !text::clean(read(&call.comment)).is_empty();
+        let speaks = !agent.is_empty() && !comment.is_empty();
         if speaks && !self.has_fallback {
             out.part("speaker", ConversationDraft::Speaker { agent: agent.clone() });
         }
@@ -103,7 +117,9 @@ impl Mapper<Call> for CallMapper {
             marker,
         });
 
-        self.remarks(&call, &agent, created_at, out);
+        if let Some(ended) = ended {
+            self.remarks(&comment, &agent, ended, out);
+        }
         let tags = self.tags(&call);
         let mut attributes = self.attributes(&call, out);
         attributes.text(
@@ -173,6 +189,17 @@ impl CallMapper {
         out.same_as(other);
     }
 
+    /// The names of the contact that a call was made with, the surest first.
+    pub(crate) fn contact(&self, call: &Call) -> Vec<Name> {
+        let id = call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id)));
+        let number = Phone::parse(read(&call.number), self.country);
+        let number = number.e164().map(|e164| {
+            // The caller is there only where leads are made of numbers.
+            [Name::Alias(keys::phone(e164)), Name::Key(keys::caller(e164))]
+        });
+        id.into_iter().chain(number.into_iter().flatten()).collect()
+    }
+
     /// When the call began. Without a usable time the call has to wait: Intercom would date it today.
     fn begun(&self, call: &Call, out: &mut Emit<ConversationDraft>) -> Option<i64> {
         let talk = unix(call.talk_start.text(), self.zone, "talk_start", out);
@@ -227,7 +254,8 @@ impl CallMapper {
     }
 
     /// When the call ended. A time that cannot be its end is noted, and the talk time taken
-    /// instead; the clock is never asked, so that a call becomes the same in every run.
+    /// instead; the clock is never asked, so that a call becomes the same in every run. One that ends
+    /// after the run began has to wait: dated by the clock, it would be another at the next run.
     fn ended(&self, call: &Call, opened_at: i64, out: &mut Emit<ConversationDraft>) -> i64 {
         let plausible = opened_at..=opened_at + LONGEST_CALL;
         for (field, text) in
@@ -243,19 +271,15 @@ impl CallMapper {
         opened_at + talked.unwrap_or(0)
     }
 
+    /// What the agent said of the call, at its end.
     fn remarks(
         &self,
-        call: &Call,
+        comment: &str,
         agent: &[Name],
-        opened_at: i64,
+        created_at: i64,
         out: &mut Emit<ConversationDraft>,
     ) {
-        let comment = text::clean(read(&call.comment));
-        let parts = text::split(&comment, MAX_TEXT);
-        if parts.is_empty() {
-            return;
-        }
-        let created_at = self.ended(call, opened_at, out);
+        let parts = text::split(comment, MAX_TEXT);
         for (body, n) in parts.into_iter().zip(1..) {
             let remark = ConversationDraft::Remark {
                 note: self.rules.comment == Comment::Note,
@@ -307,18 +331,8 @@ const LONGEST_CALL: i64 = 24 * 60 * 60;
 /// choice, the outcome, it has nothing to do.
 const RESULTS: &[&str] = &["result", "result name", "result_name", "disposition", "tulos"];
 
-/// Fields that say nothing more about the call: ids of what stands there by name, the row of the
-/// number, the dialler's mode, the agent's group, the frame of the reply.
-const LEFT_OUT: &[&str] = &[
-    "agent_group_id",
-    "agent_group_name",
-    "call_ending_reason",
-    "call_type",
-    "call_type_name",
-    "campaign",
-    "customer_id",
-    "success",
-];
+/// The frame of the reply, which is no field of the call.
+const FRAME: &[&str] = &["success"];
 
 /// The names by which the call's agent may be known.
 fn agent(call: &Call) -> Vec<Name> {
@@ -375,9 +389,27 @@ fn is_address(text: &str) -> bool {
 
 /// Names what has no home, so that nothing is left behind in silence.
 fn for_review(call: &Call, by_number: bool, out: &mut Emit<ConversationDraft>) {
+    let campaign = call.campaign.as_ref().map_or("", |id| id.as_str());
+    for (id, name, code, field) in [
+        (
+            text_of(&call.call_ending_reason),
+            text_of(&call.call_ending_reason_name),
+            "outcome_without_name",
+            "call_ending_reason",
+        ),
+        (campaign, text_of(&call.campaign_name), "campaign_without_name", "campaign"),
+    ] {
+        // Zero stands for none.
+        if name.trim().is_empty() && !matches!(id.trim(), "" | "0") {
+            out.note(code, field);
+        }
+    }
+    if direction(call).is_none() && !text_of(&call.direction).trim().is_empty() {
+        out.note("unknown_direction", "direction");
+    }
     for (field, value) in call.extra.reveal() {
         let decided =
-            RESULTS.contains(&field.to_lowercase().as_str()) || LEFT_OUT.contains(&field.as_str());
+            RESULTS.contains(&field.to_lowercase().as_str()) || FRAME.contains(&field.as_str());
         let decided = decided || (by_number && OF_HISTORY.contains(&field.as_str()));
         if !decided && !is_empty(value) {
             out.note("field_for_review", shown(field));

@@ -13,11 +13,10 @@
 //! | `last_call_id` | a call to read |
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
-//! | `assigned_office`, `sponsor`, which only files have | `ld_office`, `ld_sponsor` |
+//! | `assigned_office`, `sponsor`, `lead_status`, which only files have | `ld_office`, `ld_sponsor`, `ld_lead_status` |
 //! | its office's time zone, as `offices.csv` says it | `ld_office_timezone__c` |
 //! | a number that `blacklist.csv` lists, in any notation | `ld_blacklisted`; consent to e-mail is left alone |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
-//! | of leads: `lead_status`, which only files have | `ld_lead_status` |
 //! | `ssc` | left out, and noted; `ld_ssn` where `contacts.ssn` asks for it |
 //! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
 //!
@@ -35,7 +34,7 @@ use serde_json::Value;
 use super::beside::Beside;
 use super::custom::custom;
 use super::numbers::Numbers;
-use super::{AttributeWriter, CALLS, MAX_TEXT, read, unix};
+use super::{AttributeWriter, CALLS, CAMPAIGNS, MAX_TEXT, OUTCOMES, meet, read, unix};
 use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::fields::FieldMapping;
@@ -150,6 +149,7 @@ impl Mapper<ListedContact> for ContactMapper {
         if let Some(call) = &contact.last_call_id {
             out.discover(CALLS, call.to_string());
         }
+        campaigns.iter().for_each(|campaign| meet(CAMPAIGNS, campaign, out));
         let mut fields = ContactFields {
             external_id: format!("{}:{}", self.key_prefix, record.key),
             role: self.role(is_assigned).to_owned(),
@@ -172,8 +172,8 @@ impl Mapper<ListedContact> for ContactMapper {
         let zone = self.beside.time_zone(&office);
         attributes.text(&self.names.office_timezone, zone, "assigned_office", out);
         attributes.text(&self.names.sponsor, &sponsor, "sponsor", out);
+        attributes.text(&self.names.lead_status, &status, "lead_status", out);
         if self.leads.is_some() {
-            attributes.text(&self.names.lead_status, &status, "lead_status", out);
             attributes.text(&self.names.source_key, &fields.external_id, "id", out);
         }
         if self.ssn {
@@ -304,6 +304,7 @@ impl ContactMapper {
                 out.note("outcome_without_name", "last_reason");
             }
         } else {
+            meet(OUTCOMES, text, out);
             attributes.text(&self.names.outcome, text, "last_reason", out);
         }
     }

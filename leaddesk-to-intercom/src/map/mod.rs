@@ -22,6 +22,7 @@ pub use contact::ContactMapper;
 pub(crate) use contact::HAS_A_PLACE;
 pub use grouping::ContactGrouping;
 pub use inventory::InventoryMapper;
+pub(crate) use schema::contact_attribute;
 pub use schema::{SchemaMapper, contact_attributes, conversation_attributes, schema};
 pub use team::TeamMapper;
 
@@ -35,6 +36,22 @@ use crate::value::{Zone, text};
 
 /// The ledger's list of calls that contacts name as their last.
 pub const CALLS: &str = "call";
+
+/// The ledger's list of outcomes that contacts and calls name, for the inventory: whatever the source
+/// documents of them, these are in use.
+pub const OUTCOMES: &str = "outcome";
+/// The same of the dialler's results.
+pub const DISPOSITIONS: &str = "disposition";
+/// The same of campaigns.
+pub const CAMPAIGNS: &str = "campaign";
+
+/// Adds a name that a record holds to a list of them.
+fn meet<D>(list: &str, name: &str, out: &mut Emit<D>) {
+    let name = crate::value::tag::one_line(name);
+    if !name.is_empty() {
+        out.discover(list, name);
+    }
+}
 
 /// The longest text of a note, reply or opening, in characters. Intercom documents no limit; this is
 /// a cautious choice. What is longer goes on in a further note or reply.

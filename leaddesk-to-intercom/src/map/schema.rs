@@ -19,10 +19,7 @@ pub fn schema<'a>(
     let ssn = AttributeDefinition::new(&names.ssn, STRING, "Social security number in LeadDesk");
     let ssn = config.contacts.ssn.then_some(ssn);
     let contact = contact_attributes(names).into_iter().chain(ssn).chain(fields.attributes());
-    let contact = contact.map(|definition| {
-        let key = Key::new("attribute", format_args!("contact.{}", definition.name));
-        Record::new(key, SchemaDraft::ContactAttribute(definition))
-    });
+    let contact = contact.map(contact_attribute);
     let conversation = conversation_attributes(names).into_iter().map(|definition| {
         let key = Key::new("attribute", format_args!("conversation.{}", definition.name));
         Record::new(key, SchemaDraft::ConversationAttribute(definition))
@@ -36,6 +33,12 @@ pub fn schema<'a>(
         }
     }
     records
+}
+
+/// The record of stage `schema` for an attribute of contacts.
+pub(crate) fn contact_attribute(definition: AttributeDefinition) -> Record<SchemaDraft> {
+    let key = Key::new("attribute", format_args!("contact.{}", definition.name));
+    Record::new(key, SchemaDraft::ContactAttribute(definition))
 }
 
 /// The custom attributes that contacts are given.

@@ -51,15 +51,27 @@ pub async fn attributes(
     Ok(conflicts.iter().map(|reason| conflict(&config.names, fields, reason)).collect())
 }
 
+/// Where custom fields have their attributes.
+const MAPPING: &str = "mapping.toml";
+
 fn conflict(names: &Names, fields: &FieldMapping, reason: &Reason) -> Finding {
     let name = reason.field.as_deref().unwrap_or_default();
     let remedy = reason.remedy.as_deref().unwrap_or_default();
     let is_custom = fields.attributes().iter().any(|attribute| attribute.name == name);
     let key = match names.key_of(name) {
         Some(key) => format!("names.{key}"),
-        None if is_custom => "mapping.toml".to_owned(),
+        None if is_custom => MAPPING.to_owned(),
         // Further phone numbers have names of their own, built on one setting.
         None => "names.phone_prefix".to_owned(),
+    };
+    let remedy = match reason.code.as_str() {
+        "name_taken_by_company" | "attribute_type" if key == MAPPING => {
+            "give its field another attribute in mapping.toml, then run plan and run again"
+        }
+        "name_taken_by_company" | "attribute_type" => {
+            "give it another name under [names], then run again"
+        }
+        _ => remedy,
     };
     let check = match reason.code.as_str() {
         "attribute_twins" => "conversation_attributes",
@@ -142,19 +154,29 @@ pub fn disk_space(free: Option<u64>, records: u64) -> Option<Finding> {
     ))
 }
 
-/// Agents whom no teammate matches hold back the calls while nobody stands in for them. `unmatched` is
-/// how many there are.
-pub fn agents(unmatched: u64, has_fallback: bool) -> Option<Finding> {
-    (unmatched > 0 && !has_fallback).then(|| {
-        Finding::warns(
-            "agents",
-            format!("{unmatched} agents are no teammates in Intercom: stage {} is held back until they are.", crate::stage::CALLS),
-            format!(
-                "Invite them as teammates, name others in [map.agents], or set destination.fallback_admin; queues/{}.jsonl names them after a run.",
-                queue::agent_without_teammate().code
-            ),
-        )
-    })
+/// While nobody stands in for them, agents whom no teammate matches hold back the calls; where no agents
+/// are known, each call with a comment waits by itself. `unmatched` is how many agents there are, `calls`
+/// how many calls wait so.
+pub fn agents(unmatched: u64, calls: u64, has_fallback: bool) -> Option<Finding> {
+    let found = match (unmatched, calls) {
+        _ if has_fallback => return None,
+        (0, 0) => return None,
+        (0, calls) => format!(
+            "{calls} calls have a comment by an agent of whom no teammate is known: they wait until one is."
+        ),
+        (agents, _) => format!(
+            "{agents} agents are no teammates in Intercom: stage {} is held back until they are.",
+            crate::stage::CALLS
+        ),
+    };
+    Some(Finding::warns(
+        "agents",
+        found,
+        format!(
+            "Invite them as teammates, name others in [map.agents], or set destination.fallback_admin; queues/{}.jsonl names them after a run.",
+            queue::agent_without_teammate().code
+        ),
+    ))
 }
 
 /// Projects and offices that no team has the name of. Nothing waits for them. `missing` is how many there
@@ -177,6 +199,8 @@ fn upper(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::fields::{FieldRule, Place};
+
     use super::*;
 
     #[test]
@@ -202,15 +226,27 @@ mod tests {
     #[test]
     fn a_conflict_names_attribute_setting_and_remedy() {
         let names = Names::default();
-        for (name, key) in [("ld_created_at", "created_at"), ("ld_phone_2", "phone_prefix")] {
+        let mut fields = FieldMapping::default();
+        let rule = FieldRule::new(Place::Date).attribute("ld_renewal");
+        fields.fields.insert("Renewal".into(), rule);
+        let (rename, mapping) = ("another name under [names]", "another attribute in mapping.toml");
+        for (name, key, remedy) in [
+            ("ld_created_at", "names.created_at", rename),
+            ("ld_phone_2", "names.phone_prefix", rename),
+            ("ld_renewal", "mapping.toml", mapping),
+        ] {
             let reason = Reason::new("attribute_type", format!("the attribute `{name}` is odd"))
                 .field(name)
-                .remedy("Intercom admin", "rename it, then run again");
-            let found = conflict(&names, &FieldMapping::default(), &reason);
-            assert_eq!(found.found, format!("The attribute `{name}` is odd (names.{key})."));
-            assert_eq!(found.remedy, "Rename it, then run again.");
+                .remedy("Intercom admin", "do either");
+            let found = conflict(&names, &fields, &reason);
+            assert_eq!(found.found, format!("The attribute `{name}` is odd ({key})."));
+            assert!(found.remedy.contains(remedy), "{}", found.remedy);
             assert_eq!(found.check, "attribute_types");
         }
+        let archived = Reason::new("attribute_archived", "it is archived")
+            .field("ld_renewal")
+            .remedy("Intercom admin", "bring it back");
+        assert_eq!(conflict(&names, &fields, &archived).remedy, "Bring it back.");
     }
 
     #[test]

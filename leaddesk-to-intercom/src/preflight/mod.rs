@@ -10,7 +10,7 @@
 //! | `clock_skew` | yes | this machine's clock against Intercom's |
 //! | `disk_space` | yes | room for the ledger beside the state that is there |
 //! | `teams` | no | projects and offices that no team has the name of |
-//! | `agents` | no | agents whom no teammate matches, while nobody stands in for them |
+//! | `agents` | no | agents whom no teammate matches, or calls with a comment by such, while nobody stands in for them |
 //!
 //! Token, plan, region and the access to LeadDesk are tried first of all, when both sides are
 //! [connected](crate::connect): without them there is nothing to look at.

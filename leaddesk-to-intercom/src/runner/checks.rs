@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::connect::StartError;
 use crate::preflight::{self, Finding, Preflight};
 use crate::queue;
+use crate::stage;
 
 use super::Runner;
 use super::finish::Unfinished;
@@ -32,14 +33,20 @@ impl Session {
     /// What needs the figures of a plan.
     pub(super) fn preflight_of_plan(&self, runner: &Runner, plan: &PlanFile) -> Preflight {
         let records = plan.stages.iter().map(|stage| stage.counts.read).sum();
-        let queued = |name: &str| plan.queues.get(name).copied().unwrap_or_default();
-        let unmatched = queued(&queue::agent_without_teammate().code);
+        let queued = |name: &str| -> u64 {
+            let stages = plan.stages.iter().filter(|stage| stage.counts.name == name);
+            stages.map(|stage| stage.counts.queued).sum()
+        };
+        // Calls wait in the same queue as the agents whom they wait for.
+        let agents = queued(stage::AGENTS);
+        let without = plan.queues.get(&queue::agent_without_teammate().code).copied();
+        let calls = without.unwrap_or_default().saturating_sub(agents);
         // Where the system does not tell, the disk tells when it is full.
         let free = fs4::available_space(runner.state.path()).ok();
         let found: Vec<Finding> = preflight::disk_space(free, records)
             .into_iter()
-            .chain(preflight::agents(unmatched, self.destination.has_fallback))
-            .chain(preflight::teams(queued(&queue::team_missing().code)))
+            .chain(preflight::agents(agents, calls, self.destination.has_fallback))
+            .chain(preflight::teams(queued(stage::TEAMS)))
             .collect();
         Preflight::new(found, &runner.config)
     }

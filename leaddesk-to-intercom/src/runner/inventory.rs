@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use migrate_core::ledger::Scan;
+use migrate_core::ledger::LedgerError;
 use migrate_core::{Fate, Ledger};
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::map::TeamMapper;
+use crate::map::{self, TeamMapper};
 use crate::source::{Agent, Documented, Sort};
 use crate::state::{StateDir, write_whole};
 
@@ -25,23 +25,71 @@ pub(super) struct Inventory {
     pub(super) agents: Vec<(Agent, bool)>,
     /// The teams that are in Intercom, by id and name.
     pub(super) teams: Vec<(String, String)>,
+    /// What contacts and calls name, documented or not.
+    pub(super) met: Met,
 }
 
-/// Which agents wait for a teammate, by the ledger.
+/// Names that contacts and calls hold, in order.
+#[derive(Default)]
+pub(super) struct Met {
+    outcomes: Vec<String>,
+    dispositions: Vec<String>,
+    campaigns: Vec<String>,
+}
+
+impl Met {
+    /// What the ledger has kept of all runs, so that one that was cut off and gone on with has as much.
+    pub(super) async fn in_ledger(ledger: &dyn Ledger) -> Result<Self, LedgerError> {
+        Ok(Self {
+            outcomes: names(ledger, map::OUTCOMES).await?,
+            dispositions: names(ledger, map::DISPOSITIONS).await?,
+            campaigns: names(ledger, map::CAMPAIGNS).await?,
+        })
+    }
+
+    fn of(&self, sort: Sort) -> &[String] {
+        match sort {
+            Sort::Outcome => &self.outcomes,
+            Sort::Campaign => &self.campaigns,
+            _ => &[],
+        }
+    }
+}
+
+/// A list of names that the ledger keeps, in order.
+pub(super) async fn names(ledger: &dyn Ledger, list: &str) -> Result<Vec<String>, LedgerError> {
+    /// Names that are read at once.
+    const PAGE: usize = 1_000;
+    let (mut names, mut after) = (Vec::new(), 0);
+    loop {
+        let rows = ledger.discovered(list, after, PAGE).await?;
+        let Some((last, _)) = rows.last() else { break };
+        after = *last;
+        names.extend(rows.into_iter().map(|(_, name)| name));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Which agents are teammates, by the ledger. Of whom it knows nothing, as when a run broke off before
+/// it came to them, nobody can say that.
 pub(super) async fn with_teammates(
     ledger: &dyn Ledger,
     agents: Vec<Agent>,
-) -> Result<Vec<(Agent, bool)>, migrate_core::ledger::LedgerError> {
-    let mut waiting = Vec::new();
-    let mut scan = Scan::of(crate::stage::AGENTS).with(Fate::Queued);
-    loop {
-        let rows = ledger.scan(&scan).await?;
-        let Some((last, _)) = rows.last() else { break };
-        scan = scan.after(*last);
-        waiting.extend(rows.into_iter().map(|(_, entry)| entry.key));
+) -> Result<Vec<(Agent, bool)>, LedgerError> {
+    let mut known = Vec::with_capacity(agents.len());
+    for agent in agents {
+        let entry = match agent.key() {
+            Some(key) => ledger.entries(&[key]).await?.pop().flatten(),
+            None => None,
+        };
+        let is_one = entry.is_some_and(|entry| {
+            let matched = matches!(entry.fate, Fate::Unchanged | Fate::Updated | Fate::Created);
+            matched && entry.target.is_some()
+        });
+        known.push((agent, is_one));
     }
-    let is_one = |agent: &Agent| agent.key().is_none_or(|key| !waiting.contains(&key));
-    Ok(agents.into_iter().map(|agent| (agent.clone(), is_one(&agent))).collect())
+    Ok(known)
 }
 
 impl Inventory {
@@ -52,7 +100,14 @@ impl Inventory {
         dir.write_json("campaigns.json", &all(Sort::Campaign))?;
         dir.write_json("projects.json", &all(Sort::Project))?;
         dir.write_json("offices.json", &all(Sort::Office))?;
-        dir.write_json("taxonomy.json", &json!({ "outcomes": all(Sort::Outcome) }))?;
+        let Met { outcomes, dispositions, campaigns } = &self.met;
+        let in_use =
+            json!({ "outcomes": outcomes, "dispositions": dispositions, "campaigns": campaigns });
+        dir.write_json(
+            "taxonomy.json",
+            &json!({ "outcomes": all(Sort::Outcome), "in_use": in_use }),
+        )?;
+        dir.write_json("custom_fields.json", &all(Sort::CustomField))?;
         dir.write_json("dialer.json", &all(Sort::Dialer))?;
         dir.write_json("leadapps.json", &all(Sort::LeadApp))?;
         dir.write_json("teams_to_create.json", &self.teams_to_create(config))?;
@@ -69,22 +124,45 @@ impl Inventory {
         self.documented.iter().filter(move |it| it.sort == sort)
     }
 
-    /// Projects and offices of which no team has the name, or the name that `[map.teams]` gives them.
+    /// Projects and offices, and further names of `[map.teams]`, of which no team has the name, or the
+    /// name that `[map.teams]` gives them; with all that the source says of each, and of offices, who
+    /// belongs to them.
     fn teams_to_create(&self, config: &Config) -> Vec<Value> {
         let mapper = TeamMapper::new(config);
         let is_there = |wanted: &str| {
-            let same = |name: &str| name.trim().to_lowercase() == wanted.to_lowercase();
-            self.teams.iter().any(|(id, name)| id == wanted || same(name))
+            self.teams.iter().any(|(id, name)| id == wanted || is_same(name, wanted))
         };
-        let mut wanted: Vec<Value> = Vec::new();
-        for item in self.of(Sort::Project).chain(self.of(Sort::Office)) {
-            let Some(name) = item.name() else { continue };
-            let team = mapper.team(name);
-            if !is_there(team) {
-                wanted.push(json!({ "team": team, "for": item.key().to_string(), "name": name }));
+        let places = || self.of(Sort::Project).chain(self.of(Sort::Office));
+        let documented = places().filter_map(|item| Some((item.name()?, Some(item))));
+        let named = config.map.teams.keys().map(|name| name.trim());
+        let named =
+            named.filter(|name| !places().any(|it| it.name().is_some_and(|it| is_same(it, name))));
+        let all = documented.chain(named.map(|name| (name, None)));
+        let missing = all.filter(|(name, _)| !is_there(mapper.team(name)));
+        let told = missing.map(|(name, item)| {
+            let mut told = json!({ "team": mapper.team(name), "name": name });
+            match item {
+                Some(item) => {
+                    told["for"] = json!(item.key().to_string());
+                    told["details"] = details(item);
+                    told["members"] = json!(self.members(item));
+                }
+                None => told["for"] = json!("[map.teams]"),
             }
-        }
-        wanted
+            told
+        });
+        told.collect()
+    }
+
+    /// The agents of an office, by e-mail address where one is known. No source says who belongs to a
+    /// project, save in a field of its own.
+    fn members(&self, item: &Documented) -> Vec<&str> {
+        let name = item.name().filter(|_| item.sort == Sort::Office);
+        let is_of = |agent: &Agent| {
+            name.zip(agent.office.as_deref()).is_some_and(|(name, office)| is_same(name, office))
+        };
+        let agents = self.agents.iter().map(|(agent, _)| agent).filter(|agent| is_of(agent));
+        agents.filter_map(|it| it.email.as_deref().or(it.username.as_deref())).collect()
     }
 
     fn teammates_to_invite(&self) -> Vec<Value> {
@@ -128,8 +206,21 @@ impl Inventory {
         for sort in Sort::ALL {
             let count = self.of(sort).count();
             let (file, what, rebuild) = about(sort);
+            let met = self.met.of(sort).len();
+            if met > 0 {
+                let _ = writeln!(
+                    have,
+                    "| {what} that contacts and calls name | {met} | `taxonomy.json` | their tags are on what they touched |"
+                );
+            }
             if count > 0 {
                 let _ = writeln!(have, "| {what} | {count} | `{file}` | {rebuild} |");
+            } else if met > 0 {
+                let _ = writeln!(
+                    questions,
+                    "- {what}: contacts and calls name {met}, and the source delivered no list of them (`{}`). Are there others, and what are their settings?",
+                    sort.files()
+                );
             } else {
                 let _ = writeln!(
                     questions,
@@ -157,6 +248,20 @@ impl Inventory {
     }
 }
 
+/// Are these two spellings of one name?
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+/// What the source says of something beside its id and its name: status, sponsor, time zone and so on.
+fn details(item: &Documented) -> Value {
+    let mut details = item.content.clone();
+    if let Value::Object(fields) = &mut details {
+        fields.retain(|field, _| field != "id" && field != "name");
+    }
+    details
+}
+
 /// File, name and use of a sort.
 fn about(sort: Sort) -> (&'static str, &'static str, &'static str) {
     match sort {
@@ -175,6 +280,11 @@ fn about(sort: Sort) -> (&'static str, &'static str, &'static str) {
             "taxonomy.json",
             "outcomes",
             "tags and attributes hold those that were chosen; others only if they are still wanted",
+        ),
+        Sort::CustomField => (
+            "custom_fields.json",
+            "custom fields",
+            "`mapping.toml` says where those go that contacts have",
         ),
         Sort::Dialer => (
             "dialer.json",
@@ -197,4 +307,46 @@ delivered, and nothing else.
 
 fn one_line(text: &str) -> String {
     crate::value::tag::one_line(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use migrate_core::ledger::Change;
+    use migrate_core::{MemoryLedger, TargetId};
+
+    use super::*;
+
+    fn agent(id: &str) -> Agent {
+        Agent { id: Some(id.to_owned()), ..Agent::default() }
+    }
+
+    /// Only who is known to be a teammate needs no invitation.
+    #[tokio::test]
+    async fn after_a_run_that_broke_off_everybody_else_is_invited() {
+        let ledger = MemoryLedger::default();
+        let settle = |id: &str, fate, target: Option<&str>| Change::Settle {
+            key: agent(id).key().unwrap(),
+            stage: crate::stage::AGENTS.to_owned(),
+            fate,
+            fingerprint: None,
+            target: target.map(TargetId::new),
+            reason: None,
+            notes: Vec::new(),
+            attempts: 0,
+            at: Utc::now(),
+        };
+        let changes = vec![
+            settle("1", Fate::Unchanged, Some("77")),
+            settle("2", Fate::Queued, None),
+            settle("3", Fate::Dead, None),
+            settle("4", Fate::Pending, None),
+        ];
+        ledger.commit(changes).await.unwrap();
+        let mut agents: Vec<Agent> = ["1", "2", "3", "4", "5"].map(agent).into();
+        agents.push(Agent::default());
+        let found = with_teammates(&ledger, agents).await.unwrap();
+        let found: Vec<bool> = found.into_iter().map(|(_, is_one)| is_one).collect();
+        assert_eq!(found, [true, false, false, false, false, false]);
+    }
 }

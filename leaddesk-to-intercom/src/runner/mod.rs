@@ -8,6 +8,7 @@ mod checks;
 mod finish;
 mod inventory;
 mod mapping;
+mod one_tag;
 mod plan;
 mod scratch;
 mod session;
@@ -20,12 +21,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use migrate_core::{
-    Event, Observer, Patience, Run, RunOptions, Sampling, StopSignal, Verification,
+    Event, Observer, Patience, Run, RunEnd, RunOptions, Sampling, StopSignal, Verification,
 };
 
 use crate::config::Config;
 use crate::connect::{Secrets, StartError, environment};
 use crate::fields::{DefaultProposer, FieldProposer};
+use crate::parts::{Custom, Parts};
+use crate::stages::Stages;
 use crate::state::StateDir;
 
 use scratch::Scratch;
@@ -41,6 +44,7 @@ pub struct Runner {
     stop: StopSignal,
     proposer: Arc<dyn FieldProposer>,
     accept_proposal: bool,
+    custom: Option<Custom>,
 }
 
 impl fmt::Debug for Runner {
@@ -73,7 +77,16 @@ impl Runner {
             stop: StopSignal::new(),
             proposer: Arc::new(DefaultProposer),
             accept_proposal: false,
+            custom: None,
         }
+    }
+
+    /// The same with other parts: mappers replaced or wrapped, attributes and stages added. A plan, a
+    /// run and a verification are all made of what this gives.
+    #[must_use]
+    pub fn customized(mut self, change: impl Fn(Parts) -> Parts + Send + Sync + 'static) -> Self {
+        self.custom = Some(Arc::new(change));
+        self
     }
 
     /// The same, which proposes by other rules where custom fields go.
@@ -122,6 +135,21 @@ impl Runner {
 
     /// Migrates, or goes on where the last run stopped.
     pub async fn run(&self, options: &RunOptions) -> Result<Finished, Unfinished> {
+        self.migrate(None, options).await
+    }
+
+    /// Migrates a pilot: the first `contacts` contacts and as many leads, with the calls of these. A
+    /// later [`run`](Self::run) goes on from there. Routes that read every call by its id are left to
+    /// that, and an address that several contacts share shows only when all are read.
+    pub async fn pilot(&self, contacts: u64, options: &RunOptions) -> Result<Finished, Unfinished> {
+        self.migrate(Some(contacts), options).await
+    }
+
+    async fn migrate(
+        &self,
+        pilot: Option<u64>,
+        options: &RunOptions,
+    ) -> Result<Finished, Unfinished> {
         let mut session = Session::open(self).await?;
         // What needs no plan comes first: a plan of a large account takes its time.
         let before = session.preflight(&self.config).await?;
@@ -143,14 +171,21 @@ impl Runner {
         checks::allow(&preflight)?;
         session.preflight = preflight;
         let run = session.begin(self, self.observer.clone()).await?;
-        let stages = session.stages(self);
-        let sinks = session.sinks(&self.config);
-        let core_plan = stages
-            .plan(&session.ledger, &plan.tags, sinks)
-            .await
-            .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
-        session.mark_begun().await?;
-        let result = core_plan.run(&run, options).await;
+        let mut result = Ok(RunEnd::default());
+        // A pilot that was cut off is ended first, or its end would pass for that of everything.
+        let before = session.unfinished_pilot().await?.filter(|before| pilot != Some(*before));
+        for pilot in before.map(Some).into_iter().chain([pilot]) {
+            let stages = Stages { pilot, writes: true, ..session.stages(self) };
+            let core_plan = stages
+                .plan(&session.ledger, &plan.tags, session.sinks(&self.config))
+                .await
+                .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
+            session.mark_begun(pilot).await?;
+            result = core_plan.run(&run, options).await;
+            if !matches!(&result, Ok(end) if end.waiting == 0) {
+                break;
+            }
+        }
         let finished = session.finish(self, &run, result, None).await?;
         // It reads what the run has read, so what it meets on the way is in the report already.
         match session.write_inventory(self).await {

@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use crate::connect::StartError;
 use crate::preflight::Preflight;
-use crate::sink::{AgentSink, CallCount, DrySink, TeamSink};
+use crate::sink::{AgentSink, CallCount, DryContactSink, DrySink, TeamSink};
 use crate::stages::{Sinks, Stages};
 use crate::value::TagName;
 
 use super::Runner;
 use super::finish::Unfinished;
 use super::mapping::{self, Survey};
+use super::one_tag;
 use super::scratch::Scratch;
 use super::session::{Session, for_review};
 
@@ -88,13 +89,16 @@ impl Session {
         let ledger = &scratch.ledger;
         let counts: BTreeMap<&str, CallCount> =
             Stages::NAMES.iter().map(|name| (*name, CallCount::default())).collect();
-        let dry = |name: &str| DrySink::new(counts.get(name).cloned().unwrap_or_default());
+        let count = |name: &str| counts.get(name).cloned().unwrap_or_default();
+        let dry = |name: &str| DrySink::new(count(name));
+        let client = &self.destination.client;
+        let dry_contacts = |name: &str| DryContactSink::new(count(name), client.clone());
         let sinks = Sinks {
             schema: Arc::new(dry(crate::stage::SCHEMA)),
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
             teams: Arc::new(TeamSink::new(self.destination.client.clone())),
-            contacts: Arc::new(dry(crate::stage::CONTACTS)),
-            leads: Arc::new(dry(crate::stage::LEADS)),
+            contacts: Arc::new(dry_contacts(crate::stage::CONTACTS)),
+            leads: Arc::new(dry_contacts(crate::stage::LEADS)),
             calls: Arc::new(dry(crate::stage::CALLS)),
         };
         let survey = Survey::default();
@@ -116,6 +120,12 @@ impl Session {
             .await
             .map_err(|error| Unfinished::run(&error, false))?;
         let mut notes = stages.absent();
+        let unasked: u64 = counts.values().map(CallCount::unasked).sum();
+        if unasked > 0 {
+            notes.push(format!(
+                "whether Intercom has {unasked} of the contacts could not be asked; they are counted as new, and each that is there takes two calls more, and one for each tag"
+            ));
+        }
 
         let (known, profile) = (self.mapping.take(), survey.profile());
         let is_new = known.is_none();
@@ -162,6 +172,8 @@ impl Session {
         let per_minute = self.calls_per_minute(runner);
         notes.extend(said);
         notes.extend(survey.notes());
+        let shared = one_tag::shared(&**ledger, &runner.config).await;
+        notes.extend(shared.map_err(Unfinished::ledger)?);
         if self.has_begun().await? {
             notes.push(
                 "the plan counts the whole account as if nothing had been migrated yet; a run writes only what is new or changed since".to_owned(),
@@ -353,6 +365,15 @@ fn hash_of(configuration: &Value, attributes: &[String]) -> String {
     format!("{:?}", migrate_core::Fingerprint::of(text.as_bytes()))
 }
 
+/// May a setting hold what is of people? Then its name alone is told. Choices of custom fields are anybody's
+/// data, and an address is somebody's, wherever it stands.
+fn is_of_people(path: &str, value: &Value) -> bool {
+    ["mapping", "map.agents", "destination.fallback_admin"]
+        .iter()
+        .any(|private| path.starts_with(private))
+        || value.to_string().contains('@')
+}
+
 /// The settings that differ, by name.
 fn differences(before: &Value, now: &Value) -> Vec<String> {
     fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
@@ -369,15 +390,49 @@ fn differences(before: &Value, now: &Value) -> Vec<String> {
                     walk(&path, a, b, found);
                 }
             }
-            // Choices of a custom field may be anybody's data.
-            (a, b) if a != b && path.starts_with("mapping") => {
+            (a, b) if a == b => {}
+            (a, b) if is_of_people(path, a) || is_of_people(path, b) => {
                 found.push(format!("{path} has changed"));
             }
-            (a, b) if a != b => found.push(format!("{path} was {a} and is {b}")),
-            _ => {}
+            (a, b) => found.push(format!("{path} was {a} and is {b}")),
         }
     }
     let mut found = Vec::new();
     walk("", before, now, &mut found);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::differences;
+
+    #[test]
+    fn what_differs_is_named_and_nobody_is() {
+        let before = json!({
+            "calls": { "assign": "none" },
+            "map": { "agents": { "anna": "anna@example.com", "gone": "x@example.com" } },
+            "destination": { "fallback_admin": "boss@example.com" },
+            "source": { "chatbot": null },
+            "mapping": { "Wish": { "choices": ["Anna"] } },
+        });
+        let now = json!({
+            "calls": { "assign": "team" },
+            "map": { "agents": { "anna": "anna.b@example.com" } },
+            "destination": { "fallback_admin": null },
+            "source": { "chatbot": { "bot_admin": "bot@example.com" } },
+            "mapping": { "Wish": { "choices": ["Bertta"] } },
+        });
+        let expected = [
+            "calls.assign was \"none\" and is \"team\"",
+            "destination.fallback_admin has changed",
+            "map.agents.anna has changed",
+            "map.agents.gone has changed",
+            "mapping.Wish.choices has changed",
+            "source.chatbot has changed",
+        ];
+        assert_eq!(differences(&before, &now), expected);
+        assert_eq!(differences(&now, &now), [""; 0]);
+    }
 }

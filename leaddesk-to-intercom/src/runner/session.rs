@@ -25,9 +25,9 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::finish::{Finished, Unfinished};
-use super::inventory::{self, Inventory};
+use super::inventory::{self, Inventory, Met};
 use super::scratch::Scratch;
-use super::{Runner, begin_run, mapping};
+use super::{Runner, begin_run, mapping, one_tag};
 
 /// Both sides and the ledger, open.
 pub(super) struct Session {
@@ -59,6 +59,8 @@ struct Kept {
     notes: Vec<String>,
     /// Calls of each stage over the whole migration.
     calls: BTreeMap<String, u64>,
+    /// Was it a pilot, and of how many contacts?
+    pilot: Option<u64>,
 }
 
 const KEPT: &str = "last_run";
@@ -109,6 +111,9 @@ impl Session {
             has_fallback: self.destination.has_fallback,
             fields: self.fields.clone(),
             watch: None,
+            pilot: None,
+            custom: runner.custom.clone(),
+            writes: false,
         }
     }
 
@@ -141,8 +146,9 @@ impl Session {
     }
 
     /// Says in the ledger that a run is under way: if it is killed, that is what a report tells.
-    pub(super) async fn mark_begun(&self) -> Result<(), Unfinished> {
+    pub(super) async fn mark_begun(&self, pilot: Option<u64>) -> Result<(), Unfinished> {
         let mut kept = self.kept().await?;
+        kept.pilot = pilot;
         kept.run_id = run_id(self.started_at);
         kept.started_at = Some(self.started_at);
         kept.finished_at = None;
@@ -169,7 +175,8 @@ impl Session {
         let teams =
             teams.into_iter().map(|team| (team.id.to_string(), team.name.unwrap_or_default()));
         let teams = teams.collect();
-        let inventory = Inventory { documented, agents, teams };
+        let met = Met::in_ledger(&*self.ledger).await.map_err(Unfinished::ledger)?;
+        let inventory = Inventory { documented, agents, teams, met };
         let written = inventory.write(&runner.state, &runner.config);
         written.map_err(|error| Unfinished::state("the inventory cannot be written", &error))
     }
@@ -226,8 +233,11 @@ impl Session {
             verify: verified.or(before.verify),
             notes: self.notes(runner, &result),
             calls: before.calls,
+            pilot: before.pilot,
             ..Kept::default()
         };
+        // A full disk is told below.
+        kept.notes.extend(one_tag::shared(&*self.ledger, &runner.config).await.unwrap_or_default());
         kept.quota.calls = rate.calls;
         kept.quota.limit_per_window = rate.limit_per_window.map(u64::from);
         kept.quota.utilisation = rate.utilisation;
@@ -255,6 +265,18 @@ impl Session {
             (Err(_), Some(error)) => Err(Unfinished::run(&error, wrote)),
             (Err(unwritten), None) => Err(unwritten),
         }
+    }
+
+    /// The size of the pilot that was the last run, if it was one and has not come to its end.
+    pub(super) async fn unfinished_pilot(&self) -> Result<Option<u64>, Unfinished> {
+        let Some(pilot) = self.kept().await?.pilot else { return Ok(None) };
+        for stage in Stages::NAMES {
+            let state = self.ledger.stage(stage).await.map_err(Unfinished::ledger)?;
+            if state.pass > 0 && !state.finished {
+                return Ok(Some(pilot));
+            }
+        }
+        Ok(None)
     }
 
     async fn kept(&self) -> Result<Kept, Unfinished> {
@@ -319,8 +341,16 @@ async fn write_report(
     let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
     let mut queues = state.queues().map_err(unwritten)?;
     let mut losses = state.losses().map_err(unwritten)?;
+    let mut names: Vec<String> = Stages::NAMES.map(str::to_owned).into();
+    // A program may have added stages of its own.
+    for stage in ledger.stages().await.map_err(Unfinished::ledger)? {
+        if !names.contains(&stage) {
+            names.push(stage);
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut failed = None;
-    let mut standing = Standing::of(ledger, &Stages::NAMES, &kept.calls, |entry| {
+    let mut standing = Standing::of(ledger, &names, &kept.calls, |entry| {
         let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
         let queued = if waits { queues.add(entry) } else { Ok(()) };
         if let Err(error) = queued.and_then(|()| losses.add(entry)) {
@@ -344,6 +374,14 @@ async fn write_report(
     );
     if !standing.losses.is_empty() {
         notes.push("losses.jsonl names the record of each of these".to_owned());
+    }
+    if let Some(pilot) = kept.pilot {
+        notes.push(format!(
+            "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
+             without --sample for the rest"
+        ));
+        // It has not looked for the others.
+        standing.vanished.clear();
     }
     // Attributes and tags are not LeadDesk's to keep.
     let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);

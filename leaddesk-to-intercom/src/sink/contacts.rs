@@ -15,7 +15,7 @@ use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
-use super::{Workspace, not_kept};
+use super::{Workspace, body_of, not_kept};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
@@ -106,7 +106,7 @@ impl ContactSink {
         let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
         if is_ours && !ours {
             // Another LeadDesk contact became this one: it has the same address.
-            return Outcome::Queued(queue::shared_email().object(found.id.as_str()));
+            return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
         }
         self.fill(write, fields, &found).await
     }
@@ -115,7 +115,7 @@ impl ContactSink {
     /// have changed between the two tries. It stays one that this migration created.
     async fn complete(&self, fields: &ContactFields, found: &Contact) -> Outcome {
         let created = Outcome::Created(TargetId::new(found.id.as_str()));
-        let change = filling(fields, found, true);
+        let change = filling(fields, found, &Value::Null);
         if change.is_empty() {
             return created;
         }
@@ -163,20 +163,29 @@ impl ContactSink {
         }
     }
 
-    /// Fills what is empty, or overwrites where the configuration says so. What stood there is
-    /// kept first, so that it can be put back.
+    /// Fills what is empty and brings up to date what was filled before, or overwrites where the
+    /// configuration says so. What stood there is kept first: by that it can be put back, and later
+    /// runs tell what was the customer's from what was filled.
     async fn fill<D>(&self, write: &Write<D>, fields: &ContactFields, found: &Contact) -> Outcome {
         let id = TargetId::new(found.id.as_str());
-        let change = filling(fields, found, self.workspace.overwrite);
+        let before = match self.workspace.ledger.before(&write.key).await {
+            Ok(before) => before,
+            Err(error) => return not_kept(&error),
+        };
+        let now = image(found);
+        let theirs = match &before {
+            _ if self.workspace.overwrite => &Value::Null,
+            // The image of a contact that was merged into this one says nothing about this one.
+            Some(before) if before["id"] == now["id"] => before,
+            _ => &now,
+        };
+        let change = filling(fields, found, theirs);
         if change.is_empty() {
-            return match self.workspace.ledger.before(&write.key).await {
-                // An image is kept right before a change: so it was changed, and the reply lost.
-                Ok(Some(_)) => Outcome::Updated(id),
-                Ok(None) => Outcome::Unchanged(id),
-                Err(error) => not_kept(&error),
-            };
+            // An image is kept right before a change: so it was changed, and the reply lost.
+            let is_changed = before.is_some();
+            return if is_changed { Outcome::Updated(id) } else { Outcome::Unchanged(id) };
         }
-        if let Err(error) = write.remember(image(found)).await {
+        if let Err(error) = write.remember(now).await {
             return not_kept(&error);
         }
         match self.workspace.client.contacts().update(&found.id, &change).await {
@@ -219,7 +228,7 @@ impl ContactSink {
     async fn note(&self, write: &Write<ContactDraft>, body: &str) -> Outcome {
         let Some(contact) = write.resolved.root() else { return Outcome::Refused(no_root()) };
         let contact = ContactId::new(contact.as_str());
-        let (body, admin) = (text::to_html(body), Some(&self.workspace.admin));
+        let (body, admin) = (body_of(body), Some(&self.workspace.admin));
         match self.workspace.client.contacts().add_note(&contact, &body, admin).await {
             Ok(note) => Outcome::Created(TargetId::new(note.id.as_str())),
             Err(error) => outcome_of(&error),
@@ -355,51 +364,56 @@ fn whole_update(fields: &ContactFields) -> UpdateContact {
     change
 }
 
-/// What of a contact is to be changed: its empty fields, or all that differ. A foreign external
-/// id is never overwritten.
-fn filling(fields: &ContactFields, found: &Contact, overwrite: bool) -> UpdateContact {
-    let wanted = |known: Option<&str>, ours: &Option<String>| match (known, ours) {
-        (None | Some(""), Some(ours)) => Some(ours.clone()),
-        (Some(known), Some(ours)) if overwrite && known != ours => Some(ours.clone()),
-        _ => None,
-    };
-    let reveal = |field: &Option<intercom_client::Personal<String>>| {
-        field.as_ref().map(|value| value.reveal().clone())
+/// What of a contact is to be changed: what is empty, and what differs, unless it was theirs, who
+/// had the contact before. `theirs` is its [image] from then. A foreign external id is never
+/// overwritten.
+fn filling(fields: &ContactFields, found: &Contact, theirs: &Value) -> UpdateContact {
+    let now = image(found);
+    let wanted = |name: &str, ours: &Option<String>| {
+        let ours = ours.clone()?;
+        may_change(&now[name], &json!(ours), &theirs[name]).then_some(ours)
     };
     let mut change = UpdateContact::new();
     if found.external_id.is_none() {
         change = change.external_id(&fields.external_id);
     }
-    if let Some(email) = wanted(reveal(&found.email).as_deref(), &fields.email)
+    if let Some(email) = wanted("email", &fields.email)
         && found.email.as_ref().is_none_or(|known| !known.reveal().eq_ignore_ascii_case(&email))
     {
         change = change.email(email);
     }
-    if let Some(phone) = wanted(reveal(&found.phone).as_deref(), &fields.phone) {
+    if let Some(phone) = wanted("phone", &fields.phone) {
         change = change.phone(phone);
     }
-    if let Some(name) = wanted(reveal(&found.name).as_deref(), &fields.name) {
+    if let Some(name) = wanted("name", &fields.name) {
         change = change.name(name);
     }
     if let Some(time) = time(fields.signed_up_at)
-        && (found.signed_up_at.is_none() || (overwrite && found.signed_up_at != Some(time)))
+        && may_change(&now["signed_up_at"], &json!(time.timestamp()), &theirs["signed_up_at"])
     {
         change = change.signed_up_at(time);
     }
-    let missing = fields.attributes.iter().filter(|(name, value)| {
-        match found.custom_attributes.get(name.as_str()) {
-            None | Some(Value::Null) => true,
-            Some(Value::String(text)) if text.is_empty() => true,
-            Some(known) => overwrite && known != *value,
-        }
-    });
-    change.custom_attributes = missing.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (now, theirs) = (&now["custom_attributes"], &theirs["custom_attributes"]);
+    let differing = fields.attributes.iter();
+    let differing = differing.filter(|(name, it)| may_change(&now[name], it, &theirs[name]));
+    change.custom_attributes =
+        differing.map(|(name, value)| (name.clone(), value.clone())).collect();
     change
 }
 
-/// What stands in Intercom now, in the fields this migration may write.
+/// Is a field to be written that stands so now, and stood so before the migration met the contact?
+fn may_change(now: &Value, wanted: &Value, before: &Value) -> bool {
+    is_empty(now) || (is_empty(before) && now != wanted)
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+/// What stands in Intercom now, in the fields this migration may write, and whose it is.
 fn image(found: &Contact) -> Value {
     json!({
+        "id": found.id,
         "external_id": found.external_id,
         "email": found.email,
         "phone": found.phone,

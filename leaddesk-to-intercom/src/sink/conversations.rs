@@ -5,18 +5,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use intercom_client::{
     AdminId, Assignee, Attributes, ContactId, ConversationId, Error, NewConversation, Query, Reply,
-    TeamId, UpdateConversation, text,
+    TagId, TeamId, UpdateConversation, text,
 };
 use migrate_core::{
-    Doubt, Evidence, Failure, Found, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
+    Doubt, Evidence, Failure, Found, Key, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
 };
 
 use crate::draft::{self, ConversationDraft};
 
-use super::Workspace;
 use super::contacts::{ContactSink, answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
+use super::{Workspace, body_of, not_kept};
 
 /// Writes conversations.
 #[derive(Clone, Debug)]
@@ -52,7 +52,10 @@ impl ConversationSink {
             other => match write.resolved.root() {
                 Some(root) => {
                     let id = ConversationId::new(root.as_str());
-                    self.add(&id, other, &write.resolved).await
+                    match other {
+                        ConversationDraft::Tag(name) => self.tag(&id, name, write).await,
+                        other => self.add(&id, other, &write.resolved).await,
+                    }
                 }
                 None => return Outcome::Refused(no_root()),
             },
@@ -95,14 +98,16 @@ impl ConversationSink {
         Ok(match draft {
             ConversationDraft::Caller(_)
             | ConversationDraft::Speaker { .. }
-            | ConversationDraft::Opening { .. } => whole,
+            | ConversationDraft::Opening { .. }
+            | ConversationDraft::Tag(_) => whole,
             ConversationDraft::Remark { note, agent, created_at, body } => {
                 let admin = self.speaker(agent, resolved);
+                let html = body_of(body);
                 let reply = match (*note, DateTime::from_timestamp(*created_at, 0)) {
-                    (true, Some(at)) => Reply::note(admin.clone(), body).created_at(at),
-                    (true, None) => Reply::note(admin.clone(), body),
-                    (false, Some(at)) => Reply::admin(admin.clone(), body).created_at(at),
-                    (false, None) => Reply::admin(admin.clone(), body),
+                    (true, Some(at)) => Reply::note(admin.clone(), html).created_at(at),
+                    (true, None) => Reply::note(admin.clone(), html),
+                    (false, Some(at)) => Reply::admin(admin.clone(), html).created_at(at),
+                    (false, None) => Reply::admin(admin.clone(), html),
                 };
                 let reply = reply.skip_notifications(true);
                 let now = conversations.reply(id, reply).await?;
@@ -113,12 +118,6 @@ impl ConversationSink {
                 let change = UpdateConversation::new().custom_attributes(attributes(values));
                 conversations.update(id, &change).await?;
                 whole
-            }
-            ConversationDraft::Tag(name) => {
-                let tag = self.workspace.tags.get_or_create(name).await;
-                let (tag, _) = tag.map_err(|error| WriteError::Outcome(tag_failed(&error)))?;
-                conversations.add_tag(id, &tag, &self.workspace.admin).await?;
-                TargetId::new(tag.as_str())
             }
             ConversationDraft::Assign { team, to } => {
                 if let Some(known) = resolved.first(to) {
@@ -135,6 +134,45 @@ impl ConversationSink {
                 whole
             }
         })
+    }
+
+    /// Puts a tag on, and takes off the one that it comes in place of.
+    async fn tag(
+        &self,
+        id: &ConversationId,
+        name: &str,
+        write: &Write<ConversationDraft>,
+    ) -> Result<TargetId, WriteError> {
+        let conversations = self.workspace.client.conversations();
+        let tag = self.workspace.tags.get_or_create(name).await;
+        let (tag, _) = tag.map_err(|error| WriteError::Outcome(tag_failed(&error)))?;
+        conversations.add_tag(id, &tag, &self.workspace.admin).await?;
+        let target = TargetId::new(tag.as_str());
+        if let Some(old) = &write.known_as
+            && old.target != target
+            && !self.is_held_by_others(write, &old.target).await?
+        {
+            let old = TagId::new(old.target.as_str());
+            match conversations.remove_tag(id, &old, &self.workspace.admin).await {
+                // Somebody has taken it off, or an earlier try of which the reply was lost.
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(target)
+    }
+
+    /// Does another write of the same record have this tag as well, so that it has to stay?
+    async fn is_held_by_others(
+        &self,
+        write: &Write<ConversationDraft>,
+        tag: &TargetId,
+    ) -> Result<bool, WriteError> {
+        let entries = self.workspace.ledger.entries(&[write.key.root()]).await;
+        let entries = entries.map_err(|error| WriteError::Outcome(not_kept(&error)))?;
+        let parts = entries.into_iter().flatten().flat_map(|entry| entry.parts);
+        let mut others = parts.filter(|part| part.key != write.key && is_tag(&part.key));
+        Ok(others.any(|part| part.state.written().is_some_and(|it| it.target == *tag)))
     }
 
     /// The teammate that an agent is, or the one who speaks for those who are none.
@@ -211,6 +249,10 @@ impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         Self::Intercom(error)
     }
+}
+
+fn is_tag(part: &Key) -> bool {
+    part.part_name().is_some_and(|name| name.starts_with("tag:"))
 }
 
 fn is_remark(part: &intercom_client::Part, admin: &AdminId, body: &str) -> bool {

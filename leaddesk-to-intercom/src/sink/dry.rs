@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
+use intercom_client::{IntercomClient, Query, Role, Search};
 use migrate_core::{Doubt, Draft, Failure, Found, Limits, Sink, TargetId, Write};
 
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft};
@@ -76,6 +78,7 @@ pub struct CallCount(Arc<Mutex<Counted>>);
 struct Counted {
     calls: u64,
     tags: BTreeSet<String>,
+    unasked: u64,
 }
 
 impl CallCount {
@@ -90,9 +93,15 @@ impl CallCount {
         counted.tags.iter().cloned().collect()
     }
 
-    fn count(&self, draft: &impl CallCost) {
+    /// Contacts of which nobody could say whether Intercom has them.
+    pub fn unasked(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).unasked
+    }
+
+    /// Counts a draft, and the calls that it takes because of what is there already.
+    fn count(&self, draft: &impl CallCost, more: u64) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.calls += draft.calls();
+        counted.calls += draft.calls() + more;
         if let Some(name) = draft.tag() {
             counted.tags.insert(name.to_owned());
         }
@@ -116,7 +125,7 @@ impl DrySink {
 impl<D: Draft + CallCost> Sink<D> for DrySink {
     async fn write(&self, batch: Vec<Write<D>>) {
         for write in batch {
-            self.count.count(&write.draft);
+            self.count.count(&write.draft, 0);
             let id = TargetId::new(write.key.as_str());
             write.created(id);
         }
@@ -128,5 +137,91 @@ impl<D: Draft + CallCost> Sink<D> for DrySink {
 
     fn limits(&self) -> Limits {
         Limits::one_by_one(64)
+    }
+}
+
+/// Counts contacts instead of writing them. Whom Intercom knows takes more calls than who is new, so it
+/// is asked, which writes nothing.
+#[derive(Clone, Debug)]
+pub struct DryContactSink {
+    count: CallCount,
+    client: IntercomClient,
+}
+
+/// Addresses that are asked for at once.
+const ASKED: usize = 50;
+
+/// Searches under way at once.
+const SEARCHES: usize = 4;
+
+impl DryContactSink {
+    /// A sink that counts here and asks there.
+    pub fn new(count: CallCount, client: IntercomClient) -> Self {
+        Self { count, client }
+    }
+
+    /// The addresses among these that belong to users who were not made by a migration of these
+    /// records: what is made by one stands in its ledger, and is not met again.
+    async fn known(&self, batch: &[Write<ContactDraft>]) -> BTreeSet<String> {
+        let users: Vec<(&str, &str)> = batch.iter().filter_map(|it| user(&it.draft)).collect();
+        if users.is_empty() {
+            return BTreeSet::new();
+        }
+        let query = Query::one_of("email", users.iter().map(|(email, _)| *email));
+        let search = Search::new(query).per_page(150);
+        let mut found = self.client.contacts().search(search).items();
+        let mut known = BTreeSet::new();
+        while let Some(contact) = found.next().await {
+            let Ok(contact) = contact else {
+                let mut counted = self.count.0.lock().unwrap_or_else(PoisonError::into_inner);
+                counted.unasked += users.len() as u64;
+                break;
+            };
+            let email = contact.email.as_ref().map(|email| email.reveal().to_lowercase());
+            let external_id = contact.external_id.as_ref().map(|id| id.reveal().as_str());
+            let is_ours = users.iter().any(|(_, ours)| external_id == Some(*ours));
+            if contact.role == Some(Role::User) && !is_ours {
+                known.extend(email);
+            }
+        }
+        known
+    }
+}
+
+/// The address and the external id of a draft that makes a user.
+fn user(draft: &ContactDraft) -> Option<(&str, &str)> {
+    match draft {
+        ContactDraft::Contact(fields) if fields.role == "user" => {
+            Some((fields.email.as_deref()?, &fields.external_id))
+        }
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Sink<ContactDraft> for DryContactSink {
+    async fn write(&self, batch: Vec<Write<ContactDraft>>) {
+        let known = self.known(&batch).await;
+        for write in batch {
+            let is_known = user(&write.draft).is_some_and(|(email, _)| known.contains(email));
+            let more = match &write.draft {
+                // The create is refused; then the contact is read and filled.
+                ContactDraft::Contact(_) if is_known => 2,
+                // The contact's tags are read first.
+                ContactDraft::Tag(_) if !write.resolved.root_is_ours() => 1,
+                _ => 0,
+            };
+            self.count.count(&write.draft, more);
+            let id = TargetId::new(write.key.as_str());
+            if is_known { write.updated(id) } else { write.created(id) }
+        }
+    }
+
+    async fn find(&self, _: &Doubt<ContactDraft>) -> Result<Found, Failure> {
+        Ok(Found::CannotTell)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::batches(ASKED, SEARCHES)
     }
 }

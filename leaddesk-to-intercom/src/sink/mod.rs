@@ -12,7 +12,7 @@ mod teams;
 pub use agents::AgentSink;
 pub use contacts::ContactSink;
 pub use conversations::ConversationSink;
-pub use dry::{CallCost, CallCount, DrySink};
+pub use dry::{CallCost, CallCount, DryContactSink, DrySink};
 pub use schema::{SchemaSink, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;
@@ -74,6 +74,12 @@ impl Workspace {
             Err(error) => not_kept(&error),
         }
     }
+}
+
+/// Plain text as the body of a teammate's note or reply, where Intercom takes HTML. The paragraph leaves
+/// no doubt that it is HTML, so that a `<` in the text stays one.
+fn body_of(text: &str) -> String {
+    format!("<p>{}</p>", intercom_client::text::to_html(text))
 }
 
 /// What stood in Intercom cannot be kept or read, so nothing may be written now.

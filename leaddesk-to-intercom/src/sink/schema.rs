@@ -241,7 +241,7 @@ const CONVERSATIONS: &str = "conversations";
 
 fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Option<Reason> {
     let name = &wanted.name;
-    let another = "give it another name under [names], then run again";
+    let another = "give it another name under [names], or in mapping.toml if it is a custom field's, then run again";
     let (code, message, remedy) = if found.elsewhere {
         let what =
             format!("`{name}` is an attribute of companies, whose names people cannot share");
@@ -262,9 +262,11 @@ fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Opt
             found.data_type, wanted.data_type
         );
         ("attribute_type", what, another)
-    } else if let Some(missing) = missing_option(found, wanted) {
-        let what = format!("the attribute `{name}` of {whose} has not the choice {missing:?}");
-        ("attribute_options", what, "add it in Intercom's settings, then run again")
+    } else if let missing @ 1.. = missing_options(found, wanted) {
+        // Choices are what people's records hold, so they are counted and not named.
+        let what = format!("the attribute `{name}` of {whose} lacks {missing} of its choices");
+        let remedy = "add those that mapping.toml has for it in Intercom's settings, or give it another attribute there, then run again";
+        ("attribute_options", what, remedy)
     } else {
         return None;
     };
@@ -272,10 +274,14 @@ fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Opt
     Some(reason.remedy("Intercom admin", remedy))
 }
 
-/// A choice that a list which is there does not have.
-fn missing_option<'a>(found: &Attribute, wanted: &'a AttributeDefinition) -> Option<&'a String> {
-    let is_there = |option: &String| found.options.iter().any(|it| it.eq_ignore_ascii_case(option));
-    wanted.options.iter().find(|option| !found.options.is_empty() && !is_there(option))
+/// Choices that a list which is there does not have.
+fn missing_options(found: &Attribute, wanted: &AttributeDefinition) -> usize {
+    if found.options.is_empty() {
+        return 0;
+    }
+    let is_there =
+        |option: &String| found.options.iter().any(|it| it.to_lowercase() == option.to_lowercase());
+    wanted.options.iter().filter(|option| !is_there(option)).count()
 }
 
 /// A list of contacts reads back as text. Intercom takes `date` and `datetime` where it makes an attribute, and may name either where it
@@ -366,5 +372,19 @@ mod tests {
         assert_eq!(code(&company, "string").as_deref(), Some("name_taken_by_company"));
         let twins = Attribute { twins: 1, ..found("string") };
         assert_eq!(code(&twins, "string").as_deref(), Some("attribute_twins"));
+    }
+
+    #[test]
+    fn missing_choices_are_counted_and_not_told() {
+        let list = Attribute { options: vec!["Äiti".into(), "b".into()], ..found("string") };
+        let mut wanted = AttributeDefinition::new("ld_x", "options", "");
+        wanted.options = ["äiti", "B"].map(str::to_owned).into();
+        assert_eq!(conflict(&list, &wanted, CONTACTS), None);
+        wanted.options.push("Anna Virtanen".to_owned());
+        let reason = conflict(&list, &wanted, CONTACTS).unwrap();
+        let remedy = reason.remedy.unwrap();
+        assert!(reason.message.ends_with("lacks 1 of its choices"), "{}", reason.message);
+        assert!(remedy.contains("mapping.toml"), "{remedy}");
+        assert!(!reason.message.contains("Virtanen") && !remedy.contains("Virtanen"));
     }
 }

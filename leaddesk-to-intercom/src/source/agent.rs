@@ -17,6 +17,8 @@ pub struct Agent {
     pub username: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
+    /// The name of the office that the agent belongs to.
+    pub office: Option<String>,
 }
 
 impl Agent {

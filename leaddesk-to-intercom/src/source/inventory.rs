@@ -1,5 +1,5 @@
 //! What is documented and, by design, not migrated: campaigns with their settings, projects, offices,
-//! outcomes, dialer configurations, LeadApps.
+//! outcomes, custom fields, dialer configurations, LeadApps.
 
 use std::fmt;
 use std::path::Path;
@@ -39,6 +39,8 @@ pub enum Sort {
     Office,
     /// An outcome that agents can choose.
     Outcome,
+    /// A custom field, as a project names it.
+    CustomField,
     /// A configuration of the dialer.
     Dialer,
     /// A LeadApp.
@@ -47,8 +49,15 @@ pub enum Sort {
 
 impl Sort {
     /// All sorts.
-    pub const ALL: [Self; 6] =
-        [Self::Campaign, Self::Project, Self::Office, Self::Outcome, Self::Dialer, Self::LeadApp];
+    pub const ALL: [Self; 7] = [
+        Self::Campaign,
+        Self::Project,
+        Self::Office,
+        Self::Outcome,
+        Self::CustomField,
+        Self::Dialer,
+        Self::LeadApp,
+    ];
 
     /// The kind of its keys.
     pub fn kind(self) -> &'static str {
@@ -57,6 +66,7 @@ impl Sort {
             Self::Project => "project",
             Self::Office => "office",
             Self::Outcome => "outcome",
+            Self::CustomField => "custom_field",
             Self::Dialer => "dialer",
             Self::LeadApp => "leadapp",
         }
@@ -69,6 +79,7 @@ impl Sort {
             Self::Project => "projects.csv",
             Self::Office => "offices.csv",
             Self::Outcome => "outcomes.csv",
+            Self::CustomField => "custom_fields.csv",
             Self::Dialer => "dialer.json",
             Self::LeadApp => "leadapps.json",
         }
@@ -180,6 +191,12 @@ fn read_table(
         match row.map_err(unusable)?.body {
             Ok(row) => {
                 let id = row.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+                // A slot has a row for each project, and each is a thing of its own.
+                let same = |it: &&Documented| it.sort == sort && it.content["id"] == id.as_str();
+                let id = match found.iter().filter(same).count() {
+                    0 => id,
+                    n => format!("{id} ({})", n + 1),
+                };
                 found.push(Documented { sort, id, content: Value::Object(row) });
             }
             Err(bad) => {

@@ -37,6 +37,11 @@ impl LeadFilter {
         RULES.into_iter().filter(|(rule, _)| self.is_lead_by(*rule, record)).map(|(_, name)| name)
     }
 
+    /// Is everyone a lead? Then no stage has a share of contacts.
+    fn leaves_no_contacts(&self) -> bool {
+        self.rule == LeadRule::All
+    }
+
     fn is_lead_by(&self, rule: LeadRule, record: &ListedContact) -> bool {
         match rule {
             LeadRule::Listed => record.is_listed_lead,
@@ -74,12 +79,13 @@ impl<S> fmt::Debug for Share<S> {
 }
 
 impl<S> Share<S> {
-    /// The leads of a source. What cannot be read is left to the [contacts](Self::contacts).
+    /// The leads of a source. What cannot be read is left to the [contacts](Self::contacts), save
+    /// where the rule makes everyone a lead: then nobody else reads it.
     pub fn leads(source: S, filter: LeadFilter) -> Self {
         Self { source, filter, leads: true, watch: None }
     }
 
-    /// The contacts of a source, and what of it cannot be read.
+    /// The contacts of a source, and what of it cannot be read, unless the rule leaves no contacts.
     pub fn contacts(source: S, filter: LeadFilter) -> Self {
         Self { leads: false, ..Self::leads(source, filter) }
     }
@@ -95,7 +101,7 @@ impl<S> Share<S> {
     fn share(&self, mut page: Page<ListedContact>) -> Page<ListedContact> {
         page.items.retain(|item| match item {
             Ok(record) => self.filter.is_lead(&record.body) == self.leads,
-            Err(_) => !self.leads,
+            Err(_) => self.leads == self.filter.leaves_no_contacts(),
         });
         if let Some(watch) = &self.watch {
             page.items.iter().flatten().for_each(|record| watch(&record.body));
@@ -194,15 +200,13 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_read_is_told_once() {
         let bad = Unreadable::new(Key::from("contacts.csv:1"), "it is torn");
-        let filter = filter(LeadRule::All);
-        let page = || {
-            Page::new(
-                [Ok(Record::new(Key::new("contact", 1), record(1, ""))), Err(bad.clone())],
-                None,
-            )
-        };
         let source = Fixed::<ListedContact>::new(Vec::new(), 1);
-        assert_eq!(Share::leads(source.clone(), filter.clone()).share(page()).items.len(), 1);
-        assert_eq!(Share::contacts(source, filter).share(page()).items.len(), 1);
+        for (rule, by_leads) in RULES.map(|(rule, _)| (rule, rule == LeadRule::All)) {
+            let page = || Page::new([Err(bad.clone())], None);
+            let leads = Share::leads(source.clone(), filter(rule)).share(page());
+            let contacts = Share::contacts(source.clone(), filter(rule)).share(page());
+            assert_eq!(leads.items.len(), usize::from(by_leads), "{rule:?}");
+            assert_eq!(contacts.items.len(), usize::from(!by_leads), "{rule:?}");
+        }
     }
 }

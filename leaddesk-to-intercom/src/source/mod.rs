@@ -21,6 +21,7 @@ pub(crate) mod inventory;
 pub mod keys;
 mod leads;
 mod lists;
+mod pilot;
 mod stamp;
 
 pub use agent::Agent;
@@ -29,6 +30,7 @@ pub use findings::Findings;
 pub use fixed::Fixed;
 pub use inventory::{Documented, Sort};
 pub use leads::{LeadFilter, Share, Watch};
+pub use pilot::{Belonging, First, NamesOf};
 
 use std::sync::Arc;
 

@@ -255,11 +255,12 @@ async fn a_folder_gives_contacts_calls_agents_and_campaigns() {
         "projects.csv",
         "offices.csv",
         "outcomes.csv",
+        "custom_fields.csv",
         "dialer.json",
         "leadapps.json",
     ];
-    assert_eq!(files[0], "leads.csv");
-    assert_eq!(files[1..], inventory);
+    assert_eq!(files[..2], ["leads.csv", "blacklist.csv"]);
+    assert_eq!(files[2..], inventory);
 
     let contacts = folder.contacts().unwrap();
     let pages = read_all(&contacts, None).await;
@@ -277,6 +278,74 @@ async fn a_folder_gives_contacts_calls_agents_and_campaigns() {
     assert_eq!(keys(&agents), ["agent:301", "agent:boss"]);
     fs::remove_file(dir.path().join("agents.csv")).unwrap();
     assert!(folder.absent()[1].starts_with("agents.csv is not in the export folder"));
+}
+
+#[tokio::test]
+async fn slots_without_a_label_have_that_of_the_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "contacts.csv",
+        "id;other_info_ft;other_info_7;other_i_name_7;other_info_8;other_info_9\n\
+         1;a;b;;c;d\n2;a;b;Own;c;d\n",
+    );
+    write(
+        "custom_fields.csv",
+        "slot;name;project\nother_info_ft;First;A\nOther_info_7;Seventh;A\n\
+         other_info_8;One;A\nother_info_8;Other;B\n9;Ninth;A\n",
+    );
+    let folder = export::Folder::open(&folder_config(dir.path()), Findings::default()).unwrap();
+    assert!(folder.absent().iter().all(|file| !file.contains("custom_fields")));
+    let pages = read_all(&folder.contacts().unwrap(), None).await;
+    let label = |at: usize, slot| -> Option<String> {
+        pages[0].items[at].as_ref().unwrap().body.contact.other_info_label(slot)
+    };
+    let of = |at| [1, 7, 8, 9].map(|slot| label(at, slot));
+    let (first, seventh) = (Some("First".to_owned()), Some("Seventh".to_owned()));
+    assert_eq!(of(0), [first.clone(), seventh, None, None], "an ambiguous label is none");
+    assert_eq!(of(1), [first, Some("Own".to_owned()), None, None]);
+    let documented = super::inventory::by_folder(&folder).unwrap();
+    let keys: Vec<String> = documented.iter().map(|it| it.key().to_string()).collect();
+    assert_eq!(keys.len(), 5, "{keys:?}");
+    assert!(keys.contains(&"custom_field:other_info_8 (2)".to_owned()), "{keys:?}");
+}
+
+/// What `[source.export]` says of the files holds for calling lists as well.
+#[tokio::test]
+async fn calling_lists_are_read_as_the_folder_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("calling_lists")).unwrap();
+    let mut config = folder_config(dir.path());
+    config.source.export.as_mut().unwrap().encoding = crate::config::Encoding::Windows1252;
+    for (separator, with) in [
+        (crate::config::Separator::Comma, ","),
+        (crate::config::Separator::Auto, ","),
+        (crate::config::Separator::Auto, "\t"),
+        (crate::config::Separator::Auto, ";"),
+    ] {
+        config.source.export.as_mut().unwrap().separator = separator;
+        let (list, other) = ("2;;;;;;;;;;;;Kev\u{e4}t;\n", "x7;;;;;;;;;;;;Fall;\n\"3\";torn\n");
+        let text = [list, other].concat().replace(';', with);
+        let bytes: Vec<u8> = text.chars().map(|letter| letter as u8).collect();
+        fs::write(dir.path().join("calling_lists/901.csv"), bytes).unwrap();
+        fs::write(
+            dir.path().join("contacts.csv"),
+            format!("id{with}fname\n2{with}Anna\n3{with}Bertta\n"),
+        )
+        .unwrap();
+        let findings = Findings::default();
+        let folder = export::Folder::open(&config, findings.clone()).unwrap();
+        let pages = read_all(&folder.contacts().unwrap(), None).await;
+        assert_eq!(pages[0].items[0].as_ref().unwrap().body.campaigns, ["Kevät"], "{with:?}");
+        assert_eq!(
+            findings.notes(),
+            [
+                "1 rows of calling list exports could not be read",
+                "1 rows of calling list exports name a contact by an id that is no number",
+            ],
+            "{with:?}"
+        );
+    }
 }
 
 #[test]

@@ -78,9 +78,7 @@ fn fields(check: &Check<ConversationDraft>, found: &Conversation, admin: &AdminI
             compared.map(|(name, it)| attribute(name, it, found.get(name.as_str()))).collect()
         }
         ConversationDraft::Tag(name) => {
-            let is_it = |known: &str| known.eq_ignore_ascii_case(name);
-            let mut names = found.tags.iter().filter_map(|tag| tag.name.as_deref());
-            vec![is_there(format!("tag {name}"), names.any(is_it))]
+            vec![is_there(format!("tag {name}"), has_tag(found, name))]
         }
         ConversationDraft::Assign { team, to } => {
             let Some(wanted) = check.resolved.first(to) else { return Vec::new() };
@@ -95,6 +93,12 @@ fn fields(check: &Check<ConversationDraft>, found: &Conversation, admin: &AdminI
             vec![Field::new("state", "closed", state)]
         }
     }
+}
+
+/// Has a conversation the tag of this name? Intercom compares names without case.
+fn has_tag(found: &Conversation, name: &str) -> bool {
+    let mut names = found.tags.iter().filter_map(|tag| tag.name.as_deref());
+    names.any(|known| known.to_lowercase() == name.to_lowercase())
 }
 
 /// The part of a conversation that says this.
@@ -130,5 +134,24 @@ impl Verify<ConversationDraft> for Verifier {
 
     fn limits(&self) -> Limits {
         Limits::one_by_one(IN_FLIGHT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Two spellings of one name are one tag, whichever letters they differ in.
+    #[test]
+    fn a_tag_is_found_by_any_spelling() {
+        let found: Conversation = serde_json::from_value(json!({
+            "type": "conversation", "id": "7",
+            "tags": { "type": "tag.list", "tags": [{ "type": "tag", "id": "1", "name": "ld_campaign_KEVÄT" }] },
+        }))
+        .unwrap();
+        assert!(has_tag(&found, "ld_campaign_Kevät"));
+        assert!(!has_tag(&found, "ld_campaign_Kesä"));
     }
 }

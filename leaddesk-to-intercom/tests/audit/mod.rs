@@ -219,7 +219,8 @@ impl Audit<'_> {
         match (&expected.remark, &said[..]) {
             (None, []) => {}
             (Some((at, text)), [part]) => {
-                self.same(of, "remark", part.body.as_deref(), Some(text.as_str()));
+                let said = part.body.as_deref().map(text_of_html);
+                self.same(of, "remark", said.as_deref(), Some(text.as_str()));
                 self.same(of, "remark's time", part.created_at, *at);
                 self.same(of, "remark's kind", part.part_type.as_str(), "note");
                 self.same(of, "remark's author", part.author.id.as_str(), speaker.as_str());
@@ -310,8 +311,9 @@ fn call_id(body: &str) -> Option<String> {
     (is_digest && number.starts_with('+')).then(|| format!("{number}@{at}"))
 }
 
-/// Notes on contacts are sent as HTML, of which only these forms should occur.
+/// Notes and remarks are sent as HTML, of which only these forms should occur.
 fn text_of_html(html: &str) -> String {
+    let html = html.strip_prefix("<p>").and_then(|it| it.strip_suffix("</p>")).unwrap_or(html);
     let forms = [("<br>", "\n"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
     forms.iter().fold(html.to_owned(), |text, (form, plain)| text.replace(form, plain))
 }

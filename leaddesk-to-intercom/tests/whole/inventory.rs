@@ -51,7 +51,8 @@ fn invited(bench: &Bench) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_is_documented_whole() {
-    let account = account();
+    let mut account = account();
+    account.agents[0].office = Some("TURKU".into());
     let mut bench = Bench::new(account.clone()).await;
     let team = bench.sandbox.workspace().teams[0].name.clone();
     let dir = bench.path("export");
@@ -60,7 +61,7 @@ async fn a_folder_is_documented_whole() {
     bench.settings.source = by_export(&bench.endpoints, &dir);
     let report = bench.run().await.report;
     let stage = report.stages.iter().find(|it| it.name == "inventory").unwrap();
-    let count = account.campaigns.len() as u64 + 3 + 2 + 1 + 2 + 3;
+    let count = account.campaigns.len() as u64 + 3 + 2 + 1 + 1 + 2 + 3;
     assert_eq!((stage.read, stage.inventoried, stage.calls), (count, count, 0));
 
     let campaigns = json_of(&bench, "campaigns.json");
@@ -77,10 +78,11 @@ async fn a_folder_is_documented_whole() {
         ])
     );
     assert_eq!(json_of(&bench, "offices.json")[1]["Time zone"], "Europe/Stockholm");
-    assert_eq!(
-        json_of(&bench, "taxonomy.json"),
-        json!({ "outcomes": [{ "id": "17", "name": "Deal" }] })
-    );
+    let taxonomy = json_of(&bench, "taxonomy.json");
+    assert_eq!(taxonomy["outcomes"], json!([{ "id": "17", "name": "Deal" }]));
+    assert_in_use(&taxonomy, &account);
+    let field = json!({ "id": "other_info_30", "name": "Hobby", "type": "text" });
+    assert_eq!(json_of(&bench, "custom_fields.json"), json!([field]));
     assert_eq!(
         json_of(&bench, "dialer.json"),
         json!([{ "id": 5, "mode": "predictive", "ratio": 1.5 }, { "mode": "manual" }])
@@ -99,6 +101,12 @@ async fn a_folder_is_documented_whole() {
         ["project:1", "project:3", "office:9", "office:8"],
         "one is there by another spelling"
     );
+    let nordic = &json_of(&bench, "teams_to_create.json")[0];
+    assert_eq!(nordic["details"], json!({ "Status": "open", "Sponsor": "Oy Sponsor Ab" }));
+    let office = &json_of(&bench, "teams_to_create.json")[2];
+    assert_eq!(office["details"], json!({ "Time zone": "Europe/Helsinki" }));
+    let member = account.agents[0].primary_email.as_ref().unwrap();
+    assert_eq!(office["members"], json!([member]));
     assert!(!strangers(&bench, &account).is_empty());
     assert_eq!(invited(&bench), strangers(&bench, &account));
     let handover = text_of(&bench, "handover.md");
@@ -120,17 +128,39 @@ async fn a_folder_is_documented_whole() {
     assert_eq!(report.queues["teams_missing"], 4);
     assert!(report.notes.iter().any(|note| note.starts_with("[teams] 4 projects and offices")));
     let id = bench.sandbox.workspace().teams[1].id;
-    bench.settings.further =
-        format!("[map.teams]\nnordic = '{}'\nTurku = '{id}'\n", team.to_lowercase());
+    bench.settings.further = format!(
+        "[map.teams]\nnordic = '{}'\nTurku = '{id}'\nNight = 'Owls'\n",
+        team.to_lowercase()
+    );
     bench.sandbox.edit(|workspace| workspace.teams[1].name = "Umeå ".into());
     fs::remove_file(bench.path("state/plan.json")).unwrap();
     let report = bench.run().await.report;
-    assert_eq!((report.queues["teams_missing"], report.last_run.writes), (1, 0));
+    assert_eq!((report.queues["teams_missing"], report.last_run.writes), (2, 0));
     let teams = json_of(&bench, "teams_to_create.json");
-    assert_eq!(
-        teams,
-        json!([{ "team": "Old, and closed", "for": "project:3", "name": "Old, and closed" }])
-    );
+    let closed = json!({
+        "team": "Old, and closed", "for": "project:3", "name": "Old, and closed",
+        "details": { "Status": "closed" }, "members": [],
+    });
+    let named = json!({ "team": "Owls", "for": "[map.teams]", "name": "Night" });
+    assert_eq!(teams, json!([closed, named]));
+}
+
+/// What contacts and calls name is there, whatever the source documents.
+fn assert_in_use(taxonomy: &Value, account: &Account) {
+    let of = |names: Vec<Option<&String>>| -> BTreeSet<String> {
+        let names = names.into_iter().flatten().map(|name| name.trim().to_owned());
+        names.filter(|name| !name.is_empty()).collect()
+    };
+    let mut outcomes =
+        of(account.calls.iter().map(|it| it.call_ending_reason_name.as_ref()).collect());
+    outcomes.extend(of(account.contacts.iter().map(|it| it.last_reason.as_ref()).collect()));
+    let campaigns = of(account.calls.iter().map(|it| it.campaign_name.as_ref()).collect());
+    let found = |list: &str| -> BTreeSet<String> {
+        let names = taxonomy["in_use"][list].as_array().unwrap().iter();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    assert!(!found("outcomes").is_empty() && found("outcomes").is_subset(&outcomes));
+    assert!(!found("campaigns").is_empty() && found("campaigns").is_superset(&campaigns));
 }
 
 /// The files that the sandbox has none of.
@@ -148,6 +178,7 @@ fn write(dir: &Path, team: &str) {
         "id;Toimisto;Time zone\n9;Turku;Europe/Helsinki\n8;Umeå;Europe/Stockholm\n",
     );
     write("outcomes.csv", "outcome id;name\n17;Deal\n");
+    write("custom_fields.csv", "field id;name;type\nother_info_30;Hobby;text\n");
     write("dialer.json", r#"[{"id": 5, "mode": "predictive", "ratio": 1.5}, {"mode": "manual"}]"#);
     fs::create_dir(dir.join("leadapps")).unwrap();
     write("leadapps/first.json", "\u{feff}{\"name\": \"Quote\", \"purpose\": \"makes\\nquotes\"}");
@@ -175,6 +206,15 @@ async fn by_the_api_there_are_campaigns_and_questions() {
     {
         assert!(handover.contains(part), "{part} is not in:\n{handover}");
     }
+    let taxonomy = json_of(&bench, "taxonomy.json");
+    assert_in_use(&taxonomy, &account);
+    let count = taxonomy["in_use"]["outcomes"].as_array().unwrap().len();
+    assert_eq!(taxonomy["outcomes"], json!([]));
+    assert!(
+        handover.contains(&format!("- outcomes: contacts and calls name {count}, ")),
+        "{handover}"
+    );
+    assert!(!handover.contains("outcomes: the source delivered none"), "{handover}");
     assert_eq!(invited(&bench), strangers(&bench, &account));
 }
 

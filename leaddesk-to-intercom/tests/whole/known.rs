@@ -52,6 +52,35 @@ async fn a_known_contact_keeps_what_it_has() {
     assert_eq!(bench.run().await.report.last_run.writes, 0);
 }
 
+/// What the migration has filled follows the source; what was there before it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_filled_is_brought_up_to_date() {
+    let bench = Bench::new(ugly(21)).await;
+    let account = bench.sandbox.account();
+    let known = account.existing.iter().find(|known| known.external_id.is_some()).unwrap();
+    let is_it = |it: &migrate_sandbox::SourceContact| it.email.as_ref() == Some(&known.email);
+    let at = account.contacts.iter().position(is_it).unwrap();
+    assert!(account.contacts[at].city.is_some() && known.name.is_some(), "choose another seed");
+    bench.run().await;
+    bench.sandbox.edit_account(|account| {
+        let contact = &mut account.contacts[at];
+        contact.last_reason = Some("Reconsidered".into());
+        contact.city = Some("Rovaniemi".into());
+        contact.fname = Some("Somebody".into());
+        contact.updated_at = Some("2026-10-31 12:00:00".into());
+    });
+    bench.run().await;
+
+    let workspace = bench.sandbox.workspace();
+    let found = workspace.contacts.iter().find(|it| it.email.as_ref() == Some(&known.email));
+    let found = found.unwrap();
+    assert_eq!(found.custom_attributes["ld_outcome__c"], "Reconsidered");
+    assert_eq!(found.custom_attributes["ld_city"], "Rovaniemi");
+    assert_eq!((&found.name, &found.external_id), (&known.name, &known.external_id));
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}
+
 /// Who matches an archived contact waits, without a write, until that is brought back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archived_contact_is_waited_for() {

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use migrate_core::RunOptions;
 use migrate_core::ledger::{Ledger, Scan};
 use migrate_sandbox::workspace::Contact;
-use migrate_sandbox::{Account, AccountSpec, Workspace};
+use migrate_sandbox::{
+    Account, AccountSpec, FaultKind, Faults, Sandbox, ServiceFaults, Strike, Workspace,
+};
 
 use crate::bench::{Bench, by_api, by_export};
 
@@ -177,4 +180,55 @@ async fn by_the_api_lists_tell_who_is_a_lead() {
     }
     let verified = bench.verify().await.report.verify.unwrap();
     assert!(verified.mismatches.is_empty(), "{:?}", verified.mismatches);
+}
+
+/// A row that cannot be read is dead once, whichever stage reads its file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unreadable_row_is_dead_in_one_stage() {
+    for (rule, file, dead) in [("all", "contacts.csv", [0, 1]), ("listed", "contacts.csv", [1, 0])]
+    {
+        let account = account();
+        let mut bench = Bench::new(account.clone()).await;
+        let folder = bench.path("export");
+        Files::of(&account, &folder).write(&BTreeMap::new());
+        let mut text = fs::read_to_string(folder.join(file)).unwrap();
+        text.push_str("torn\n");
+        fs::write(folder.join(file), text).unwrap();
+        let source = by_export(&bench.endpoints, &folder);
+        bench.settings.source = format!("{source}\n[contacts]\nlead_rule = '{rule}'");
+        let report = bench.runner().run(&RunOptions::default()).await.unwrap().report;
+        let stage = |name: &str| report.stages.iter().find(|it| it.name == name).unwrap();
+        let found = ["contacts", "leads"].map(|name| stage(name).dead);
+        assert_eq!(found, dead, "{file} by {rule}");
+        assert_eq!(stage("contacts").read + stage("leads").read, 31, "{file} by {rule}");
+        assert!(report.accounted, "{file} by {rule}");
+    }
+}
+
+/// Two leads of one address are one lead, by whose key doubt about it is settled, however old the
+/// other one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_about_a_merged_lead_is_settled() {
+    let mut account = account();
+    let first = account.contacts[0].clone();
+    let newer = &mut account.contacts[1];
+    (newer.email, newer.fname, newer.lname) = (first.email, first.fname, first.lname);
+    newer.updated_at = Some("2026-10-31 12:00:00".into());
+    let lost = Strike::new("POST /contacts", FaultKind::LostReply, 0).times(30);
+    let intercom = ServiceFaults { strikes: vec![lost], ..ServiceFaults::default() };
+    let faults = Faults { intercom, ..Faults::default() };
+    let mut bench = Bench::with(Sandbox::builder(account.clone()).faults(faults)).await;
+    let rule = "last_call = true\n[contacts]\nlead_rule = 'all'\n";
+    bench.settings.source = by_api(&bench.endpoints, rule);
+    let report = bench.run().await.report;
+    let leads = report.stages.iter().find(|it| it.name == "leads").unwrap();
+    assert_eq!((leads.created, leads.merged, leads.in_doubt), (29, 1, 0));
+    let found = bench.sandbox.workspace();
+    assert_eq!(found.contacts.len(), bench_contacts(&account) - 1);
+    for contact in found.contacts.iter().filter(|it| it.role == "lead") {
+        assert_eq!(
+            contact.external_id.as_deref(),
+            contact.custom_attributes["ld_source_key"].as_str()
+        );
+    }
 }

@@ -47,7 +47,7 @@ fn count(found: &Workspace, n: usize) -> usize {
     let leads = found.contacts.iter().filter(is_it).inspect(|lead| {
         assert_eq!((&*lead.role, &lead.name), ("lead", &Some(name(n))));
         let notes: Vec<&str> = lead.notes.iter().map(|note| &*note.body).collect();
-        assert_eq!(notes, [marker(n)]);
+        assert_eq!(notes, [format!("<p>{}</p>", marker(n))]);
     });
     leads.count()
 }

@@ -19,6 +19,7 @@ mod inventory;
 mod known;
 mod lead_stage;
 mod leads;
+mod pilot;
 mod predicted;
 mod proxy;
 mod settlement;

@@ -28,6 +28,10 @@ async fn a_plan_says_within_a_twentieth_how_many_calls_a_run_takes() {
     let known = Account::generate(&AccountSpec::new(200, 52).with(|spec| spec.existing = 0.1));
     assert_near(calls(&Bench::new(known).await).await, "one whom Intercom knows in part");
 
+    let half = Account::generate(&AccountSpec::new(200, 54).with(|spec| spec.existing = 0.5));
+    let bench = Bench::new(half).await;
+    assert_near(calls(&bench).await, "one of whom Intercom knows every other");
+
     let account = Account::generate(&AccountSpec::new(150, 53));
     let mut folder = Bench::new(account.clone()).await;
     account.export(&folder.path("export")).unwrap();

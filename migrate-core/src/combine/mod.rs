@@ -15,5 +15,5 @@ pub use fan_out::FanOut;
 pub use mappers::{Filtered, InspectedMapper, MappedDrafts, MapperExt, Then};
 pub use prefetch::Prefetched;
 pub use sinks::{InspectedSink, RateLimited, SinkExt};
-pub use sources::{InspectedSource, MappedRecords, SourceExt};
+pub use sources::{InspectedSource, MappedRecords, OnlySource, SourceExt};
 pub use tee::Tee;

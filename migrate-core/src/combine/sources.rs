@@ -49,6 +49,15 @@ pub trait SourceExt: Source + Sized {
         MappedRecords { inner: self, change: Arc::new(change) }
     }
 
+    /// Only the records that pass, and what cannot be read. The others are not skipped but not read:
+    /// they are for another stage, or another time.
+    fn only<F>(self, keep: F) -> OnlySource<Self, F>
+    where
+        F: Fn(&Record<Self::Record>) -> bool + Send + Sync + 'static,
+    {
+        OnlySource { inner: self, keep: Arc::new(keep) }
+    }
+
     /// The same records, each shown to a closure when it is read.
     fn inspect<F>(self, look: F) -> InspectedSource<Self, F>
     where
@@ -139,6 +148,68 @@ where
 {
     fn lookup(&self, keys: Vec<Key>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
         self.change(self.inner.lookup(keys))
+    }
+}
+
+/// See [`SourceExt::only`].
+pub struct OnlySource<S, F> {
+    inner: S,
+    keep: Arc<F>,
+}
+
+impl<S: Clone, F> Clone for OnlySource<S, F> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), keep: self.keep.clone() }
+    }
+}
+
+impl<S, F> fmt::Debug for OnlySource<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnlySource").finish_non_exhaustive()
+    }
+}
+
+impl<S: Source, F> OnlySource<S, F>
+where
+    F: Fn(&Record<S::Record>) -> bool + Send + Sync + 'static,
+{
+    fn keep(&self, pages: Pages<S::Record>) -> Pages<S::Record> {
+        let keep = self.keep.clone();
+        let only = move |mut page: Page<S::Record>| {
+            page.items.retain(|item| item.as_ref().map_or(true, |record| keep(record)));
+            page
+        };
+        pages.map_ok(only).boxed()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Source, F> Source for OnlySource<S, F>
+where
+    F: Fn(&Record<S::Record>) -> bool + Send + Sync + 'static,
+{
+    type Record = S::Record;
+
+    fn read(&self, from: Option<Cursor>) -> Pages<S::Record> {
+        self.keep(self.inner.read(from))
+    }
+
+    /// How many pass is known when all are read.
+    fn estimate(&self) -> Estimate {
+        match self.inner.estimate() {
+            Estimate::Exactly(all) | Estimate::About(all) => Estimate::About(all),
+            Estimate::Unknown => Estimate::Unknown,
+        }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Lookup, F> Lookup for OnlySource<S, F>
+where
+    F: Fn(&Record<S::Record>) -> bool + Send + Sync + 'static,
+{
+    fn lookup(&self, keys: Vec<Key>) -> Pages<S::Record> {
+        self.keep(self.inner.lookup(keys))
     }
 }
 

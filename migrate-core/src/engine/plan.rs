@@ -43,6 +43,35 @@ pub trait Stage: sealed::Sealed + Send + Sync {
     async fn finish(&self, run: &Run) -> Result<(), RunError>;
 }
 
+impl<S: sealed::Sealed + ?Sized> sealed::Sealed for Box<S> {}
+
+#[async_trait]
+impl<S: Stage + ?Sized> Stage for Box<S> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn run(&self, run: &Run, options: &RunOptions) -> Result<(), RunError> {
+        (**self).run(run, options).await
+    }
+
+    async fn redrive(&self, run: &Run, selection: &Selection) -> Result<(), RunError> {
+        (**self).redrive(run, selection).await
+    }
+
+    async fn settle(&self, run: &Run) -> Result<Waiting, RunError> {
+        (**self).settle(run).await
+    }
+
+    async fn last_look(&self, run: &Run) -> Result<(), RunError> {
+        (**self).last_look(run).await
+    }
+
+    async fn finish(&self, run: &Run) -> Result<(), RunError> {
+        (**self).finish(run).await
+    }
+}
+
 pub(super) mod sealed {
     /// Keeps [`Stage`](super::Stage) to this crate.
     pub trait Sealed {}

@@ -22,6 +22,7 @@ use crate::ledger::{
 };
 use crate::sink::{Doubt, Failure, Found, Limits, Sink, Write};
 use crate::source::{Estimate, Lookup, Source, SourceError};
+use crate::undo::{Made, Stands, TakenBack, Undo};
 use crate::{Alias, Cursor, Key, Page, RunError, async_trait};
 
 /// At which moment of a call the process dies.
@@ -31,7 +32,7 @@ pub enum Moment {
     Before,
     /// When it has had its effect, and before its answer.
     Answer,
-    /// While a write is on its way: it takes effect some seconds after the process is gone. With
+    /// While a write, or what takes one back, is on its way: it takes effect some seconds after the process is gone. With
     /// any other call it is as [`Before`](Self::Before).
     OnItsWay,
 }
@@ -81,7 +82,7 @@ impl Fuse {
         self.0.calls.load(Ordering::Relaxed)
     }
 
-    /// Puts it into a source, a sink or a ledger.
+    /// Puts it into a source, a sink, a ledger or what takes back.
     pub fn guard<T>(&self, inner: T) -> Fused<T> {
         Fused { inner: Arc::new(inner), fuse: self.clone() }
     }
@@ -122,7 +123,7 @@ impl Fuse {
     }
 }
 
-/// A source, a sink or a ledger whose calls are counted by a [`Fuse`].
+/// A source, a sink, a ledger or an [`Undo`] whose calls are counted by a [`Fuse`].
 #[derive(Debug)]
 pub struct Fused<T> {
     inner: Arc<T>,
@@ -194,6 +195,35 @@ impl<D: Send + Sync + 'static, S: Sink<D> + 'static> Sink<D> for Fused<S> {
 
     async fn find(&self, doubt: &Doubt<D>) -> Result<Found, Failure> {
         self.fuse.call(self.inner.find(doubt)).await
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+}
+
+#[async_trait]
+impl<U: Undo + 'static> Undo for Fused<U> {
+    async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
+        self.fuse.call(self.inner.inspect(made)).await
+    }
+
+    async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
+        if !self.fuse.begin().await {
+            return self.inner.take_back(made).await;
+        }
+        match self.fuse.0.moment {
+            Moment::Before => {}
+            Moment::Answer => drop(self.inner.take_back(made).await),
+            Moment::OnItsWay => {
+                let (undo, made) = (self.inner.clone(), made.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(ON_ITS_WAY).await;
+                    undo.take_back(&made).await
+                });
+            }
+        }
+        self.fuse.blow().await
     }
 
     fn limits(&self) -> Limits {

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use migrate_core::ledger::{
     Change, Entry, Ledger, LedgerError, LedgerErrorKind, Parked, Parking, Past, Proof, Scan,
     StageState,
 };
-use migrate_core::{Alias, Key, RollbackOptions, Tally, async_trait};
+use migrate_core::testkit::{CrashLedger, CrashPoint, Process, crash_points};
+use migrate_core::{
+    Alias, Key, MemoryLedger, Patience, Rollback, RollbackOptions, Run, Tally, async_trait,
+};
 use serde_json::Value;
 
 use crate::desk::{Content, Desk};
@@ -162,6 +166,39 @@ async fn migrated() -> (Desk, Arc<dyn Ledger>) {
         two.expect("a person").tags.insert("theirs".into());
     });
     (desk, ledger)
+}
+
+/// Killed for good, at each call and each moment of it: what was on its way may still arrive, and
+/// commits that were under way are lost, torn or made.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_is_gone_leaves_what_the_next_one_ends() {
+    let fresh = async || {
+        let (desk, ledger) = (Account::desk(), CrashLedger::new(MemoryLedger::new(), 0));
+        let shared: Arc<dyn Ledger> = Arc::new(ledger.clone());
+        migrate(&Account::sample(), &desk, &shared).await.expect("a run");
+        (desk, ledger)
+    };
+    let process = async |desk: &Desk, process: Process| {
+        let rollback = ["attributes", "people", "threads"]
+            .into_iter()
+            .fold(Rollback::new(), |rollback, name| {
+                rollback.stage(name, process.fuse.guard(desk.clone()))
+            });
+        let patience = Patience::new(Duration::from_secs(5), Duration::ZERO);
+        let run = Run::on(process.ledger.clone()).patience(patience).begin().await?;
+        process.follow(&run);
+        rollback.run(&run, &RollbackOptions::default()).await.map(drop)
+    };
+    let (desk, ledger) = fresh().await;
+    let shared: Arc<dyn Ledger> = Arc::new(ledger);
+    let expected = aftermath(&desk, &shared).await;
+    let check = async |desk: &Desk, ledger: &CrashLedger<MemoryLedger>, at: Option<CrashPoint>| {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger.clone());
+        assert_eq!(aftermath(desk, &ledger).await, expected, "{at:?}");
+    };
+    let calls = crash_points(fresh, process, check).await;
+    assert!(calls > 60, "it makes {calls} calls only");
 }
 
 #[tokio::test(start_paused = true)]

@@ -81,10 +81,8 @@ async fn a_record_that_moves_to_another_stage_stays_one_object() {
     assert_eq!(migration.standing().await, [3, 1]);
 }
 
-/// One stage has been passed through more often than the other, and both bring a record at once: the
-/// later one answers for it, and no run stays without an end.
-#[tokio::test(start_paused = true)]
-async fn a_record_that_two_stages_bring_in_one_run_is_one() {
+/// Two people and a lead, of whom the people have been migrated.
+async fn people_first() -> (Migration, ScriptedSource<&'static str>, ScriptedSource<&'static str>) {
     let people = ScriptedSource::new([("person:1", "one"), ("person:2", "two")]);
     let leads = ScriptedSource::new([("person:3", "three")]);
     let migration = Migration {
@@ -93,6 +91,14 @@ async fn a_record_that_two_stages_bring_in_one_run_is_one() {
         ledger: Arc::default(),
     };
     migration.run_with(&RunOptions::default().only("people")).await;
+    (migration, people, leads)
+}
+
+/// One stage has been passed through more often than the other, and both bring a record at once: the
+/// later one answers for it, and no run stays without an end.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_two_stages_bring_in_one_run_is_one() {
+    let (migration, _, leads) = people_first().await;
     leads.put("person:1", "one");
     let mut writes = 0;
     for round in 0..3 {
@@ -107,14 +113,7 @@ async fn a_record_that_two_stages_bring_in_one_run_is_one() {
 /// The number of a pass is that of a stage: one that another stage has brought is not passed over.
 #[tokio::test(start_paused = true)]
 async fn what_another_stage_met_in_a_pass_of_that_number_is_taken_in() {
-    let people = ScriptedSource::new([("person:1", "one"), ("person:2", "two")]);
-    let leads = ScriptedSource::new([("person:3", "three")]);
-    let migration = Migration {
-        sources: [("people", people.clone()), ("leads", leads.clone())],
-        target: MemoryTarget::new(),
-        ledger: Arc::default(),
-    };
-    migration.run_with(&RunOptions::default().only("people")).await;
+    let (migration, people, leads) = people_first().await;
     people.vanish(&Key::from("person:1"));
     leads.put("person:1", "one, a lead now");
     migration.run_with(&RunOptions::default().only("leads")).await;

@@ -73,8 +73,11 @@ fn a_full_contact() {
     );
     assert!(out.notes().is_empty() && out.verdict().is_none());
     let seen = format!("{out:?}");
-    let [last] = out.discoveries() else { panic!("the last call is to be read") };
-    assert_eq!((&*last.list, &*last.item), (CALLS, "500001"));
+    let met = out.discoveries().iter().map(|it| (&*it.list, &*it.item));
+    let met: Vec<_> = met.collect();
+    assert_eq!(met[0], (CALLS, "500001"), "the last call is to be read");
+    let campaigns = ["Spring 2024", "autumn", "AUTUMN"].map(|name| (CAMPAIGNS, name));
+    assert_eq!(met[1..], [&campaigns[..], &[(OUTCOMES, "Deal")]].concat());
     assert!(!seen.contains("irtanen") && !seen.contains("401234567"), "{seen}");
 }
 
@@ -233,6 +236,18 @@ fn every_text_reaches_its_attribute_and_the_schema_knows_it() {
         assert_eq!(json!(fields(&out).attributes), json!({(name.clone()): "77"}), "{field}");
         assert!(schema.contains(&name), "{name} is in no schema");
     }
+}
+
+/// A status says who is a lead, or was one: it is as good of a contact.
+#[test]
+fn what_only_files_have_reaches_contacts_as_well() {
+    let contact = json!({
+        "id": 1, "email": "a@example.com", "assigned_office": "Turku", "sponsor": "Oy Ab",
+        "lead_status": "Won",
+    });
+    let out = map("", contact, &[]);
+    let expected = json!({"ld_office": "Turku", "ld_sponsor": "Oy Ab", "ld_lead_status": "Won"});
+    assert_eq!(json!(fields(&out).attributes), expected);
 }
 
 /// Each place of a mapping, with a value that fits and one that does not.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intercom_client::IntercomClient;
-use migrate_core::ledger::{Change, Ledger};
+use migrate_core::ledger::{Change, Entry, Ledger};
 use migrate_core::{
     Emit, Event, Fate, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunOptions, map_fn,
 };
@@ -44,13 +44,18 @@ fn what_differs_in_our_own_contact_is_written() {
         });
         serde_json::from_value(text).unwrap()
     };
-    assert!(filling(&fields(), &found("Anna New"), true).is_empty());
-    assert!(!filling(&fields(), &found("Anna Old"), true).is_empty());
-    assert!(filling(&fields(), &found("Anna Old"), false).is_empty());
+    assert!(filling(&fields(), &found("Anna New"), &Value::Null).is_empty());
+    assert!(!filling(&fields(), &found("Anna Old"), &Value::Null).is_empty());
+    let theirs = image(&found("Anna Old"));
+    assert!(filling(&fields(), &found("Anna Old"), &theirs).is_empty());
 }
 
 /// Writes the contact through the engine, and says what became of it.
 async fn fate_of(client: &IntercomClient, ledger: Arc<dyn Ledger>) -> Fate {
+    entry_of(client, ledger).await.fate
+}
+
+async fn entry_of(client: &IntercomClient, ledger: Arc<dyn Ledger>) -> Entry {
     let admin = client.me().await.unwrap().admin.id;
     let key = Key::new("contact", 1);
     let source = Fixed::new(vec![Record::new(key.clone(), fields())], 10);
@@ -64,7 +69,7 @@ async fn fate_of(client: &IntercomClient, ledger: Arc<dyn Ledger>) -> Fate {
     let run =
         Run::on(ledger.clone()).observed_by(observer).patience(patience).begin().await.unwrap();
     plan.run(&run, &RunOptions::default()).await.unwrap();
-    ledger.entries(&[key]).await.unwrap().remove(0).unwrap().fate
+    ledger.entries(&[key]).await.unwrap().remove(0).unwrap()
 }
 
 async fn workspace() -> (Sandbox, IntercomClient) {
@@ -86,6 +91,20 @@ async fn there(client: &IntercomClient, name: &str) -> ContactId {
 
 async fn name_of(client: &IntercomClient, id: &ContactId) -> String {
     client.contacts().get(id).await.unwrap().name.unwrap().reveal().clone()
+}
+
+/// Nothing is known here of the other's name, so nothing is said of it.
+#[tokio::test]
+async fn an_address_that_another_record_has_is_told_as_that() {
+    let (_sandbox, client) = workspace().await;
+    let mut other = NewContact::user("leaddesk:contact:2");
+    other.email = Some("anna@example.com".to_owned().into());
+    client.contacts().create(&other).await.unwrap();
+    let entry = entry_of(&client, Arc::new(MemoryLedger::default())).await;
+    let reason = entry.reason.unwrap();
+    assert_eq!((entry.fate, reason.code.as_str()), (Fate::Queued, "shared_email"));
+    assert!(reason.message.contains("only once among users"), "{}", reason.message);
+    assert!(!reason.message.contains("names"), "{}", reason.message);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub async fn agents(
             }
         };
         let username = (id.as_ref() != Some(&name)).then_some(name);
-        agents.push(Agent { id, username, email: None });
+        agents.push(Agent { id, username, ..Agent::default() });
     }
     Ok(Fixed::new(records(agents), PAGE))
 }
@@ -58,6 +58,7 @@ pub(in crate::source) fn from_user(user: &User) -> Agent {
         id: Some(user.id.to_string()),
         username: text(&user.username),
         email: text(&user.primary_email),
+        office: user.office.clone(),
     }
 }
 

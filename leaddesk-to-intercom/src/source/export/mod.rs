@@ -2,6 +2,7 @@
 
 mod blacklist;
 mod file;
+mod labels;
 mod without;
 
 use std::collections::HashSet;
@@ -13,6 +14,7 @@ use leaddesk_client::{Call, Error, Unreadable};
 use migrate_core::{Fingerprint, Record, SourceError, SourceExt as _};
 
 use self::file::Rows;
+use self::labels::Labels;
 use super::lists::Lists;
 use super::{Agent, Findings, Fixed, ListedContact, PAGE, Routes, agent, api, keys};
 use crate::config::{self, Config};
@@ -40,6 +42,10 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("projects.csv", "the inventory has no projects, and no teams for them"),
     ("offices.csv", "the inventory has no offices, and no teams for them"),
     ("outcomes.csv", "the inventory has no outcomes"),
+    (
+        "custom_fields.csv",
+        "the inventory has no custom fields, and Other info without a label is known by its slot",
+    ),
     ("dialer.json", "the inventory has no dialer configurations, but for those in dialer/"),
     ("leadapps.json", "the inventory has no LeadApps, but for those in leadapps/"),
 ];
@@ -102,16 +108,23 @@ impl Folder {
     /// When a calling list or `leads.csv` cannot be read.
     pub fn contacts(&self) -> Result<Routes<ListedContact>, SourceError> {
         let (lists, leads) = (Arc::new(self.read_lists()?), self.lead_keys()?);
-        let contacts = self.people("contacts.csv", lists.clone(), false);
-        if leads.is_empty() {
+        let labels = Arc::new(Labels::read(self)?);
+        let contacts = self.people("contacts.csv", lists.clone(), labels.clone(), false);
+        let Some(leads) = leads else {
             return Ok(Routes::new().and("contacts", contacts.boxed()));
-        }
-        let listed = self.people("leads.csv", lists, true);
+        };
+        let listed = self.people("leads.csv", lists, labels, true);
         let others = Without { source: contacts, keys: Arc::new(leads) };
         Ok(Routes::new().and("contacts", others.boxed()).and("leads", listed.boxed()))
     }
 
-    fn people(&self, name: &str, lists: Arc<Lists>, leads: bool) -> File<ListedContact> {
+    fn people(
+        &self,
+        name: &str,
+        lists: Arc<Lists>,
+        labels: Arc<Labels>,
+        leads: bool,
+    ) -> File<ListedContact> {
         let (path, settings) = (self.path(name), self.settings.clone());
         File::new(
             path.clone(),
@@ -122,17 +135,19 @@ impl Folder {
                     Err(_) => (Vec::new(), None),
                 };
                 let key = keys::contact(&contact.id);
+                let contact = labels.put(contact);
                 let listed = ListedContact::new(contact, campaigns).finalised(finalised);
                 Record::new(key, if leads { listed.listed_as_lead() } else { listed })
             },
         )
     }
 
-    /// Who is in `leads.csv`.
-    fn lead_keys(&self) -> Result<HashSet<Fingerprint>, SourceError> {
+    /// Who is in `leads.csv`, if that is there. Nobody may be in it of whom a row can be read, and it
+    /// is read all the same: its rows have to be told.
+    fn lead_keys(&self) -> Result<Option<HashSet<Fingerprint>>, SourceError> {
         let path = self.path("leads.csv");
         if !path.exists() {
-            return Ok(HashSet::new());
+            return Ok(None);
         }
         let unusable = |error| unusable(&path, error);
         let mut digests = HashSet::new();
@@ -141,7 +156,7 @@ impl Folder {
             let contact = row.map_err(unusable)?.body.ok();
             digests.extend(contact.map(|contact| digest(&keys::contact(&contact.id))));
         }
-        Ok(digests)
+        Ok(Some(digests))
     }
 
     /// The calls of `calls.csv`, if it is there.
@@ -169,7 +184,7 @@ impl Folder {
         for name in agent::missing(&config.map.agents, &agents) {
             let is_id = name.bytes().all(|byte| byte.is_ascii_digit());
             let (id, username) = if is_id { (Some(name), None) } else { (None, Some(name)) };
-            agents.push(Agent { id, username, email: None });
+            agents.push(Agent { id, username, ..Agent::default() });
         }
         Ok(Fixed::new(api::records(agents), PAGE))
     }
@@ -178,16 +193,16 @@ impl Folder {
         let mut lists = Lists::default();
         for path in self.list_files()? {
             let text = std::fs::read(&path).map_err(|error| unreadable(&path).because(error))?;
-            for row in export::list_rows(&path.to_string_lossy(), &text) {
-                match row {
-                    Ok(row) => {
-                        if let Ok(id) = row.contact_id.as_str().parse() {
-                            lists.add(id, &row);
-                        }
-                    }
-                    Err(_) => {
-                        self.findings.add("rows of calling list exports could not be read", 1)
-                    }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            for row in export::list_rows_by(&name, &text, &self.settings) {
+                let id = row.as_ref().map(|row| row.contact_id.as_str().parse());
+                match (id, &row) {
+                    (Ok(Ok(id)), Ok(row)) => lists.add(id, row),
+                    (Ok(Err(_)), _) => self.findings.add(
+                        "rows of calling list exports name a contact by an id that is no number",
+                        1,
+                    ),
+                    _ => self.findings.add("rows of calling list exports could not be read", 1),
                 }
             }
         }
