@@ -241,6 +241,39 @@ pub struct Call {
     pub extra: Extra,
 }
 
+impl Call {
+    /// A call of which nothing but its id is known, to be filled from a source that has no `call get`.
+    #[must_use]
+    pub fn new(id: CallId) -> Self {
+        Self {
+            id,
+            agent_id: None,
+            agent_username: None,
+            agent_group_id: None,
+            agent_group_name: None,
+            talk_time: None,
+            talk_start: LocalTime::default(),
+            talk_end: LocalTime::default(),
+            handling_stop: LocalTime::default(),
+            created_at: LocalTime::default(),
+            number: None,
+            campaign: None,
+            campaign_name: None,
+            record_file: None,
+            customer_id: None,
+            contact_id: None,
+            comment: None,
+            call_ending_reason: None,
+            call_ending_reason_name: None,
+            direction: None,
+            call_type: None,
+            call_type_name: None,
+            order_ids: Vec::new(),
+            extra: Personal::new(serde_json::Map::new()),
+        }
+    }
+}
+
 /// A calling list. Id and name are seen in third-party code; its other keys are not known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

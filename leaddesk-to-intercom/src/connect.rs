@@ -120,6 +120,7 @@ impl Destination {
         workspace.bot = self.bot.clone();
         workspace.in_flight = MAX_IN_FLIGHT;
         workspace.overwrite = config.contacts.overwrite;
+        workspace.unarchive = config.contacts.unarchive;
         workspace
     }
 

@@ -65,6 +65,8 @@ pub enum ConversationDraft {
         /// The agent, by key and by user name.
         agent: Vec<Name>,
     },
+    /// Makes a lead of a number that is no contact's. It is a record of its own, to which openings refer.
+    Caller(ContactFields),
     /// The opening, by the contact. Its last line is the marker by which it is found again.
     Opening {
         /// The contact, by key and by number.
@@ -104,6 +106,13 @@ pub enum ConversationDraft {
     Attributes(Attributes),
     /// A tag on it, by name.
     Tag(String),
+    /// Assigns the conversation, to the first of these who is known; to nobody where none is.
+    Assign {
+        /// A team, and no teammate?
+        team: bool,
+        /// The agent, by key and by user name; or the teams, by their keys.
+        to: Vec<Name>,
+    },
     /// The close, which comes last.
     Close,
 }
@@ -250,14 +259,22 @@ impl Draft for ConversationDraft {
             // Nobody has to be looked up.
             Self::Remark { agent, .. } if agent.is_empty() || agent[..] == [bot()] => Vec::new(),
             Self::Remark { agent, .. } => vec![Reference::new(agent.clone(), Missing::Without)],
-            Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
+            Self::Assign { to, .. } => vec![Reference::new(to.clone(), Missing::Without)],
+            Self::Caller(_) | Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
         }
     }
 
     fn repeat(&self) -> Repeat {
         match self {
-            Self::Opening { .. } | Self::Message { .. } | Self::Remark { .. } => Repeat::Never,
-            Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => Repeat::Safe,
+            Self::Caller(fields) if fields.role == "user" => Repeat::Safe,
+            Self::Caller(_) | Self::Opening { .. } | Self::Message { .. } | Self::Remark { .. } => {
+                Repeat::Never
+            }
+            Self::Speaker { .. }
+            | Self::Attributes(_)
+            | Self::Tag(_)
+            | Self::Assign { .. }
+            | Self::Close => Repeat::Safe,
         }
     }
 
@@ -271,7 +288,12 @@ impl Draft for ConversationDraft {
             Self::Opening { body, created_at, .. }
             | Self::Message { body, created_at, .. }
             | Self::Remark { body, created_at, .. } => (body, *created_at),
-            Self::Speaker { .. } | Self::Attributes(_) | Self::Tag(_) | Self::Close => return None,
+            Self::Caller(_)
+            | Self::Speaker { .. }
+            | Self::Attributes(_)
+            | Self::Tag(_)
+            | Self::Assign { .. }
+            | Self::Close => return None,
         };
         Some(Self::Remark {
             note: true,
@@ -325,11 +347,13 @@ impl fmt::Debug for ConversationDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Speaker { .. } => "Speaker(..)",
+            Self::Caller(_) => "Caller(..)",
             Self::Opening { .. } => "Opening(..)",
             Self::Message { .. } => "Message(..)",
             Self::Remark { .. } => "Remark(..)",
             Self::Attributes(_) => "Attributes(..)",
             Self::Tag(_) => "Tag(..)",
+            Self::Assign { .. } => "Assign(..)",
             Self::Close => "Close",
         })
     }

@@ -108,6 +108,20 @@ pub fn chat_in_the_future() -> Reason {
         .remedy("operator", "check source.chatbot.time_zone, then run again")
 }
 
+/// A call of a history by number that does not say with which number it was: whether another route has brought it
+/// already cannot be told.
+pub fn call_without_number() -> Reason {
+    Reason::new(
+        "calls_without_contact",
+        "the history by number does not say which number the call was with",
+    )
+    .field("phone_number")
+    .remedy(
+        "LeadDesk admin",
+        "supply the call with its id in the call log export, or leave it in LeadDesk",
+    )
+}
+
 /// A call that does not say when it was.
 pub fn call_without_time() -> Reason {
     Reason::new("calls_without_time", "the call has no usable time")

@@ -1,22 +1,23 @@
 //! The stages of the migration: sources, mappers and sinks put together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use leaddesk_client::Call;
 use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
 
-use crate::config::{Anonymous, Config, LeadRule, SourceKind};
+use crate::config::{Anonymous, Config, LeadRule, SourceKind, WithoutContact};
 use crate::connect::{Account, Secrets, StartError, chain};
 use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
 use crate::fields::FieldMapping;
 use crate::map::{
-    AgentMapper, CallMapper, ChatMapper, ContactGrouping, ContactMapper, InventoryMapper,
+    AgentMapper, Beside, CallMapper, ChatMapper, ContactGrouping, ContactMapper, InventoryMapper,
     LeadMapper, SchemaMapper, TeamMapper, contact_attribute, schema,
 };
 use crate::parts::{Custom, Parts};
 use crate::source::{
-    self, Agent, Belonging, Chat, Chatbot, Documented, Findings, First, Fixed, Lead, LeadFilter,
-    ListedContact, NamesOf, Routes, Share, Watch, api, export,
+    self, Agent, Belonging, Callers, Chat, Chatbot, Documented, Findings, First, Fixed, Lead,
+    LeadFilter, ListedContact, NamesOf, Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -124,8 +125,16 @@ impl Stages<'_> {
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
         let (config, now) = (self.config, chrono::Utc::now());
+        let inventory = self.inventory().await?;
+        let blacklist = match self.leaddesk {
+            LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
+            LeadDesk::Api(_) => HashSet::new(),
+        };
+        let beside = Beside::new(&inventory, blacklist);
         let contact = ContactMapper::new(config).with_fields(self.fields.clone());
+        let contact = contact.with_beside(beside.clone());
         let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
+        let lead = lead.with_beside(beside);
         let (call, chat) = (CallMapper::new(config, now), ChatMapper::new(config, now));
         let mut parts = Parts {
             contacts: Arc::new(contact),
@@ -142,7 +151,6 @@ impl Stages<'_> {
         }
         let mut definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
         definitions.extend(parts.attributes.into_iter().map(contact_attribute));
-        let inventory = self.inventory().await?;
         let teams = Pipeline::new(
             stage::TEAMS,
             Fixed::new(source::inventory::teams(&inventory, config), PAGE),
@@ -182,7 +190,10 @@ impl Stages<'_> {
             .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
             .stage(leads, &[stage::SCHEMA])
-            .stage(calls, &parents);
+            .stage(
+                calls,
+                &[stage::SCHEMA, stage::AGENTS, stage::TEAMS, stage::CONTACTS, stage::LEADS],
+            );
         // Nobody can speak for an agent who is no teammate, so calls and chats wait until all are.
         let held = |plan: Plan, holds: bool| match holds && !self.has_fallback {
             true => plan.held_by(stage::AGENTS),
@@ -286,17 +297,24 @@ impl Stages<'_> {
     }
 
     /// The calls of all routes; in a pilot, those of its contacts that can be had without reading
-    /// every call by its id.
+    /// every call by its id, or asking for every number.
     fn calls(
         &self,
         mapper: &CallMapper,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
         if self.pilot.is_none() {
-            return Ok(Arc::new(self.routes(self.config, ledger)?));
+            let (config, calls) = (self.config, self.routes(self.config, ledger)?);
+            return Ok(match config.calls.without_contact {
+                WithoutContact::Lead => {
+                    Arc::new(Callers::new(calls, ledger.clone(), config.source.default_country))
+                }
+                _ => Arc::new(calls),
+            });
         }
         let mut config = self.config.clone();
-        (config.source.calls.ids_file, config.source.calls.id_range) = (None, None);
+        let routes = &mut config.source.calls;
+        (routes.ids_file, routes.id_range, routes.gdpr_history) = (None, None, Some(false));
         let mapper = mapper.clone();
         let names: NamesOf<Call> = Arc::new(move |call: &Call| mapper.contact(call));
         Ok(Arc::new(Belonging::new(self.routes(&config, ledger)?, names, ledger.clone())))
@@ -307,21 +325,16 @@ impl Stages<'_> {
         config: &Config,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Routes<Call>, SourceError> {
-        let (folder, client) = match self.leaddesk {
-            LeadDesk::Api(account) => (None, Some(&account.original)),
-            LeadDesk::Export(folder) => (Some(folder), None),
+        let (folder, client, rest) = match self.leaddesk {
+            LeadDesk::Api(account) => (None, Some(&account.original), account.rest.as_ref()),
+            LeadDesk::Export(folder) => (Some(folder), None, None),
         };
-        source::calls(config, folder, client, ledger.clone(), &self.findings)
+        source::calls(config, folder, client, rest, ledger.clone(), &self.findings)
     }
 
     /// What is not there to be read, each with what that means, and what the chatbot's export was found to be.
     pub fn absent(&self) -> Vec<String> {
-        let source = &self.config.source;
-        let history = source.rest.is_some() && source.calls.gdpr_history != Some(false);
-        let history =
-            history.then(|| "gdpr_history: the history by number is not read yet".to_owned());
         let mut absent = self.absent_from_source();
-        absent.extend(history);
         absent.extend(self.chatbot.into_iter().flat_map(Chatbot::notes));
         absent
     }

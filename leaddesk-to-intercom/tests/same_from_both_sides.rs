@@ -70,9 +70,9 @@ async fn the_api_and_the_export_of_an_account_become_the_same() {
     let mapper = CallMapper::new(&config, now);
     let ledger = Arc::new(MemoryLedger::default());
     let offline =
-        calls(&config, Some(&folder), None, ledger.clone(), &Findings::default()).unwrap();
+        calls(&config, Some(&folder), None, None, ledger.clone(), &Findings::default()).unwrap();
     config.source.calls.id_range = Some(IdRange::new(first, last));
-    let online = calls(&config, None, Some(&client), ledger, &Findings::default()).unwrap();
+    let online = calls(&config, None, Some(&client), None, ledger, &Findings::default()).unwrap();
     let online = drafts(&online, &mapper).await;
     assert_eq!(online.len(), counts.1);
     assert!(online == drafts(&offline, &mapper).await, "calls differ");

@@ -162,7 +162,9 @@ impl<D> Emit<D> {
     }
 
     /// A name under which another record of this stage may be this very one, met by another way:
-    /// if one is known by it, this record adds nothing and is `merged` into that.
+    /// if one is known by it, this record adds nothing and is `merged` into that. Where both ways
+    /// name their records by [`alias`](Self::alias) and here by the same name, two records of one
+    /// way that share it are one as well; where each way has a name of its own, they stay two.
     pub fn same_as(&mut self, alias: Alias) {
         self.same_as.push(alias);
     }

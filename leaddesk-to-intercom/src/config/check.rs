@@ -7,23 +7,13 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::near::nearest;
-use super::{
-    Assign, Config, ConfigErrorKind as Kind, IdRange, Preflight, Problem, SourceKind, Vehicle,
-    WithoutContact,
-};
+use super::{Config, ConfigErrorKind as Kind, IdRange, Preflight, Problem, SourceKind, Vehicle};
 
 /// A setting, and whether its value needs a feature that comes later.
 type Later = (&'static str, fn(&Config) -> bool);
 
 /// Settings whose feature comes later. When a feature arrives, its row goes.
-const LATER: [Later; 7] = [
-    ("source.calls.gdpr_history", |config| {
-        config.source.rest.is_none() && config.source.calls.gdpr_history == Some(true)
-    }),
-    ("contacts.unarchive", |config| config.contacts.unarchive),
-    ("contacts.ssn", |config| config.contacts.ssn),
-    ("calls.without_contact", |config| config.calls.without_contact != WithoutContact::Queue),
-    ("calls.assign", |config| config.calls.assign != Assign::None),
+const LATER: [Later; 2] = [
     ("calls.vehicle", |config| {
         config.calls.vehicle != Vehicle::Conversation || config.calls.ticket_type.is_some()
     }),
@@ -140,6 +130,11 @@ fn routes(config: &Config, found: &mut Found) {
         }
     }
     if source.kind != SourceKind::Export {
+        if source.calls.gdpr_history == Some(true) && source.rest.is_none() {
+            let remedy = "Add the section [source.rest], or leave gdpr_history out.";
+            let why = "the history by number is read by the REST API.";
+            found.missing("source.rest.base_url", why, remedy);
+        }
         return;
     }
     if source.export.is_none() {
@@ -154,6 +149,7 @@ fn routes(config: &Config, found: &mut Found) {
     for (is_set, key) in [
         (calls.ids_file.is_some(), "source.calls.ids_file"),
         (calls.id_range.is_some(), "source.calls.id_range"),
+        (calls.gdpr_history == Some(true), "source.calls.gdpr_history"),
     ] {
         let remedy = "Remove it, or set source.kind = \"api\".";
         found.unless(

@@ -55,8 +55,8 @@ pub use rules::{
 };
 pub use secret::Secret;
 pub use source::{
-    Anonymous, CallRoutes, ChatMessages, Chatbot, Encoding, Export, IdRange, Original, Rest,
-    Separator, Source, SourceKind,
+    Anonymous, CallRoutes, ChatMessages, Chatbot, Encoding, Export, GdprDuration, IdRange,
+    Original, Rest, Separator, Source, SourceKind,
 };
 
 /// A whole configuration. It holds names of environment variables, never a secret.

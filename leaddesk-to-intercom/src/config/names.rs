@@ -74,6 +74,8 @@ pub struct Names {
     pub assigned_agent: String,
     /// Contacts: whether a number is on the blacklist. Default `ld_blacklisted`.
     pub blacklisted: String,
+    /// Contacts: the social security number, where `contacts.ssn` asks for it. Default `ld_ssn`.
+    pub ssn: String,
     /// Contacts: the office. Default `ld_office`.
     pub office: String,
     /// Contacts: the office's time zone. Default `ld_office_timezone__c`.
@@ -127,6 +129,7 @@ impl Names {
             ("batch", &self.batch),
             ("assigned_agent", &self.assigned_agent),
             ("blacklisted", &self.blacklisted),
+            ("ssn", &self.ssn),
             ("office", &self.office),
             ("office_timezone", &self.office_timezone),
             ("sponsor", &self.sponsor),
@@ -213,6 +216,7 @@ impl Default for Names {
             batch: "ld_batch".into(),
             assigned_agent: "ld_assigned_agent".into(),
             blacklisted: "ld_blacklisted".into(),
+            ssn: "ld_ssn".into(),
             office: "ld_office".into(),
             office_timezone: "ld_office_timezone__c".into(),
             sponsor: "ld_sponsor".into(),
@@ -267,6 +271,7 @@ mod tests {
             batch = "ld_batch"
             assigned_agent = "ld_assigned_agent"
             blacklisted = "ld_blacklisted"
+            ssn = "ld_ssn"
             office = "ld_office"
             office_timezone = "ld_office_timezone__c"
             sponsor = "ld_sponsor"

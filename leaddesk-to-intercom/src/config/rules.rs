@@ -16,9 +16,9 @@ pub struct Contacts {
     pub dedupe: Dedupe,
     /// `overwrite`: also replaces what an existing Intercom contact already holds. Default false: only gaps are filled.
     pub overwrite: bool,
-    /// `unarchive`: takes archived matches back. Default false. Not available yet.
+    /// `unarchive`: takes archived matches back, which then count as contacts that were there before. Default false: they wait.
     pub unarchive: bool,
-    /// `ssn`: carries social security numbers over. Default false. Not available yet.
+    /// `ssn`: carries social security numbers over, as the attribute `names.ssn`. Default false: they stay in LeadDesk, and that is noted.
     pub ssn: bool,
     /// `lead_rule`: which records are leads. Default `listed`. By the API, where nobody is listed, `unfinalised` reads
     /// all contacts twice: once for each stage.
@@ -83,9 +83,9 @@ pub enum LeadsAs {
 pub struct Calls {
     /// `comment`: how the agent's comment is written. Default `note`.
     pub comment: Comment,
-    /// `without_contact`: what becomes of calls without a contact. Default `queue`. `lead` is not available yet.
+    /// `without_contact`: what becomes of calls without a contact. Default `queue`.
     pub without_contact: WithoutContact,
-    /// `assign`: whom the conversation is assigned to. Default `none`. Others are not available yet.
+    /// `assign`: whom the conversation is assigned to. Default `none`.
     pub assign: Assign,
     /// `tags` put on the conversation. Default all: campaign, disposition, outcome.
     pub tags: BTreeSet<CallTag>,
@@ -115,7 +115,8 @@ pub enum WithoutContact {
     /// They wait in the queue `calls_without_contact`.
     #[default]
     Queue,
-    /// A lead is made from the number.
+    /// A lead is made from the number, one for all calls of it; the stage `calls` counts it. Without a number, or with one
+    /// that several contacts share, they wait all the same.
     Lead,
 }
 
@@ -127,9 +128,10 @@ pub enum Assign {
     /// Nobody.
     #[default]
     None,
-    /// The agent's teammate.
+    /// The agent's teammate; nobody where the agent is none.
     Admin,
-    /// The agent's team.
+    /// The team that the agent's group has the name of in `[map.teams]`, else that of the project; nobody where there is
+    /// neither.
     Team,
 }
 

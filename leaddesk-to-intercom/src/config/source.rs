@@ -48,6 +48,15 @@ pub struct Source {
     pub chatbot: Option<Chatbot>,
 }
 
+impl Source {
+    /// Is the history of each number read? It takes the API, a `[source.rest]`, and nobody who says otherwise.
+    #[must_use]
+    pub fn reads_history(&self) -> bool {
+        let api = self.kind == SourceKind::Api && self.rest.is_some();
+        api && self.calls.gdpr_history != Some(false)
+    }
+}
+
 /// Where the data comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -95,14 +104,29 @@ pub struct CallRoutes {
     /// `last_call`: the last call of each contact, by the API. Default true.
     pub last_call: bool,
     /// `gdpr_history`: the history of each number, by the REST API. Left out, it is true where `[source.rest]` is set.
-    /// It is not read yet, and the report says so.
+    /// Each number of the contacts costs a request. It holds agents' calls without ids: one that another route knows by
+    /// its id is taken for the same where number and `created_at` are equal, to the second.
     pub gdpr_history: Option<bool>,
+    /// `gdpr_duration`: what the history's `duration` is. Default `seconds`, which is unverified.
+    pub gdpr_duration: GdprDuration,
     /// `csv`: a call log export.
     pub csv: Option<PathBuf>,
     /// `ids_file`: a file with one call id a line, for the API.
     pub ids_file: Option<PathBuf>,
     /// `id_range`: first and last call id to ask the API for. Ids that are not found are holes, and counted.
     pub id_range: Option<IdRange>,
+}
+
+/// What the `duration` of a call is in the history by number. LeadDesk documents no unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum GdprDuration {
+    /// Seconds of talk, where it is a whole number; any other text stands in the opening as it was sent. Unverified.
+    #[default]
+    Seconds,
+    /// Nobody knows: it stands in the opening as it was sent, and is no talk time.
+    Unknown,
 }
 
 /// A range of call ids, both ends included.
@@ -252,7 +276,14 @@ impl Default for Original {
 
 impl Default for CallRoutes {
     fn default() -> Self {
-        Self { last_call: true, gdpr_history: None, csv: None, ids_file: None, id_range: None }
+        Self {
+            last_call: true,
+            gdpr_history: None,
+            gdpr_duration: GdprDuration::default(),
+            csv: None,
+            ids_file: None,
+            id_range: None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! | LeadDesk | Intercom |
 //! |---|---|
 //! | `id` | last line of the opening, `LeadDesk call <id>`; `ld_source_key__c` |
-//! | `contact_id`, `number` | the contact, who is the author of the opening |
+//! | `contact_id`, `number` | the contact, who is the author of the opening; where a setting says so and there is none, a lead made of the number |
 //! | `talk_start`, else `created_at` | `created_at` of the opening |
 //! | `direction`, `number`, `agent_username`, `talk_time`, `campaign_name`, `call_ending_reason_name`, the dialler's result, `record_file`, `order_ids` | lines of the opening |
 //! | `comment` | a note or reply by `agent_id` or `agent_username`, at `handling_stop`, else `talk_end`, else `talk_time` after the opening |
@@ -12,24 +12,30 @@
 //! | `campaign_name` | `ld_campaign_tag__c`, tag `ld_campaign_<name>` |
 //! | `direction`, `talk_time`, `agent_username` | `ld_direction__c`, `ld_talk_time__c`, `ld_agent__c` |
 //! | `record_file` | `ld_recording_url__c` where it is an address; a file name only stands in the opening, noted |
+//! | `agent_id`, `agent_username`; `agent_group_name`, `campaign_name` | whom the conversation is assigned to, where a setting says so |
 //! | `call_ending_reason`, `campaign` | ids of what stands there by name; noted where the name is missing |
 //! | a `direction` in other words than in or out | left out, and noted |
-//! | `customer_id`, `call_type`, `call_type_name`, `agent_group_id`, `agent_group_name` | left out: the row of the number, the dialler's mode, the agent's group |
+//! | `customer_id`, `call_type`, `call_type_name`, `agent_group_id` | left out, and `agent_group_name` but for the assignment: the row of the number, the dialler's mode, the agent's group |
 //! | unknown fields | not carried: noted by name for review |
+//!
+//! A call of the history by number has no id: `<digest of the number>@<UTC seconds>` stands in its place. It says neither
+//! agent nor campaign; its `result` is the dialler's, and a `duration` that is no talk time and its `status` are lines of
+//! the opening. One that another route knows by its id is `merged` into that, and adds nothing to it.
 
 use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Emit, Mapper, Name, Record};
+use migrate_core::{Emit, Key, Mapper, Name, Record};
+use serde_json::Value;
 
 use super::{
     AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, meet, read, shown, unix,
 };
-use crate::config::{CallTag, Calls, Comment, Config, Names};
-use crate::draft::{ConversationDraft, Topic};
+use crate::config::{Assign, CallTag, Calls, Comment, Config, LeadsAs, Names};
+use crate::draft::{ContactFields, ConversationDraft, Topic};
 use crate::queue;
 use crate::source::keys;
 use crate::value::tag::one_line;
-use crate::value::{Country, Phone, TagName, Zone, text};
+use crate::value::{Country, Phone, TagName, Zone, text, time};
 
 /// Maps calls. What is written, in order: the opening, the agent's comment, attributes, tags, close.
 #[derive(Clone, Debug)]
@@ -38,6 +44,7 @@ pub struct CallMapper {
     country: Country,
     zone: Zone,
     rules: Calls,
+    leads_as: LeadsAs,
     names: Names,
     has_fallback: bool,
     now: DateTime<Utc>,
@@ -52,6 +59,7 @@ impl CallMapper {
             country: config.source.default_country,
             zone: config.source.time_zone,
             rules: config.calls.clone(),
+            leads_as: config.contacts.leads_as,
             names: config.names.clone(),
             has_fallback: config.destination.fallback_admin.is_some(),
             now,
@@ -65,6 +73,15 @@ impl Mapper<Call> for CallMapper {
     fn map(&self, record: Record<Call>, out: &mut Emit<ConversationDraft>) {
         let (key, call) = (record.key, record.body);
         let number = Phone::parse(read(&call.number), self.country);
+        if key.kind() == keys::CALLER {
+            self.caller(&key, &number, out);
+            return;
+        }
+        let by_number = keys::is_call_of(&key);
+        if by_number && number.e164().is_none() {
+            out.queue(queue::call_without_number());
+            return;
+        }
         let Some(created_at) = self.begun(&call, out) else { return };
         let comment = text::clean(read(&call.comment));
         let ended = (!comment.is_empty()).then(|| self.ended(&call, created_at, out));
@@ -75,7 +92,7 @@ impl Mapper<Call> for CallMapper {
 
         let contact = self.contact(&call);
         if let Some(e164) = number.e164() {
-            out.alias(keys::call_at(e164, created_at));
+            self.same(&call, e164, by_number, out);
         } else if !number.raw().is_empty() {
             out.note("invalid_phone", "number");
         }
@@ -91,7 +108,7 @@ impl Mapper<Call> for CallMapper {
         if speaks && !self.has_fallback {
             out.part("speaker", ConversationDraft::Speaker { agent: agent.clone() });
         }
-        let body = self.opening(&call, &number, out);
+        let body = self.opening(&call, &number, by_number, out);
         let marker = format!("LeadDesk call {}", key.id());
         out.push(ConversationDraft::Opening {
             contact,
@@ -125,18 +142,63 @@ impl Mapper<Call> for CallMapper {
             };
             out.part(format!("tag:{kind}"), ConversationDraft::Tag(tag.as_str().to_owned()));
         }
+        if let Some(assign) = self.assign(&call, agent) {
+            out.part("assign", assign);
+        }
         out.part("close", ConversationDraft::Close);
-        for_review(&call, out);
+        for_review(&call, by_number, out);
     }
 }
 
 impl CallMapper {
+    /// The agent's teammate; or the team that the agent's group is matched with, else that of the project.
+    fn assign(&self, call: &Call, agent: Vec<Name>) -> Option<ConversationDraft> {
+        let (team, to) = match self.rules.assign {
+            Assign::None => return None,
+            Assign::Admin => (false, agent),
+            Assign::Team => {
+                let names = [&call.agent_group_name, &call.campaign_name].map(text_of);
+                let named = names.into_iter().filter(|name| !name.trim().is_empty());
+                (true, named.map(|name| Name::Key(keys::team(name))).collect())
+            }
+        };
+        (!to.is_empty()).then_some(ConversationDraft::Assign { team, to })
+    }
+
+    /// A lead of which nothing but its number is known.
+    fn caller(&self, key: &Key, number: &Phone, out: &mut Emit<ConversationDraft>) {
+        let external_id = format!("{}:{key}", self.key_prefix);
+        let mut fields = ContactFields {
+            role: if self.leads_as == LeadsAs::User { "user" } else { "lead" }.to_owned(),
+            phone: number.e164().map(str::to_owned),
+            ..ContactFields::default()
+        };
+        let source_key = Value::String(external_id.clone());
+        fields.attributes.insert(self.names.source_key.clone(), source_key);
+        fields.external_id = external_id;
+        out.push(ConversationDraft::Caller(fields));
+    }
+
+    /// The names by which a call that one route knows by its id and another by number and time is one call: see
+    /// [`keys::call_at`]. A time that is not sure is as good as any other here, since both routes read it alike.
+    fn same(&self, call: &Call, e164: &str, by_number: bool, out: &mut Emit<ConversationDraft>) {
+        let Ok(Some(row)) = time::parse(call.created_at.text(), self.zone) else { return };
+        let row = row.utc().timestamp();
+        let names = (keys::call_at(e164, row), keys::call_without_id_at(e164, row));
+        let (own, other) = if by_number { (names.1, names.0) } else { names };
+        out.alias(own);
+        out.same_as(other);
+    }
+
     /// The names of the contact that a call was made with, the surest first.
     pub(crate) fn contact(&self, call: &Call) -> Vec<Name> {
         let id = call.contact_id.as_ref().map(|id| Name::Key(keys::contact(id)));
         let number = Phone::parse(read(&call.number), self.country);
-        let number = number.e164().map(|e164| Name::Alias(keys::phone(e164)));
-        id.into_iter().chain(number).collect()
+        let number = number.e164().map(|e164| {
+            // The caller is there only where leads are made of numbers.
+            [Name::Alias(keys::phone(e164)), Name::Key(keys::caller(e164))]
+        });
+        id.into_iter().chain(number.into_iter().flatten()).collect()
     }
 
     /// When the call began. Without a usable time the call has to wait: Intercom would date it today.
@@ -152,7 +214,13 @@ impl CallMapper {
     }
 
     /// The opening without its marker line: what the call was, in words.
-    fn opening(&self, call: &Call, number: &Phone, out: &mut Emit<ConversationDraft>) -> String {
+    fn opening(
+        &self,
+        call: &Call,
+        number: &Phone,
+        by_number: bool,
+        out: &mut Emit<ConversationDraft>,
+    ) -> String {
         let number = one_line(number.e164().unwrap_or(number.raw()));
         let known = !number.is_empty();
         let mut lines = vec![match direction(call) {
@@ -172,6 +240,8 @@ impl CallMapper {
             ("Outcome", text_of(&call.call_ending_reason_name)),
             ("Recording", recording),
             ("Orders", &orders(call)),
+            ("Duration", history(call, "duration", by_number)),
+            ("Status", history(call, "status", by_number)),
         ] {
             let value = one_line(value);
             if !value.is_empty() {
@@ -278,6 +348,14 @@ fn disposition(call: &Call) -> &str {
     results.find_map(|(_, value)| value.as_str()).unwrap_or("")
 }
 
+/// What only the history by number says, as it was sent.
+const OF_HISTORY: &[&str] = &["duration", "status"];
+
+fn history<'a>(call: &'a Call, name: &str, by_number: bool) -> &'a str {
+    let field = call.extra.reveal().get(name).filter(|_| by_number);
+    field.and_then(Value::as_str).unwrap_or("")
+}
+
 fn direction(call: &Call) -> Option<&'static str> {
     match call.direction.as_deref()?.trim().to_lowercase().as_str() {
         "out" | "outbound" | "outgoing" => Some("out"),
@@ -311,7 +389,7 @@ fn is_address(text: &str) -> bool {
 }
 
 /// Names what has no home, so that nothing is left behind in silence.
-fn for_review(call: &Call, out: &mut Emit<ConversationDraft>) {
+fn for_review(call: &Call, by_number: bool, out: &mut Emit<ConversationDraft>) {
     let campaign = call.campaign.as_ref().map_or("", |id| id.as_str());
     for (id, name, code, field) in [
         (
@@ -333,6 +411,7 @@ fn for_review(call: &Call, out: &mut Emit<ConversationDraft>) {
     for (field, value) in call.extra.reveal() {
         let decided =
             RESULTS.contains(&field.to_lowercase().as_str()) || FRAME.contains(&field.as_str());
+        let decided = decided || (by_number && OF_HISTORY.contains(&field.as_str()));
         if !decided && !is_empty(value) {
             out.note("field_for_review", shown(field));
         }

@@ -14,8 +14,10 @@
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
 //! | `assigned_office`, `sponsor`, `lead_status`, which only files have | `ld_office`, `ld_sponsor`, `ld_lead_status` |
+//! | its office's time zone, as `offices.csv` says it | `ld_office_timezone__c` |
+//! | a number that `blacklist.csv` lists, in any notation | `ld_blacklisted`; consent to e-mail is left alone |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
-//! | `ssc` | left out, and noted |
+//! | `ssc` | left out, and noted; `ld_ssn` where `contacts.ssn` asks for it |
 //! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
 //!
 //! Contacts are of role `user`. Leads are of role `lead`, save where an office or a sponsor is assigned or
@@ -29,6 +31,7 @@ use leaddesk_client::Contact;
 use migrate_core::{Emit, Mapper, Record};
 use serde_json::Value;
 
+use super::beside::Beside;
 use super::custom::custom;
 use super::numbers::Numbers;
 use super::{AttributeWriter, CALLS, CAMPAIGNS, MAX_TEXT, OUTCOMES, meet, read, unix};
@@ -91,9 +94,11 @@ pub struct ContactMapper {
     country: Country,
     zone: Zone,
     dedupe: Dedupe,
+    ssn: bool,
     numbers: Numbers,
     names: Names,
     fields: Arc<FieldMapping>,
+    beside: Beside,
 }
 
 impl ContactMapper {
@@ -105,9 +110,11 @@ impl ContactMapper {
             country: config.source.default_country,
             zone: config.source.time_zone,
             dedupe: config.contacts.dedupe,
+            ssn: config.contacts.ssn,
             numbers: Numbers::new(&config.names),
             names: config.names.clone(),
             fields: Arc::default(),
+            beside: Beside::default(),
         }
     }
 
@@ -115,6 +122,13 @@ impl ContactMapper {
     #[must_use]
     pub fn with_fields(mut self, fields: Arc<FieldMapping>) -> Self {
         self.fields = fields;
+        self
+    }
+
+    /// The same, with what other files say of contacts.
+    #[must_use]
+    pub fn with_beside(mut self, beside: Beside) -> Self {
+        self.beside = beside;
         self
     }
 
@@ -155,12 +169,16 @@ impl Mapper<ListedContact> for ContactMapper {
         }
         attributes.text(&self.names.company_id, &company_id(contact), "company_id", out);
         attributes.text(&self.names.office, &office, "assigned_office", out);
+        let zone = self.beside.time_zone(&office);
+        attributes.text(&self.names.office_timezone, zone, "assigned_office", out);
         attributes.text(&self.names.sponsor, &sponsor, "sponsor", out);
         attributes.text(&self.names.lead_status, &status, "lead_status", out);
         if self.leads.is_some() {
             attributes.text(&self.names.source_key, &fields.external_id, "id", out);
         }
-        if !read(&contact.ssc).is_empty() {
+        if self.ssn {
+            attributes.text(&self.names.ssn, read(&contact.ssc), "ssc", out);
+        } else if !read(&contact.ssc).is_empty() {
             out.note("ssn_left_out", "ssc");
         }
         self.outcome(contact, &mut attributes, out);
@@ -252,6 +270,9 @@ impl ContactMapper {
             }
         }
         attributes.text(&self.names.invalid_phone, &invalid.join(", "), "phone", out);
+        if numbers.iter().any(|number| self.beside.is_blacklisted(number)) {
+            attributes.attributes.insert(self.names.blacklisted.clone(), Value::Bool(true));
+        }
         if self.numbers.put(numbers, fields) > 0 {
             out.note("too_many_numbers", "phonenumbers");
         }

@@ -5,6 +5,7 @@
 //! replace, wrap or chain.
 
 mod agent;
+mod beside;
 mod call;
 mod chat;
 mod contact;
@@ -17,6 +18,7 @@ mod schema;
 mod team;
 
 pub use agent::AgentMapper;
+pub use beside::Beside;
 pub use call::CallMapper;
 pub use chat::ChatMapper;
 pub use contact::ContactMapper;

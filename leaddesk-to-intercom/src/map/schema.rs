@@ -17,7 +17,9 @@ pub fn schema<'a>(
     tags: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Record<SchemaDraft>> {
     let names = &config.names;
-    let contact = contact_attributes(names).into_iter().chain(fields.attributes());
+    let ssn = AttributeDefinition::new(&names.ssn, STRING, "Social security number in LeadDesk");
+    let ssn = config.contacts.ssn.then_some(ssn);
+    let contact = contact_attributes(names).into_iter().chain(ssn).chain(fields.attributes());
     let contact = contact.map(contact_attribute);
     let of_chats = config.source.chatbot.as_ref().map(|_| chat_attributes(names));
     let conversation = conversation_attributes(names).into_iter();
@@ -75,6 +77,8 @@ pub fn contact_attributes(names: &Names) -> Vec<AttributeDefinition> {
         (&names.invalid_email, STRING, "What LeadDesk held as e-mail address and is none"),
         (&names.invalid_phone, STRING, "What LeadDesk held as phone numbers and are none"),
         (&names.office, STRING, "Office that the contact was assigned to in LeadDesk"),
+        (&names.office_timezone, STRING, "Time zone of the office in LeadDesk"),
+        (&names.blacklisted, BOOLEAN, "Whether a number of the contact is on LeadDesk's blacklist"),
         (&names.sponsor, STRING, "Sponsor that the contact was assigned to in LeadDesk"),
         (&names.lead_status, STRING, "Status of the lead in LeadDesk"),
         (&names.source_key, STRING, "Key of the lead in LeadDesk"),
@@ -119,6 +123,7 @@ pub fn chat_attributes(names: &Names) -> Vec<AttributeDefinition> {
 
 const STRING: &str = "string";
 const INTEGER: &str = "integer";
+const BOOLEAN: &str = "boolean";
 const DATE: &str = "date";
 
 /// Hands the records of stage `schema` on as they are.
@@ -155,13 +160,14 @@ mod tests {
     #[test]
     fn keys_name_the_object_and_tags_fall_together_without_case() {
         let records = schema(
-            &config(""),
+            &config("[contacts]\nssn = true"),
             &FieldMapping::default(),
             ["ld_campaign_Kevät", "LD_CAMPAIGN_KEVÄT", " \n", "vip"],
         );
         let keys: Vec<&str> = records.iter().map(|record| record.key.as_str()).collect();
         assert!(keys.contains(&"attribute:contact.ld_created_at"));
         assert!(keys.contains(&"attribute:contact.ld_phone_2"));
+        assert!(keys.contains(&"attribute:contact.ld_ssn"), "it was asked for");
         assert!(keys.contains(&"attribute:conversation.ld_talk_time__c"));
         assert_eq!(keys[keys.len() - 2..], ["tag:ld_campaign_kevät", "tag:vip"]);
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "no key twice");
@@ -170,7 +176,9 @@ mod tests {
 
     #[test]
     fn the_mapper_hands_them_on() {
+        let ssn = Key::new("attribute", "contact.ld_ssn");
         for record in schema(&config(""), &FieldMapping::default(), ["vip"]) {
+            assert_ne!(record.key, ssn, "nobody asked for it");
             let mut out = Emit::default();
             SchemaMapper.map(record.clone(), &mut out);
             assert_eq!(out.drafts(), [(None, record.body)]);

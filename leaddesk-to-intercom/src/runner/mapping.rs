@@ -68,6 +68,8 @@ struct Surveyed {
     profile: Profile,
     /// Records that each rule would make leads.
     leads: BTreeMap<&'static str, u64>,
+    /// Contacts in all, and those that name a last call.
+    called: (u64, u64),
 }
 
 impl Survey {
@@ -78,6 +80,8 @@ impl Survey {
         Arc::new(move |record: &ListedContact| {
             let mut surveyed = survey.0.lock().unwrap_or_else(PoisonError::into_inner);
             surveyed.profile.observe(&record.contact, zone);
+            surveyed.called.0 += 1;
+            surveyed.called.1 += u64::from(record.contact.last_call_id.is_some());
             for rule in filter.rules_of(record) {
                 *surveyed.leads.entry(rule).or_default() += 1;
             }
@@ -94,7 +98,12 @@ impl Survey {
         let said = surveyed.leads.iter().map(|(rule, count)| {
             format!("{count} records are leads by contacts.lead_rule = \"{rule}\"")
         });
-        said.collect()
+        let (all, called) = surveyed.called;
+        let share = called.saturating_mul(100).checked_div(all);
+        said.chain(
+            share.map(|share| format!("{called} of {all} contacts name a last call ({share} %)")),
+        )
+        .collect()
     }
 }
 

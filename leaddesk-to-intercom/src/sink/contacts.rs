@@ -33,7 +33,7 @@ impl ContactSink {
         Self { workspace }
     }
 
-    async fn contact(&self, write: &Write<ContactDraft>, fields: &ContactFields) -> Outcome {
+    pub(super) async fn contact<D>(&self, write: &Write<D>, fields: &ContactFields) -> Outcome {
         if let Some(known) = &write.known_as {
             return self.update(write, fields, known).await;
         }
@@ -43,6 +43,9 @@ impl ContactSink {
         match self.workspace.client.contacts().create(&new_contact(fields)).await {
             Ok(made) => Outcome::Created(TargetId::new(made.id.as_str())),
             Err(error) => match error.conflicting_contact() {
+                Some(other) if other.archived && self.workspace.unarchive => {
+                    self.take_back(write, fields, &other.id).await
+                }
                 Some(other) if other.archived => {
                     Outcome::Queued(queue::archived_in_intercom().object(other.id.as_str()))
                 }
@@ -54,8 +57,8 @@ impl ContactSink {
 
     /// A record that waits for an archived contact goes on waiting while that cannot be read,
     /// which costs no write call.
-    async fn still_archived(&self, write: &Write<ContactDraft>) -> Option<Outcome> {
-        let reason = write.waited_for.clone()?;
+    async fn still_archived<D>(&self, write: &Write<D>) -> Option<Outcome> {
+        let reason = write.waited_for.clone().filter(|_| !self.workspace.unarchive)?;
         let archived = reason.code == queue::archived_in_intercom().code;
         let id = ContactId::new(reason.object.as_deref().filter(|_| archived)?);
         match self.workspace.client.contacts().get(&id).await {
@@ -65,14 +68,32 @@ impl ContactSink {
         }
     }
 
-    /// Takes a contact that is there already: our own of which the reply was lost, or somebody
-    /// else's, which is filled where it is empty.
-    async fn adopt(
+    /// Takes an archived contact back and goes on as with any other that was there before. One that Intercom does not give
+    /// back, such as a blocked one, is waited for. A killed run may leave it taken back and not yet filled: the next run
+    /// fills it.
+    async fn take_back<D>(
         &self,
-        write: &Write<ContactDraft>,
+        write: &Write<D>,
         fields: &ContactFields,
         id: &ContactId,
     ) -> Outcome {
+        match self.workspace.client.contacts().unarchive(id).await {
+            Ok(_) => {}
+            Err(error) => {
+                return match outcome_of(&error) {
+                    Outcome::Refused(_) => {
+                        Outcome::Queued(queue::archived_in_intercom().object(id.as_str()))
+                    }
+                    other => other,
+                };
+            }
+        }
+        self.adopt(write, fields, id).await
+    }
+
+    /// Takes a contact that is there already: our own of which the reply was lost, or somebody
+    /// else's, which is filled where it is empty.
+    async fn adopt<D>(&self, write: &Write<D>, fields: &ContactFields, id: &ContactId) -> Outcome {
         let found = match self.workspace.client.contacts().get(id).await {
             Ok(found) => found,
             Err(error) => return Outcome::Failed(failure_of(&error)),
@@ -104,9 +125,9 @@ impl ContactSink {
         }
     }
 
-    async fn update(
+    async fn update<D>(
         &self,
-        write: &Write<ContactDraft>,
+        write: &Write<D>,
         fields: &ContactFields,
         known: &Written,
     ) -> Outcome {
@@ -133,12 +154,7 @@ impl ContactSink {
     }
 
     /// Goes on with the contact that somebody has merged ours into: it is theirs, so it is filled.
-    async fn follow(
-        &self,
-        write: &Write<ContactDraft>,
-        fields: &ContactFields,
-        error: &Error,
-    ) -> Outcome {
+    async fn follow<D>(&self, write: &Write<D>, fields: &ContactFields, error: &Error) -> Outcome {
         let Some(into) = error.contact_merged_into() else { return outcome_of(error) };
         match self.workspace.client.contacts().get(&into).await {
             Ok(found) => self.fill(write, fields, &found).await,
@@ -150,12 +166,7 @@ impl ContactSink {
     /// Fills what is empty and brings up to date what was filled before, or overwrites where the
     /// configuration says so. What stood there is kept first: by that it can be put back, and later
     /// runs tell what was the customer's from what was filled.
-    async fn fill(
-        &self,
-        write: &Write<ContactDraft>,
-        fields: &ContactFields,
-        found: &Contact,
-    ) -> Outcome {
+    async fn fill<D>(&self, write: &Write<D>, fields: &ContactFields, found: &Contact) -> Outcome {
         let id = TargetId::new(found.id.as_str());
         let before = match self.workspace.ledger.before(&write.key).await {
             Ok(before) => before,
@@ -226,7 +237,7 @@ impl ContactSink {
 
     /// Looks for a lead by the attribute that holds its key, through search, which lags. Intercom
     /// finds users by their external id, and no leads.
-    async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
+    pub(super) async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
         let key = fields.external_id.as_str();
         let mut attributes = fields.attributes.iter();
         let Some((name, _)) = attributes.find(|(_, value)| value.as_str() == Some(key)) else {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use intercom_client::{
-    AdminId, Attributes, ContactId, Conversation, ConversationId, Error, NewConversation, Part,
-    Query, Reply, TagId, UpdateConversation, text,
+    AdminId, Assignee, Attributes, ContactId, Conversation, ConversationId, Error, NewConversation,
+    Part, Query, Reply, TagId, TeamId, UpdateConversation, text,
 };
 use migrate_core::{
     Doubt, Evidence, Failure, Found, Key, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
@@ -13,7 +13,7 @@ use migrate_core::{
 
 use crate::draft::{self, ConversationDraft};
 
-use super::contacts::{answer, no_root};
+use super::contacts::{ContactSink, answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
 use super::{Workspace, body_of, not_kept};
@@ -36,6 +36,9 @@ impl ConversationSink {
                 return Outcome::Unchanged(TargetId::new(
                     self.speaker(agent, &write.resolved).as_str(),
                 ));
+            }
+            ConversationDraft::Caller(fields) => {
+                return ContactSink::new(self.workspace.clone()).contact(write, fields).await;
             }
             ConversationDraft::Opening { contact, created_at, body, .. } => {
                 let Some(contact) = write.resolved.first(contact) else {
@@ -93,7 +96,8 @@ impl ConversationSink {
         let conversations = self.workspace.client.conversations();
         let whole = TargetId::new(id.as_str());
         Ok(match draft {
-            ConversationDraft::Speaker { .. }
+            ConversationDraft::Caller(_)
+            | ConversationDraft::Speaker { .. }
             | ConversationDraft::Opening { .. }
             | ConversationDraft::Tag(_) => whole,
             ConversationDraft::Remark { note, agent, created_at, body } => {
@@ -123,6 +127,16 @@ impl ConversationSink {
             ConversationDraft::Attributes(values) => {
                 let change = UpdateConversation::new().custom_attributes(attributes(values));
                 conversations.update(id, &change).await?;
+                whole
+            }
+            ConversationDraft::Assign { team, to } => {
+                if let Some(known) = resolved.first(to) {
+                    let to = match team {
+                        true => Assignee::Team(TeamId::new(known.as_str())),
+                        false => Assignee::Admin(AdminId::new(known.as_str())),
+                    };
+                    conversations.assign(id, &self.workspace.admin, to).await?;
+                }
                 whole
             }
             ConversationDraft::Close => {
@@ -299,6 +313,9 @@ impl Sink<ConversationDraft> for ConversationSink {
 
     async fn find(&self, doubt: &Doubt<ConversationDraft>) -> Result<Found, Failure> {
         let found = match &doubt.draft {
+            ConversationDraft::Caller(fields) => {
+                ContactSink::new(self.workspace.clone()).find_lead(fields).await
+            }
             ConversationDraft::Opening { contact, created_at, marker, .. } => {
                 self.find_opening(doubt, contact, *created_at, marker).await
             }
@@ -317,6 +334,7 @@ impl Sink<ConversationDraft> for ConversationSink {
             ConversationDraft::Speaker { .. }
             | ConversationDraft::Attributes(_)
             | ConversationDraft::Tag(_)
+            | ConversationDraft::Assign { .. }
             | ConversationDraft::Close => Ok(Found::CannotTell),
         };
         found.map_err(|error| failure_of(&error))

@@ -46,6 +46,8 @@ pub struct Workspace {
     pub in_flight: usize,
     /// Are fields of contacts that were there before overwritten, instead of filled where empty?
     pub overwrite: bool,
+    /// Are archived contacts taken back that match one to be written?
+    pub unarchive: bool,
 }
 
 impl Workspace {
@@ -54,7 +56,7 @@ impl Workspace {
     pub fn new(client: IntercomClient, admin: AdminId, ledger: Arc<dyn Ledger>) -> Self {
         let tags = Arc::new(TagBook::new(client.clone(), ledger.clone()));
         let bot = admin.clone();
-        Self { client, admin, bot, ledger, tags, in_flight: 1, overwrite: false }
+        Self { client, admin, bot, ledger, tags, in_flight: 1, overwrite: false, unarchive: false }
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn stop(error: Error) -> SourceError {
         ),
         ErrorKind::Forbidden | ErrorKind::Plan | ErrorKind::Region => refused(
             "LeadDesk does not let this key read: give it the right to, or set source.kind = \
-             \"export\", which needs no API access",
+             \"export\", which needs no API access; without the right to read the history by number, \
+             set source.calls.gdpr_history = false",
         ),
         ErrorKind::Settings | ErrorKind::ReadOnly => {
             refused("LeadDesk's client cannot be used: check [source]")

@@ -162,7 +162,7 @@ pub(crate) fn teams(documented: &[Documented], config: &Config) -> Vec<Record<St
         places.filter_map(Documented::name).chain(config.map.teams.keys().map(|it| it.trim()));
     let mut teams: Vec<Record<String>> = Vec::new();
     for name in named.filter(|name| !name.is_empty()) {
-        let key = Key::new("team", name.to_lowercase());
+        let key = super::keys::team(name);
         if teams.iter().all(|team| team.key != key) {
             teams.push(Record::new(key, name.to_owned()));
         }

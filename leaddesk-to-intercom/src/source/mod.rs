@@ -7,13 +7,14 @@
 //! | inventory | campaigns, by the REST API | tables and files of JSON, see [`Sort::files`] |
 //! | leads, beside those | visitors of the chatbot, from its export: [`Chatbot::visitors`] | likewise |
 //! | chats | the chatbot's export: [`Chatbot::chats`] | likewise |
-//! | calls | [`api::Calls`] by ids of three kinds | [`export::Folder::calls`], or any call log; all routes together: [`calls`] |
+//! | calls | [`api::Calls`] by ids of three kinds, [`api::History`] by numbers | [`export::Folder::calls`], or any call log; all routes together: [`calls`] |
 //!
 //! Nothing here knows Intercom. Sources of one stage are put together by [`Chain`]; what is given
 //! from the start, such as the attributes to be there, is [`Fixed`].
 
 mod agent;
 pub mod api;
+mod callers;
 pub(crate) mod chats;
 mod error;
 pub mod export;
@@ -27,6 +28,7 @@ mod pilot;
 mod stamp;
 
 pub use agent::Agent;
+pub use callers::Callers;
 pub use chats::{Chat, Chatbot, Chats};
 pub use findings::Findings;
 pub use fixed::Fixed;
@@ -36,7 +38,7 @@ pub use pilot::{Belonging, First, NamesOf};
 
 use std::sync::Arc;
 
-use leaddesk_client::{Call, Contact, OriginalClient};
+use leaddesk_client::{Call, Contact, OriginalClient, RestClient};
 use migrate_core::{Chain, Ledger, Source, SourceError, SourceExt as _};
 
 use crate::config::Config;
@@ -90,8 +92,9 @@ pub enum Lead {
 pub type Routes<T> = Chain<Arc<dyn Source<Record = T>>>;
 
 /// All routes to calls that the configuration names, as one source: the folder's `calls.csv`, then
-/// `csv`, then by the API the last calls of the contacts, `ids_file` and `id_range`. The API's routes
-/// need a client and are left out without one.
+/// `csv`, then by the API the last calls of the contacts, `ids_file` and `id_range`, and at last the
+/// history by number, which knows least of a call. The API's routes need a client each and are left out
+/// without it.
 ///
 /// # Errors
 /// When a call log or the file of ids cannot be used.
@@ -99,6 +102,7 @@ pub fn calls(
     config: &Config,
     folder: Option<&export::Folder>,
     client: Option<&OriginalClient>,
+    rest: Option<&RestClient>,
     ledger: Arc<dyn Ledger>,
     findings: &Findings,
 ) -> Result<Routes<Call>, SourceError> {
@@ -122,6 +126,11 @@ pub fn calls(
     }
     if let Some(range) = routes.id_range {
         chain = chain.and("id_range", by_id(api::Ids::Range(range)));
+    }
+    if let Some(rest) = rest.filter(|_| config.source.reads_history()) {
+        let original = client.clone();
+        let history = api::History::new(rest.clone(), original, config, findings.clone());
+        chain = chain.and("gdpr_history", history.boxed());
     }
     Ok(chain)
 }

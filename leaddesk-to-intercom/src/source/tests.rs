@@ -184,11 +184,12 @@ async fn the_routes_of_a_configuration_are_read_in_order() {
     let ledger = Arc::new(MemoryLedger::default());
     let client = leaddesk.client();
     let chain =
-        super::calls(&config, None, Some(&client), ledger.clone(), &Findings::default()).unwrap();
+        super::calls(&config, None, Some(&client), None, ledger.clone(), &Findings::default())
+            .unwrap();
     assert_eq!(chain.names().collect::<Vec<_>>(), ["csv", "last_call", "id_range"]);
     assert_eq!(keys(&read_all(&chain, None).await), ["call:77", "call:1", "call:2"]);
 
-    let files = super::calls(&config, None, None, ledger, &Findings::default()).unwrap();
+    let files = super::calls(&config, None, None, None, ledger, &Findings::default()).unwrap();
     assert_eq!(files.names().collect::<Vec<_>>(), ["csv"]);
 }
 
@@ -258,8 +259,8 @@ async fn a_folder_gives_contacts_calls_agents_and_campaigns() {
         "dialer.json",
         "leadapps.json",
     ];
-    assert_eq!(files[0], "leads.csv");
-    assert_eq!(files[1..], inventory);
+    assert_eq!(files[..2], ["leads.csv", "blacklist.csv"]);
+    assert_eq!(files[2..], inventory);
 
     let contacts = folder.contacts().unwrap();
     let pages = read_all(&contacts, None).await;

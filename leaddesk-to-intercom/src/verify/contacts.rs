@@ -16,7 +16,10 @@ use super::{FetchedContact, IN_FLIGHT, KEPT, Verifier, attribute, is_there};
 
 impl Verifier {
     /// The contact of a record, read once; `None` if it is gone.
-    async fn contact(&self, target: &TargetId) -> Result<Option<Arc<FetchedContact>>, Error> {
+    pub(super) async fn contact(
+        &self,
+        target: &TargetId,
+    ) -> Result<Option<Arc<FetchedContact>>, Error> {
         if let Some(found) = self.lock().contacts.get(target) {
             return Ok(found.clone());
         }
@@ -49,14 +52,7 @@ impl Verifier {
 /// What stands where a draft was written.
 fn fields(check: &Check<ContactDraft>, found: &FetchedContact) -> Vec<Field> {
     match &check.draft {
-        ContactDraft::Contact(fields) => {
-            let before = match check.how() {
-                Some(How::Created) | None => Before::Nothing,
-                Some(How::Updated) => Before::Image(check.before.clone()),
-                _ => Before::Everything,
-            };
-            contact_fields(fields, &found.contact, &before)
-        }
+        ContactDraft::Contact(fields) => own_fields(check, fields, found),
         ContactDraft::Tag(name) => {
             vec![is_there(format!("tag {name}"), found.tags.contains(&name.to_lowercase()))]
         }
@@ -64,6 +60,20 @@ fn fields(check: &Check<ContactDraft>, found: &FetchedContact) -> Vec<Field> {
             vec![is_there("note", found.notes.iter().any(|note| text::same(note, body)))]
         }
     }
+}
+
+/// The contact's own fields, but for those that it had before.
+pub(super) fn own_fields<D>(
+    check: &Check<D>,
+    fields: &ContactFields,
+    found: &FetchedContact,
+) -> Vec<Field> {
+    let before = match check.how() {
+        Some(How::Created) | None => Before::Nothing,
+        Some(How::Updated) => Before::Image(check.before.clone()),
+        _ => Before::Everything,
+    };
+    contact_fields(fields, &found.contact, &before)
 }
 
 fn contact_fields(fields: &ContactFields, found: &Contact, was: &Before) -> Vec<Field> {

@@ -11,6 +11,7 @@ use migrate_core::{
 use crate::draft::{ConversationDraft, bot};
 use crate::sink::read_failure;
 
+use super::contacts::own_fields;
 use super::{IN_FLIGHT, KEPT, Verifier, attribute, is_there};
 
 impl Verifier {
@@ -49,7 +50,8 @@ fn fields(
     speakers: &Speakers<'_>,
 ) -> Vec<Field> {
     match &check.draft {
-        ConversationDraft::Speaker { .. } => Vec::new(),
+        // A caller is no conversation, and is read as the contact that it is.
+        ConversationDraft::Caller(_) | ConversationDraft::Speaker { .. } => Vec::new(),
         ConversationDraft::Opening { contact, created_at, body, .. } => {
             let source = found.source.as_ref();
             let said = source.and_then(|source| source.body.as_ref());
@@ -82,6 +84,14 @@ fn fields(
         }
         ConversationDraft::Tag(name) => {
             vec![is_there(format!("tag {name}"), has_tag(found, name))]
+        }
+        ConversationDraft::Assign { team, to } => {
+            let Some(wanted) = check.resolved.first(to) else { return Vec::new() };
+            let found = match team {
+                true => found.team_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
+                false => found.admin_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
+            };
+            vec![Field::new("assignee", wanted.as_str(), found)]
         }
         ConversationDraft::Close => {
             let state = if found.state == Some(State::Closed) { "closed" } else { "open" };
@@ -151,6 +161,13 @@ fn correction<'a>(found: &'a Conversation, draft: &ConversationDraft) -> Option<
 #[async_trait]
 impl Verify<ConversationDraft> for Verifier {
     async fn read_back(&self, check: &Check<ConversationDraft>) -> Result<ReadBack, Failure> {
+        if let ConversationDraft::Caller(fields) = &check.draft {
+            let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
+            return Ok(match found {
+                None => ReadBack::missing("contact"),
+                Some(found) => Snapshot::of(own_fields(check, fields, &found)).into(),
+            });
+        }
         let found = self.conversation(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("conversation"),

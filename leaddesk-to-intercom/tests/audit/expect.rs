@@ -171,9 +171,14 @@ fn custom(label: &str, value: &str) -> (&'static str, Value) {
 }
 
 /// The calls of these people that have a time, by id.
-pub(crate) fn calls(account: &Account, people: &[ExpectedContact]) -> BTreeMap<u64, ExpectedCall> {
+pub(crate) fn calls(
+    account: &Account,
+    people: &[ExpectedContact],
+) -> BTreeMap<String, ExpectedCall> {
     let calls = account.calls.iter();
-    calls.filter_map(|call| Some((call.id, expected_call(account, people, call)?))).collect()
+    let expected =
+        |call: &SourceCall| Some((call.id.to_string(), expected_call(account, people, call)?));
+    calls.filter_map(expected).collect()
 }
 
 fn expected_call(
@@ -252,7 +257,9 @@ pub(crate) fn all_tags(account: &Account) -> BTreeSet<String> {
     let interests = account.contacts.iter().flat_map(|contact| contact.other_info.values());
     let interests =
         interests.filter(|it| it.label == "Interests").flat_map(|it| it.value.split(','));
+    let results = outcomes.clone().map(|name| format!("ld_disposition_{name}").to_lowercase());
     campaigns
+        .chain(results)
         .chain(outcomes.map(|name| format!("ld_outcome_{name}").to_lowercase()))
         .chain(interests.map(|it| format!("ld_interests_{}", it.trim()).to_lowercase()))
         .collect()

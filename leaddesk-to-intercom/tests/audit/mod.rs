@@ -6,6 +6,7 @@
 
 mod chats;
 mod expect;
+mod history;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,20 +20,40 @@ use expect::{ExpectedCall, ExpectedContact};
 /// Nobody has asked for the sessions of the chatbot.
 #[allow(dead_code, reason = "not every program with an audit does without them")]
 pub(crate) fn audit(account: &Account, workspace: &Workspace) -> Vec<String> {
-    audit_of(account, workspace, false)
+    all(account, workspace, false, |people| expect::calls(account, people))
 }
 
 /// The same where the sessions of the chatbot were asked for.
 #[allow(dead_code, reason = "not every program with an audit has them")]
 pub(crate) fn audit_with_chats(account: &Account, workspace: &Workspace) -> Vec<String> {
-    audit_of(account, workspace, true)
+    all(account, workspace, true, |people| expect::calls(account, people))
 }
 
-fn audit_of(account: &Account, workspace: &Workspace, with_chats: bool) -> Vec<String> {
+/// The same where these calls are reached by their ids, and others only as the histories by number tell them.
+#[allow(dead_code, reason = "not every test that audits reads histories")]
+pub(crate) fn audit_of_histories(
+    account: &Account,
+    workspace: &Workspace,
+    by_id: &BTreeSet<u64>,
+) -> Vec<String> {
+    all(account, workspace, false, |people| {
+        let mut calls = expect::calls(account, people);
+        calls.retain(|id, _| id.parse().is_ok_and(|id| by_id.contains(&id)));
+        calls.extend(history::calls(account, people, by_id));
+        calls
+    })
+}
+
+fn all(
+    account: &Account,
+    workspace: &Workspace,
+    with_chats: bool,
+    calls: impl Fn(&[ExpectedContact]) -> BTreeMap<String, ExpectedCall>,
+) -> Vec<String> {
     let mut audit = Audit { workspace, with_chats, findings: Vec::new() };
     let people = expect::contacts(account);
     let ids = audit.contacts(account, &people);
-    audit.conversations(account, &expect::calls(account, &people), &ids);
+    audit.conversations(account, &calls(&people), &ids);
     if with_chats {
         audit.chats(account, &people, &ids);
     }
@@ -149,10 +170,10 @@ impl Audit<'_> {
     fn conversations(
         &mut self,
         account: &Account,
-        calls: &BTreeMap<u64, ExpectedCall>,
+        calls: &BTreeMap<String, ExpectedCall>,
         ids: &HashMap<usize, String>,
     ) {
-        let mut found: BTreeMap<u64, Vec<&Conversation>> = BTreeMap::new();
+        let mut found: BTreeMap<String, Vec<&Conversation>> = BTreeMap::new();
         for conversation in &self.workspace.conversations {
             match marker(&conversation.source.body) {
                 Some(Marker::Call(id)) => found.entry(id).or_default().push(conversation),
@@ -165,7 +186,7 @@ impl Audit<'_> {
             let Some(contact) = ids.get(&expected.contact) else { continue };
             match found.remove(id).as_deref() {
                 None => self.say(format!("call {id}: has no conversation")),
-                Some([one]) => self.conversation(account, *id, expected, contact, one),
+                Some([one]) => self.conversation(account, id, expected, contact, one),
                 Some(more) => self.say(format!("call {id}: has {} conversations", more.len())),
             }
         }
@@ -177,7 +198,7 @@ impl Audit<'_> {
     fn conversation(
         &mut self,
         account: &Account,
-        id: u64,
+        id: &str,
         expected: &ExpectedCall,
         contact: &str,
         found: &Conversation,
@@ -194,7 +215,12 @@ impl Audit<'_> {
         }
         self.same(of, "state", found.state.as_str(), "closed");
         self.same(of, "assignee", (found.admin_assignee_id, found.team_assignee_id), (0, 0));
-        self.attributes(of, &found.custom_attributes, &expected.attributes);
+        let mut attributes = expected.attributes.clone();
+        let last = found.source.body.trim_end().lines().last().unwrap_or_default();
+        let own = last.strip_prefix("LeadDesk call ").unwrap_or_default();
+        let source_key = serde_json::json!(format!("leaddesk:call:{own}"));
+        attributes.entry("ld_source_key__c".into()).or_insert(source_key);
+        self.attributes(of, &found.custom_attributes, &attributes);
         self.tags(of, &found.tags, &expected.tags);
 
         let says = |part: &&Part| part.body.as_ref().is_some_and(|body| !body.is_empty());
@@ -294,17 +320,24 @@ fn is_it(found: &Contact, expected: &ExpectedContact, known: Option<&ExistingCon
 
 /// What the last line of an opening names.
 enum Marker {
-    Call(u64),
+    Call(String),
     Chat(String),
 }
 
-/// The id in the last line, `LeadDesk call <id>` or `LeadDesk chat <id>`.
+/// The id in the last line, `LeadDesk call <id>` or `LeadDesk chat <id>`. Where a digest and a second stand instead of
+/// a call's id, `<number>@<second>`.
 fn marker(body: &str) -> Option<Marker> {
     let line = body.trim_end().lines().last()?;
-    match line.strip_prefix("LeadDesk chat ") {
-        Some(id) => Some(Marker::Chat(id.to_owned())),
-        None => Some(Marker::Call(line.strip_prefix("LeadDesk call ")?.parse().ok()?)),
+    if let Some(id) = line.strip_prefix("LeadDesk chat ") {
+        return Some(Marker::Chat(id.to_owned()));
     }
+    let marker = line.strip_prefix("LeadDesk call ")?;
+    let Some((digest, at)) = marker.split_once('@') else {
+        return Some(Marker::Call(marker.to_owned()));
+    };
+    let number = body.lines().next()?.split(' ').next_back()?;
+    let is_digest = digest.len() == 16 && digest.bytes().all(|it| it.is_ascii_hexdigit());
+    (is_digest && number.starts_with('+')).then(|| Marker::Call(format!("{number}@{at}")))
 }
 
 /// Notes and remarks are sent as HTML, of which only these forms should occur.

@@ -114,3 +114,21 @@ async fn an_archived_contact_is_waited_for() {
     assert_clean(&audit(&bench.sandbox.account(), &bench.sandbox.workspace()));
     assert_eq!(bench.run().await.report.last_run.writes, 0);
 }
+
+/// Where the configuration says so, an archived contact is taken back, and filled where it is empty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archived_contact_is_taken_back_where_that_is_wanted() {
+    let mut bench = Bench::new(ugly(22)).await;
+    let waiting = bench.run().await.report.queues["archived_in_intercom"];
+    assert_eq!(waiting, 1);
+    bench.settings.further = "[contacts]\nunarchive = true".into();
+    std::fs::remove_file(bench.path("state/plan.json")).unwrap();
+    let second = bench.run().await;
+    assert_eq!(second.report.queues.get("archived_in_intercom"), None);
+    bench.sandbox.edit_account(|account| {
+        account.existing.iter_mut().for_each(|known| known.archived = false);
+    });
+    assert_clean(&audit(&bench.sandbox.account(), &bench.sandbox.workspace()));
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}

@@ -6,12 +6,16 @@
 mod audit;
 
 mod again;
+mod assigned;
 mod behind;
 mod bench;
+mod beside;
+mod callers;
 mod chats;
 mod driven;
 mod first;
 mod foreign;
+mod history;
 mod inventory;
 mod known;
 mod lead_stage;

@@ -251,7 +251,7 @@ impl<M> Intake<'_, M> {
         changes: &mut Vec<Change>,
     ) -> Result<Option<Fate>, RunError> {
         let Some((fate, reason)) = verdict_of(record) else {
-            return match self.same_as(record, named).await? {
+            return match self.same_as(record, entry, named).await? {
                 Some((other, target)) => {
                     changes.push(self.merged(record, &other, target));
                     let was = entry.is_some_and(|entry| entry.fate == Fate::Merged);
@@ -290,10 +290,14 @@ impl<M> Intake<'_, M> {
     async fn same_as<D>(
         &self,
         record: &Incoming<D>,
+        entry: Option<&Entry>,
         named: &BTreeMap<Alias, Key>,
     ) -> Result<Option<(Key, Option<TargetId>)>, RunError> {
         let names = &record.emit.same_as;
-        if names.is_empty() {
+        // What was begun as a record of its own stays one, whatever name it has got since.
+        let is_begun =
+            |it: &Entry| it.stage == self.stage && it.fate != Fate::Merged && !it.parts.is_empty();
+        if names.is_empty() || entry.is_some_and(is_begun) {
             return Ok(None);
         }
         let known = self.run.ledger.known_as(names).await?.into_iter().flatten();

@@ -73,3 +73,42 @@ async fn a_way_that_comes_later_leads_to_what_is_there() {
         assert_eq!(found, [made, merged, made]);
     }
 }
+
+/// Each way has a name of its own: two records of one way that share it stay two, and what both ways
+/// have written as two before they came to share it does so as well.
+#[tokio::test(start_paused = true)]
+async fn two_records_of_one_way_are_never_one() {
+    let (target, ledger) = (MemoryTarget::new(), Arc::<MemoryLedger>::default());
+    let mapper = || {
+        map_fn(|record: Record<Body>, out: &mut Emit<Piece>| {
+            let (by_number, by_id) =
+                (Alias::new("by-number", record.body.0), Alias::new("by-id", record.body.0));
+            let is_number = record.key.id().starts_with("at-");
+            let (own, other) = if is_number { (by_number, by_id) } else { (by_id, by_number) };
+            out.alias(own);
+            out.same_as(other);
+            out.push(Piece::object(Uniqueness::Listed, record.body.1));
+        })
+    };
+    let source = ScriptedSource::new([
+        ("call:1", ("a", "one")),
+        ("call:2", ("a", "two")),
+        ("call:at-a", ("a", "one")),
+        ("call:3", ("b", "three")),
+        ("call:at-c", ("c", "four")),
+    ]);
+    for round in 0..3 {
+        if round == 1 {
+            // The time of one is corrected, by which it becomes the other.
+            source.put("call:3", ("c", "three"));
+        }
+        let run = Run::on(ledger.clone()).begin().await.unwrap();
+        let stage = Pipeline::new("calls", source.clone(), mapper(), target.clone());
+        Plan::new().stage(stage, &[]).run(&run, &RunOptions::default()).await.unwrap();
+        assert_eq!(target.objects().len(), 4, "round {round}");
+        let found = fates(&ledger, &["call:1", "call:2", "call:at-a", "call:3", "call:at-c"]).await;
+        let found: Vec<Fate> = found.into_iter().map(|(fate, _)| fate).collect();
+        let made = Fate::Created;
+        assert_eq!(found, [made, made, Fate::Merged, made, made], "round {round}");
+    }
+}

@@ -12,6 +12,9 @@ pub(crate) struct AccountIndex {
     /// By the number exactly as it is stored.
     pub(crate) contacts_by_phone: HashMap<String, Vec<usize>>,
     pub(crate) call_by_id: HashMap<u64, usize>,
+    /// By the number in comparable form.
+    pub(crate) contacts_by_number: HashMap<String, Vec<usize>>,
+    pub(crate) calls_by_contact: HashMap<u64, Vec<usize>>,
     /// By the number in comparable form, in order of ids.
     pub(crate) calls_by_number: HashMap<String, Vec<usize>>,
     pub(crate) agent_by_username: HashMap<String, usize>,
@@ -26,10 +29,15 @@ impl AccountIndex {
             index.contacts_by_list.entry(contact.calling_list_id).or_default().push(at);
             for phone in &contact.phonenumbers {
                 index.contacts_by_phone.entry(phone.clone()).or_default().push(at);
+                let number = comparable(phone, &account.default_country);
+                index.contacts_by_number.entry(number).or_default().push(at);
             }
         }
         for (at, call) in account.calls.iter().enumerate() {
             index.call_by_id.insert(call.id, at);
+            if let Some(contact) = call.contact_id {
+                index.calls_by_contact.entry(contact).or_default().push(at);
+            }
             if let Some(number) = &call.number {
                 index
                     .calls_by_number

@@ -1,6 +1,6 @@
 //! The REST API: bearer tokens, `{collection, _meta}`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -122,14 +122,20 @@ fn page(exchange: &Exchange, rows: impl ExactSizeIterator<Item = fields::Fields>
     Reply::json(200, &json!({"collection": collection, "_meta": {"count": count}}))
 }
 
-/// Every agent call of a number; the result is the outcome's name and there are no ids, as far as is known.
+/// Every agent call with a number, and of everybody who has it, whatever number was called: all that is held about a
+/// person. The result is the outcome's name and there are no ids, as far as is known.
 fn history(account: &Account, index: &AccountIndex, exchange: &Exchange) -> Reply {
     let Some(phone) = exchange.query("phone").filter(|phone| !phone.is_empty()) else {
         return error(400, "phone is missing");
     };
     let number = comparable(phone, &account.default_country);
-    let calls = index.calls_by_number.get(&number).into_iter().flatten().map(|at| {
-        let call = &account.calls[*at];
+    let people = index.contacts_by_number.get(&number).into_iter().flatten();
+    let of_people =
+        people.filter_map(|at| index.calls_by_contact.get(&account.contacts[*at].id)).flatten();
+    let with_number = index.calls_by_number.get(&number).into_iter().flatten();
+    let calls: BTreeSet<usize> = of_people.chain(with_number).copied().collect();
+    let calls = calls.into_iter().map(|at| {
+        let call = &account.calls[at];
         json!({
             "created_at": call.created_at,
             "call_recording": call.record_file,

@@ -96,7 +96,7 @@ fn a_misspelt_required_key_is_one_problem() {
 #[test]
 fn everything_wrong_is_shown_at_once() {
     let text = "[source]\nkind = \"apii\"\ntime_zone = \"Helsinki\"\nconcurrency = \"8\"\nfoo = 1\n\
-                [contacts]\noverwrite = 1\nssn = true\n[destination]\nreserve = 2.0\nsettle_after = \"5\"\n";
+                [contacts]\noverwrite = 1\n[calls]\nvehicle = \"ticket\"\n[destination]\nreserve = 2.0\nsettle_after = \"5\"\n";
     let error = Config::parse(text, "m.toml").unwrap_err();
     let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
     assert_eq!(
@@ -113,10 +113,10 @@ fn everything_wrong_is_shown_at_once() {
              Change it, or leave it out for the default.",
             "m.toml:7: contacts.overwrite: invalid type: integer `1`, expected true or false. \
              Change it, or leave it out for the default.",
-            "m.toml:10: destination.reserve must lie between 0 and 0.9. The default is 0.2.",
-            "m.toml:11: destination.settle_after: not a duration such as \"5m\", \"60s\", \"500ms\" or \"1h30m\". \
+            "m.toml:11: destination.reserve must lie between 0 and 0.9. The default is 0.2.",
+            "m.toml:12: destination.settle_after: not a duration such as \"5m\", \"60s\", \"500ms\" or \"1h30m\". \
              Change it, or leave it out for the default.",
-            "m.toml:8: contacts.ssn: what this asks for is not available yet. Leave it out.",
+            "m.toml:9: calls.vehicle: what this asks for is not available yet. Leave it out.",
         ]
     );
 }
@@ -265,21 +265,24 @@ fn the_largest_range_is_allowed() {
 #[test]
 fn an_export_has_no_api_to_ask_for_calls() {
     let text = MINIMAL.replace("\"api\"", "\"export\"")
-        + "[source.export]\ndir = \"e\"\n[source.calls]\nids_file = \"i\"\nid_range = [1, 2]";
+        + "[source.export]\ndir = \"e\"\n[source.calls]\nids_file = \"i\"\nid_range = [1, 2]\n\
+           gdpr_history = true";
     let error = Config::parse(&text, "m").unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|it| &*it.key).collect();
-    assert_eq!(keys, ["source.calls.ids_file", "source.calls.id_range"]);
+    let wanted = ["source.calls.ids_file", "source.calls.id_range", "source.calls.gdpr_history"];
+    assert_eq!(keys, wanted);
+}
+
+#[test]
+fn the_history_by_number_needs_the_rest_api() {
+    let text = format!("{MINIMAL}[source.calls]\ngdpr_history = true\n");
+    let error = Config::parse(&text, "m.toml").unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ConfigErrorKind::MissingKey, "source.rest.base_url"));
 }
 
 #[test]
 fn what_comes_later_is_refused_not_ignored() {
     for (more, key) in [
-        ("[source.calls]\ngdpr_history = true", "source.calls.gdpr_history"),
-        ("[contacts]\nunarchive = true", "contacts.unarchive"),
-        ("[contacts]\nssn = true", "contacts.ssn"),
-        ("[calls]\nwithout_contact = \"lead\"", "calls.without_contact"),
-        ("[calls]\nassign = \"admin\"", "calls.assign"),
-        ("[calls]\nassign = \"team\"", "calls.assign"),
         ("[calls]\nvehicle = \"ticket\"", "calls.vehicle"),
         ("[calls]\nticket_type = \"Call\"", "calls.vehicle"),
         ("preview = true", "destination.preview"),

@@ -52,7 +52,11 @@ fn a_full_call() {
     assert_eq!(
         opening(&out),
         json!({
-            "contact": [Name::Key(keys::contact(42)), Name::Alias(keys::phone("+358401234567"))],
+            "contact": [
+                Name::Key(keys::contact(42)),
+                Name::Alias(keys::phone("+358401234567")),
+                Name::Key(keys::caller("+358401234567")),
+            ],
             "created_at": 1_721_034_000,
             "body": "Outgoing call to +358401234567\nAgent: Anna.Agent\nTalk time: 3 min 25 s\n\
                      Campaign: Spring 2024\nOutcome: Deal\nRecording: 500001.wav.mp3\nOrders: 7, 8\n\n\
@@ -80,8 +84,93 @@ fn a_full_call() {
     assert_eq!(part(&out, "tag:campaign"), json!({"tag": "ld_campaign_Spring 2024"}));
     assert_eq!(part(&out, "tag:outcome"), json!({"tag": "ld_outcome_Deal"}));
     assert_eq!(noted(&out), ["recording_without_address record_file"]);
-    let alias = keys::call_at("+358401234567", 1_721_034_000);
+    // The row was made twelve seconds before the talk.
+    let alias = keys::call_at("+358401234567", 1_721_033_988);
     assert_eq!(out.aliases(), [alias]);
+}
+
+/// A call of the history by number: `duration` and `status` as far as they are no talk time.
+fn by_number(more: Value) -> Emit<ConversationDraft> {
+    let mut call = json!({
+        "id": "0123456789abcdef@1721033988", "number": "040 123 4567", "created_at": "2024-07-15 11:59:48",
+        "talk_time": 61, "direction": "out", "result": "Answered", "comment": "Call <again>",
+        "record_file": "https://rec.example.com/1.mp3",
+    });
+    for (name, value) in more.as_object().unwrap() {
+        call[name] = value.clone();
+    }
+    map("", call)
+}
+
+#[test]
+fn a_call_of_the_history_by_number() {
+    let out = by_number(json!({"status": "ok"}));
+    let opening = opening(&out);
+    assert_eq!(
+        opening["body"],
+        "Outgoing call to +358401234567\nTalk time: 1 min 1 s\nDisposition: Answered\n\
+         Recording: https://rec.example.com/1.mp3\nStatus: ok\n\nLeadDesk call 0123456789abcdef@1721033988"
+    );
+    let (alias, caller) = (keys::phone("+358401234567"), keys::caller("+358401234567"));
+    assert_eq!(opening["contact"], json!([Name::Alias(alias), Name::Key(caller)]));
+    assert_eq!(opening["created_at"], 1_721_033_988);
+    assert_eq!(
+        part(&out, "attributes"),
+        json!({"attributes": {
+            "ld_direction__c": "out", "ld_disposition__c": "Answered", "ld_talk_time__c": 61,
+            "ld_recording_url__c": "https://rec.example.com/1.mp3",
+            "ld_source_key__c": "leaddesk:call:0123456789abcdef@1721033988",
+        }})
+    );
+    assert_eq!(part(&out, "tag:disposition"), json!({"tag": "ld_disposition_Answered"}));
+    assert_eq!(part(&out, "remark:1")["remark"]["agent"], json!([]), "it names no agent");
+    assert_eq!(part(&out, "remark:1")["remark"]["created_at"], 1_721_034_049);
+    assert!(noted(&out).is_empty());
+    assert_eq!(out.aliases(), [keys::call_without_id_at("+358401234567", 1_721_033_988)]);
+}
+
+#[test]
+fn what_the_history_leaves_open() {
+    for (more, line) in [
+        (json!({"talk_time": null, "duration": "1:01"}), "Duration: 1:01"),
+        (json!({"result": null}), "Talk time: 1 min 1 s"),
+        (json!({"direction": null}), "Call with +358401234567"),
+        (json!({"record_file": "1-CALL-agent-2.mp3"}), "Recording: 1-CALL-agent-2.mp3"),
+    ] {
+        let body = opening(&by_number(more))["body"].as_str().unwrap().to_owned();
+        assert!(body.lines().any(|it| it == line), "{line}: {body}");
+    }
+    for (more, queue) in [
+        (json!({"number": null}), "calls_without_contact"),
+        (json!({"number": "anonymous"}), "calls_without_contact"),
+        (json!({"created_at": null}), "calls_without_time"),
+    ] {
+        let out = by_number(more);
+        let Some(Verdict::Queued(reason)) = out.verdict() else { panic!("{queue}") };
+        assert_eq!(reason.code, queue);
+        assert!(out.drafts().is_empty() && out.aliases().is_empty());
+    }
+    assert_eq!(noted(&by_number(json!({"mood": "good"}))), ["field_for_review mood"]);
+    // Of a call log, where nobody knows what they are, these are looked at.
+    let log = map("", with("status", json!("ok")));
+    assert!(noted(&log).contains(&"field_for_review status".to_owned()));
+}
+
+/// One call, whichever way it was met: equal numbers, and rows of one second.
+#[test]
+fn a_call_is_the_same_by_number_and_time_of_its_row() {
+    let by_id = |field: &str, value: Value| map("", with(field, value));
+    let at = |row: &str| by_number(json!({"created_at": row})).aliases().to_vec();
+    let same = at("2024-07-15 11:59:48");
+    assert_eq!(at("2024-07-15T08:59:48Z"), same, "a time that states its offset");
+    assert_ne!(at("2024-07-15 11:59:49"), same);
+    let with_id = map("", call()).aliases().to_vec();
+    assert_ne!(with_id, same, "two calls with ids are never one");
+    assert_eq!(by_id("number", json!("+358 40 1234567")).aliases(), with_id);
+    assert_eq!(by_id("talk_start", json!("2024-07-15 12:00:30")).aliases(), with_id);
+    assert_ne!(by_id("number", json!("0401234568")).aliases(), with_id);
+    assert!(by_id("created_at", json!(null)).aliases().is_empty());
+    assert!(by_id("number", json!("anonymous")).aliases().is_empty());
 }
 
 #[test]
@@ -275,6 +364,49 @@ fn every_field_of_the_model_has_a_decision() {
         noted(&map("", with("mood", json!("good")))).last().unwrap(),
         "field_for_review mood"
     );
+}
+
+#[test]
+fn a_number_that_is_nobodys_becomes_a_lead() {
+    for (lines, role) in [("", "lead"), ("[contacts]\nleads_as = 'user'", "user")] {
+        let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+        let key = keys::caller("+358401234567");
+        let mut body = Call::new(leaddesk_client::CallId::new(key.id()));
+        body.number = Some(leaddesk_client::Personal::new("040 123 4567".to_owned()));
+        let mut out = Emit::default();
+        CallMapper::new(&config(lines), now).map(Record::new(key.clone(), body), &mut out);
+        let [(None, ConversationDraft::Caller(fields))] = out.drafts() else { panic!() };
+        assert_eq!((fields.role.as_str(), fields.phone.as_deref()), (role, Some("+358401234567")));
+        assert_eq!(fields.external_id, format!("leaddesk:{key}"));
+        assert_eq!(fields.attributes["ld_source_key"], fields.external_id.as_str());
+        assert!(out.aliases().is_empty(), "a contact that comes later goes before it");
+    }
+}
+
+#[test]
+fn a_conversation_is_assigned_to_the_agent_or_the_team_before_its_close() {
+    let team = |name: &str| Name::Key(keys::team(name));
+    let agent = vec![Name::Key(keys::agent(301)), Name::Alias(keys::username("anna.agent"))];
+    let mut grouped = call();
+    grouped["agent_group_name"] = json!(" Sales North");
+    for (setting, call, to) in [
+        ("admin", call(), Some(json!({"assign": {"team": false, "to": agent}}))),
+        ("team", call(), Some(json!({"assign": {"team": true, "to": [team("spring 2024")]}}))),
+        (
+            "team",
+            grouped,
+            Some(
+                json!({"assign": {"team": true, "to": [team("sales north"), team("Spring 2024")]}}),
+            ),
+        ),
+        ("none", call(), None),
+        ("admin", json!({"id": 1, "created_at": "2024-07-15 12:00:00"}), None),
+    ] {
+        let out = map(&format!("[calls]\nassign = '{setting}'"), call);
+        assert_eq!(part(&out, "assign"), to.unwrap_or(Value::Null), "{setting}");
+        let parts: Vec<_> = out.drafts().iter().filter_map(|(part, _)| part.as_deref()).collect();
+        assert_eq!(parts.last(), Some(&"close"));
+    }
 }
 
 #[test]

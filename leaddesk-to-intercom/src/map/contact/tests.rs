@@ -346,3 +346,41 @@ fn custom_fields_go_where_the_mapping_says_and_none_is_cut() {
         assert!(body.contains(kept), "{kept} is not in: {body}");
     }
 }
+
+#[test]
+fn a_social_security_number_is_carried_where_it_is_asked_for() {
+    let contact = json!({"id": 1, "email": "a@example.com", "ssc": " 010190-123A "});
+    let out = map("[contacts]\nssn = true", contact, &[]);
+    assert_eq!(json!(fields(&out).attributes), json!({"ld_ssn": "010190-123A"}));
+    assert!(noted(&out).is_empty());
+}
+
+/// Offices of a table and a blacklist, as files beside the contacts have them.
+#[test]
+fn files_beside_the_contacts_say_the_time_zone_and_the_blacklist() {
+    use crate::source::{Documented, Sort};
+    let offices = [
+        json!({"id": "1", "name": "Oulu", "Time Zone": " Europe/Helsinki "}),
+        json!({"id": "2", "name": "Nowhere", "time_zone": ""}),
+    ]
+    .map(|content| Documented { sort: Sort::Office, id: "1".into(), content });
+    let beside = Beside::new(&offices, [keys::phone("+358401234568")].into());
+    for (office, phone, expected) in [
+        (
+            "OULU",
+            "0401234567",
+            json!({"ld_office": "OULU", "ld_office_timezone__c": "Europe/Helsinki"}),
+        ),
+        ("Nowhere", "0401234567", json!({"ld_office": "Nowhere"})),
+        ("Kemi", "0401234568", json!({"ld_blacklisted": true, "ld_office": "Kemi"})),
+    ] {
+        let contact = json!({"id": 1, "phone": phone, "assigned_office": office});
+        let contact = ListedContact::new(serde_json::from_value(contact).unwrap(), Vec::new());
+        let mut out = Emit::default();
+        let mapper = ContactMapper::new(&config("")).with_beside(beside.clone());
+        mapper.map(Record::new(keys::contact(1), contact), &mut out);
+        assert_eq!(json!(fields(&out).attributes), expected, "{office}");
+    }
+    let shown = format!("{beside:?}");
+    assert!(shown.contains('1') && !shown.contains("358"), "{shown}");
+}

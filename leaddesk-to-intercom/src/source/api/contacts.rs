@@ -1,14 +1,19 @@
 //! Contacts: the ids of all calling lists, and each contact by its id.
 
+use std::collections::HashSet;
+
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use leaddesk_client::{CallingListId, ContactFilter, ContactId, ListRow, OriginalClient};
+use leaddesk_client::{
+    CallingList, CallingListId, ContactFilter, ContactId, ListRow, OriginalClient,
+};
 use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadable};
 
 use super::fetch::{Got, fetch};
 use crate::source::error::stop;
 use crate::source::lists::Lists;
 use crate::source::{Findings, ListedContact, PAGE, keys};
+use crate::value::{Country, Phone};
 
 /// All contacts of an account, in the order of their ids.
 ///
@@ -41,10 +46,7 @@ impl Contacts {
 
     /// The ids of all lists, and what their exports say of them.
     async fn index(&self) -> Result<Index, SourceError> {
-        let lists = self.client.calling_lists().await.map_err(stop)?;
-        let lists = lists.into_iter().collect::<Result<Vec<_>, _>>().map_err(|bad| {
-            SourceError::refused("LeadDesk names a calling list without a usable id").because(bad)
-        })?;
+        let lists = self.lists().await?;
         let mut replies = stream::iter(lists)
             .map(|list| async move { self.list(&list.id).await })
             .buffered(self.concurrency);
@@ -67,6 +69,52 @@ impl Contacts {
         index.ids.dedup();
         index.lists.settle();
         Ok(index)
+    }
+
+    /// Every number of every contact, as digits of E.164, each once and in no order. They are those of the lists'
+    /// exports, which have a row for each number; whoever has no row there is asked for.
+    pub(super) async fn numbers(&self, country: Country) -> Result<Vec<u64>, SourceError> {
+        let lists = self.lists().await?;
+        let mut replies = stream::iter(lists)
+            .map(|list| async move { self.list(&list.id).await })
+            .buffered(self.concurrency);
+        let (mut numbers, mut silent) = (Vec::new(), Vec::new());
+        let mut take = |text: &str| {
+            let phones = Phone::parse_all(text, country).into_iter();
+            numbers.extend(phones.filter_map(|phone| phone.e164()?.get(1..)?.parse::<u64>().ok()));
+        };
+        while let Some((ids, rows)) = replies.try_next().await? {
+            let mut met = HashSet::new();
+            for row in rows.iter().flatten() {
+                if let Some(phone) = &row.phone {
+                    take(phone.reveal());
+                    met.insert(&row.contact_id);
+                }
+            }
+            for id in ids.iter().filter(|id| !met.contains(id)) {
+                silent.push(number(id)?);
+            }
+        }
+        silent.sort_unstable();
+        silent.dedup();
+        let contact = |id: u64| async move { self.client.contact(&ContactId::new(id)).await };
+        for ids in silent.chunks(PAGE) {
+            for (_, got) in fetch(ids, self.concurrency, contact).await? {
+                if let Got::Record(contact) = got {
+                    contact.phones().into_iter().for_each(|phone| take(phone.reveal()));
+                }
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    async fn lists(&self) -> Result<Vec<CallingList>, SourceError> {
+        let lists = self.client.calling_lists().await.map_err(stop)?;
+        lists.into_iter().collect::<Result<Vec<_>, _>>().map_err(|bad| {
+            SourceError::refused("LeadDesk names a calling list without a usable id").because(bad)
+        })
     }
 
     async fn list(&self, id: &CallingListId) -> Result<(Vec<ContactId>, Rows), SourceError> {

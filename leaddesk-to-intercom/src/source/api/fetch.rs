@@ -1,4 +1,4 @@
-//! Many records by id, some at a time.
+//! Many records by id or by number, some at a time.
 
 use std::future::Future;
 
@@ -22,17 +22,18 @@ pub(super) enum Got<T> {
 ///
 /// A fault that one record meets while others of the same batch are answered is that record's own:
 /// the client has tried often enough. When none is answered, LeadDesk itself is out of reach.
-pub(super) async fn fetch<T, F>(
-    ids: &[u64],
+pub(super) async fn fetch<I, T, F>(
+    ids: &[I],
     concurrency: usize,
-    get: impl Fn(u64) -> F,
-) -> Result<Vec<(u64, Got<T>)>, SourceError>
+    get: impl Fn(I) -> F,
+) -> Result<Vec<(I, Got<T>)>, SourceError>
 where
+    I: Clone,
     F: Future<Output = Result<T, Error>>,
 {
-    let mut replies = stream::iter(ids.iter().copied())
+    let mut replies = stream::iter(ids.iter().cloned())
         .map(|id| {
-            let reply = get(id);
+            let reply = get(id.clone());
             async move { (id, reply.await) }
         })
         .buffered(concurrency.max(1));

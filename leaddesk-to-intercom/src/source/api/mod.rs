@@ -4,10 +4,12 @@ mod agents;
 mod calls;
 mod contacts;
 mod fetch;
+mod history;
 mod ids;
 
 pub use agents::agents;
 pub(super) use agents::{from_user, records};
 pub use calls::Calls;
 pub use contacts::Contacts;
+pub use history::History;
 pub use ids::Ids;

@@ -1,5 +1,6 @@
 //! A folder of LeadDesk's exports as a source.
 
+mod blacklist;
 mod file;
 mod labels;
 mod without;
@@ -35,6 +36,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("leads.csv", "nobody is listed as a lead"),
     ("calls.csv", "no call history is taken from the folder"),
     ("agents.csv", "agents are matched only as far as [map.agents] names them"),
+    ("blacklist.csv", "nobody is marked as blacklisted"),
     ("calling_lists", "contacts carry no campaign tags"),
     ("campaigns.csv", "the inventory has no campaigns"),
     ("projects.csv", "the inventory has no projects, and no teams for them"),

@@ -1,0 +1,53 @@
+//! What files beside the contacts say of them: time zones of offices, and the blacklist.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use migrate_core::Alias;
+
+use crate::source::{Documented, Sort, keys};
+
+/// Headings under which `offices.csv` may have the time zone; LeadDesk documents none.
+const TIME_ZONES: &[&str] = &["time_zone", "timezone", "time zone", "tz", "aikavyöhyke"];
+
+/// Offices with their time zones, and the numbers on the blacklist. `Debug` shows how many.
+#[derive(Clone, Default)]
+pub struct Beside {
+    /// By the name in lower case.
+    offices: Arc<BTreeMap<String, String>>,
+    blacklist: Arc<HashSet<Alias>>,
+}
+
+impl Beside {
+    /// What the offices among these say, and a blacklist of numbers.
+    pub fn new(documented: &[Documented], blacklist: HashSet<Alias>) -> Self {
+        let offices = documented.iter().filter(|it| it.sort == Sort::Office);
+        let zones = offices.filter_map(|it| Some((it.name()?.to_lowercase(), zone(it)?)));
+        Self { offices: Arc::new(zones.collect()), blacklist: Arc::new(blacklist) }
+    }
+
+    /// The time zone of an office, as its table says it.
+    pub(super) fn time_zone(&self, office: &str) -> &str {
+        self.offices.get(&office.trim().to_lowercase()).map_or("", String::as_str)
+    }
+
+    /// Is a number on the blacklist, in whatever notation it stands there?
+    pub(super) fn is_blacklisted(&self, e164: &str) -> bool {
+        self.blacklist.contains(&keys::phone(e164))
+    }
+}
+
+fn zone(office: &Documented) -> Option<String> {
+    let fields = office.content.as_object()?;
+    let is_zone = |name: &String| TIME_ZONES.contains(&name.trim().to_lowercase().as_str());
+    let zone = fields.iter().find(|(name, _)| is_zone(name)).and_then(|(_, it)| it.as_str())?;
+    Some(zone.trim().to_owned()).filter(|zone| !zone.is_empty())
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (offices, blacklist) = (self.offices.len(), self.blacklist.len());
+        f.debug_struct("Beside").field("offices", &offices).field("blacklist", &blacklist).finish()
+    }
+}
