@@ -145,7 +145,9 @@ impl Stages<'_> {
             Pipeline::new(stage::CONTACTS, people, contact, sinks.contacts).grouped_by(grouping());
         let leads = Pipeline::new(stage::LEADS, leads, lead, sinks.leads).grouped_by(grouping());
         let call = CallMapper::new(config, chrono::Utc::now());
-        let calls = Pipeline::new(stage::CALLS, self.calls(&call, ledger)?, call, sinks.calls);
+        let source = self.calls(&call, ledger)?;
+        let calls = Pipeline::new(stage::CALLS, source.clone(), call, sinks.calls)
+            .looked_up_in(self.call_lookup(source));
         let plan = Plan::new()
             .stage(schema, &[])
             .barrier()
@@ -225,6 +227,17 @@ impl Stages<'_> {
         let mapper = mapper.clone();
         let names: NamesOf<Call> = Arc::new(move |call: &Call| mapper.contact(call));
         Ok(Arc::new(Belonging::new(self.routes(&config, ledger)?, names, ledger.clone())))
+    }
+
+    /// Where single calls are looked up. What a call log says goes before what the API does.
+    fn call_lookup(&self, all: Arc<dyn Source<Record = Call>>) -> api::CallLookup {
+        let lookup = api::CallLookup::through(all);
+        match self.leaddesk {
+            LeadDesk::Api(account) if self.config.source.calls.csv.is_none() => {
+                lookup.by_id(account.original.clone(), self.config.source.concurrency)
+            }
+            _ => lookup,
+        }
     }
 
     fn routes(

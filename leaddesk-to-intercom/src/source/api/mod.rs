@@ -5,9 +5,11 @@ mod calls;
 mod contacts;
 mod fetch;
 mod ids;
+mod lookup;
 
 pub use agents::agents;
 pub(super) use agents::{from_user, records};
 pub use calls::Calls;
 pub use contacts::Contacts;
 pub use ids::Ids;
+pub use lookup::CallLookup;
