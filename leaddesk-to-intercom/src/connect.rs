@@ -112,6 +112,9 @@ impl Destination {
         let mut workspace = Workspace::new(self.client.clone(), self.admin.clone(), ledger.clone());
         workspace.in_flight = MAX_IN_FLIGHT;
         workspace.overwrite = config.contacts.overwrite;
+        let names = config.names.conversation_attributes().into_iter();
+        workspace.conversation_attributes =
+            Arc::new(names.map(|(_, name)| name.to_owned()).collect());
         workspace
     }
 
