@@ -61,6 +61,8 @@ struct Kept {
     calls: BTreeMap<String, u64>,
     /// Was it a pilot, and of how many contacts?
     pilot: Option<u64>,
+    /// Was it a rollback?
+    rolled_back: bool,
 }
 
 const KEPT: &str = "last_run";
@@ -76,17 +78,10 @@ impl Session {
         let destination = Destination::connect(config, secrets).await?;
         let state = StateDir::create(runner.state.path())
             .map_err(|error| Unfinished::state("the state directory cannot be made", &error))?;
-        let (path, binding) = (state.ledger(), destination.binding(config));
-        let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
-        let ledger = opened
-            .await
-            .map_err(|error| {
-                Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
-            })?
-            .map_err(Unfinished::ledger)?;
+        let ledger = open_ledger(&state, &destination, config).await?;
         Scratch::sweep(&state)?;
         let calls = Arc::new(CallMeter::new(destination.client.clone()));
-        let (ledger, started_at) = (Arc::new(ledger), Utc::now());
+        let started_at = Utc::now();
         let preflight = Preflight::default();
         let mapping = mapping::load(&state, &config.names)?;
         let fields = Arc::new(mapping.clone().unwrap_or_default());
@@ -277,6 +272,11 @@ impl Session {
         Ok(None)
     }
 
+    /// The size of the pilot that was the last run, if it was one.
+    pub(super) async fn last_pilot(&self) -> Result<Option<u64>, Unfinished> {
+        Ok(self.kept().await?.pilot)
+    }
+
     async fn kept(&self) -> Result<Kept, Unfinished> {
         kept(&*self.ledger).await
     }
@@ -309,6 +309,56 @@ impl Session {
     }
 }
 
+/// Opens the ledger of a state directory, which it locks.
+pub(super) async fn open_ledger(
+    state: &StateDir,
+    destination: &Destination,
+    config: &Config,
+) -> Result<Arc<dyn Ledger>, Unfinished> {
+    let (path, binding) = (state.ledger(), destination.binding(config));
+    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
+    let ledger = opened
+        .await
+        .map_err(|error| {
+            Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
+        })?
+        .map_err(Unfinished::ledger)?;
+    Ok(Arc::new(ledger))
+}
+
+/// Keeps in the ledger that the last command was a rollback, and writes the report anew. A pilot that
+/// was taken back is none any more.
+pub(super) async fn report_rollback(
+    state: &StateDir,
+    run: &Run,
+    started_at: DateTime<Utc>,
+    rate: &intercom_client::RateStats,
+    ended: Result<Vec<String>, String>,
+) -> Result<Report, Unfinished> {
+    let ledger = &**run.ledger();
+    let before = kept(ledger).await?;
+    let (state_now, notes) = match ended {
+        Ok(notes) => (RunState::Complete, notes),
+        Err(why) => (RunState::Interrupted, vec![format!("rollback: {why}")]),
+    };
+    let mut last_run = LastRun::of(run, &Stages::NAMES, &BTreeMap::new());
+    (last_run.reads, last_run.writes) = (rate.reads, rate.writes);
+    let kept = Kept {
+        run_id: run_id(started_at),
+        started_at: Some(started_at),
+        finished_at: Some(Utc::now()),
+        state: Some(state_now),
+        last_run,
+        notes,
+        calls: before.calls,
+        rolled_back: true,
+        ..Kept::default()
+    };
+    let keep = Change::Meta { name: KEPT.into(), value: Some(json!(kept)) };
+    ledger.commit(vec![keep]).await.map_err(Unfinished::ledger)?;
+    write_report(state, ledger, kept).await
+}
+
 /// The report, from the ledger alone: another run may be under way on it.
 pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfinished> {
     let path = state.ledger();
@@ -323,6 +373,12 @@ pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfi
     let report = write_report(state, &ledger, kept).await?;
     // Told from the ledger, the last verification counts.
     Ok(Finished::new(report, None, true))
+}
+
+/// The report as it stands, from a ledger that is open.
+pub(super) async fn current(state: &StateDir, ledger: &dyn Ledger) -> Result<Report, Unfinished> {
+    let kept = kept(ledger).await?;
+    write_report(state, ledger, kept).await
 }
 
 async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
@@ -371,6 +427,10 @@ async fn write_report(
              without --sample for the rest"
         ));
         // It has not looked for the others.
+        standing.vanished.clear();
+    }
+    if kept.rolled_back {
+        // Nor has a rollback.
         standing.vanished.clear();
     }
     // Attributes and tags are not LeadDesk's to keep.
