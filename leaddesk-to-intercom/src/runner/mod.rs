@@ -11,6 +11,7 @@ mod mapping;
 mod one_tag;
 mod plan;
 mod redrive;
+mod reporting;
 mod rollback;
 mod scratch;
 mod session;
@@ -237,7 +238,7 @@ enum What<'a> {
 
 /// The report of a state directory, from its ledger alone. A run may be under way on it.
 pub async fn report(state: &StateDir) -> Result<Finished, Unfinished> {
-    session::from_ledger_alone(state).await
+    reporting::from_ledger_alone(state).await
 }
 
 impl From<StartError> for Unfinished {

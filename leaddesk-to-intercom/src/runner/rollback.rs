@@ -17,7 +17,8 @@ use crate::stages::Stages;
 use crate::undo::{ContactUndo, ConversationUndo, NothingUndo, SchemaUndo};
 
 use super::finish::{Exit, Unfinished};
-use super::session::{open_ledger, report_rollback};
+use super::reporting::{current, report_rollback};
+use super::session::open_ledger;
 use super::{Runner, begin_run};
 
 /// The file of a rollback in the state directory, and that of a dry run.
@@ -65,7 +66,7 @@ impl Runner {
             }
         }
         if options.dry_run {
-            let report = super::session::current(&self.state, &**run.ledger()).await?;
+            let report = current(&self.state, &**run.ledger()).await?;
             return Ok(match result {
                 Ok(found) => finished(found, report),
                 Err(error) => stopped(&error, rate.writes > 0, report),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use leaddesk_to_intercom::runner::{Exit, RolledBack};
 use migrate_core::{Event, RollbackOptions, RollbackReport};
+use migrate_sandbox::workspace::{AppliedTag, DataAttribute, Tag};
 use migrate_sandbox::{Faults, Workspace};
 use serde_json::{Value, json};
 
@@ -59,9 +60,26 @@ fn assert_undone(bench: &Bench, before: &Workspace, ended: &RolledBack, case: &s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_as_before() {
     let bench = Bench::new(ugly(21)).await;
+    let campaign = bench.sandbox.account().calls.iter().find_map(|it| it.campaign_name.clone());
+    bench.sandbox.edit(|workspace| {
+        workspace.data_attributes.push(DataAttribute {
+            model: "contact".into(),
+            name: "ld_city".into(),
+            data_type: "string".into(),
+            ..DataAttribute::default()
+        });
+        // One of the tags that the migration needs, on somebody whom it may not know.
+        let tag = Tag { id: "9001".into(), name: campaign.unwrap(), ..Tag::default() };
+        workspace.tags.push(tag);
+        let put_on = AppliedTag { id: "9001".into(), applied_at: 1, applied_by: "1".into() };
+        workspace.contacts.iter_mut().find(|it| !it.archived).unwrap().tags.push(put_on);
+    });
     let before = bench.sandbox.workspace();
     bench.run().await;
     let whole = bench.sandbox.workspace();
+    let theirs = whole.tags.iter().find(|it| it.id == "9001").unwrap();
+    let users = whole.conversations.iter().filter(|it| it.tags.iter().any(|it| it.id == "9001"));
+    assert!(users.count() > 0, "nothing uses {}", theirs.name);
 
     // A dry run writes nothing and tells the same.
     let writes = bench.writes();
@@ -164,8 +182,7 @@ async fn it_is_gone_on_with() {
     let bench = Bench::new(ugly(21)).await;
     let before = bench.sandbox.workspace();
     bench.run().await;
-    let mut faults = Faults::default();
-    faults.seed = 7;
+    let mut faults = Faults { seed: 7, ..Faults::default() };
     (faults.intercom.lost_reply, faults.intercom.error_after) = (0.08, 0.04);
     faults.intercom.error_before = 0.04;
     bench.sandbox.set_faults(faults);
