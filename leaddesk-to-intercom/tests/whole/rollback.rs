@@ -60,7 +60,11 @@ fn assert_undone(bench: &Bench, before: &Workspace, ended: &RolledBack, case: &s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_as_before() {
     let bench = Bench::new(ugly(21)).await;
-    let campaign = bench.sandbox.account().calls.iter().find_map(|it| it.campaign_name.clone());
+    let other = Bench::new(ugly(21)).await;
+    other.run().await;
+    let used = other.sandbox.workspace();
+    let on_calls = used.conversations.iter().flat_map(|it| &it.tags).next().cloned().unwrap();
+    let used = used.tags.into_iter().find(|it| it.id == on_calls.id).unwrap().name;
     bench.sandbox.edit(|workspace| {
         workspace.data_attributes.push(DataAttribute {
             model: "contact".into(),
@@ -69,7 +73,7 @@ async fn everything_is_as_before() {
             ..DataAttribute::default()
         });
         // One of the tags that the migration needs, on somebody whom it may not know.
-        let tag = Tag { id: "9001".into(), name: campaign.unwrap(), ..Tag::default() };
+        let tag = Tag { id: "9001".into(), name: used, ..Tag::default() };
         workspace.tags.push(tag);
         let put_on = AppliedTag { id: "9001".into(), applied_at: 1, applied_by: "1".into() };
         workspace.contacts.iter_mut().find(|it| !it.archived).unwrap().tags.push(put_on);
