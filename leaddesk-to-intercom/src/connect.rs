@@ -121,6 +121,9 @@ impl Destination {
         workspace.in_flight = MAX_IN_FLIGHT;
         workspace.overwrite = config.contacts.overwrite;
         workspace.unarchive = config.contacts.unarchive;
+        let names = config.names.conversation_attributes().into_iter();
+        workspace.conversation_attributes =
+            Arc::new(names.map(|(_, name)| name.to_owned()).collect());
         workspace
     }
 

@@ -16,6 +16,7 @@ pub mod source;
 pub mod stage;
 pub mod stages;
 pub mod state;
+pub mod undo;
 pub mod value;
 pub mod verify;
 

@@ -180,7 +180,9 @@ impl Stages<'_> {
         let lead = LeadMapper::new(parts.leads, config, now);
         let leads = Pipeline::new(stage::LEADS, self.leads(leads), lead, sinks.leads);
         let leads = leads.grouped_by(grouping());
-        let calls = Pipeline::new(stage::CALLS, parts.call_source, parts.calls, parts.call_sink);
+        let source = parts.call_source;
+        let calls = Pipeline::new(stage::CALLS, source.clone(), parts.calls, parts.call_sink);
+        let calls = calls.looked_up_in(self.call_lookup(source));
         let chats = Pipeline::new(stage::CHATS, self.chats(&chat, ledger), chat, sinks.chats);
         let parents = [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS];
         let plan = Plan::new()
@@ -318,6 +320,17 @@ impl Stages<'_> {
         let mapper = mapper.clone();
         let names: NamesOf<Call> = Arc::new(move |call: &Call| mapper.contact(call));
         Ok(Arc::new(Belonging::new(self.routes(&config, ledger)?, names, ledger.clone())))
+    }
+
+    /// Where single calls are looked up. What a call log says goes before what the API does.
+    fn call_lookup(&self, all: Arc<dyn Source<Record = Call>>) -> api::CallLookup {
+        let lookup = api::CallLookup::through(all);
+        match self.leaddesk {
+            LeadDesk::Api(account) if self.config.source.calls.csv.is_none() => {
+                lookup.by_id(account.original.clone(), self.config.source.concurrency)
+            }
+            _ => lookup,
+        }
     }
 
     fn routes(

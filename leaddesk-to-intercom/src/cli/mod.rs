@@ -6,11 +6,12 @@ pub mod args;
 mod output;
 mod progress;
 mod rehearse;
+mod undone;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use migrate_core::{Observer, RunOptions, StopSignal};
+use migrate_core::{Observer, RollbackOptions, RunOptions, StopSignal};
 
 use crate::config::Config;
 use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
@@ -54,6 +55,7 @@ async fn dispatch(args: &Args, output: &Output) -> ExitCode {
         Command::Status(Status { check: true }) => return checked(args, &command, output).await,
         Command::Rehearse(rehearse) => rehearse::rehearse(args, rehearse, output).await,
         Command::Status(_) | Command::Report => report(args).await,
+        Command::Rollback(rollback) => return roll_back(args, rollback, output).await,
         _ => with_runner(args, &command, output).await,
     };
     match result {
@@ -88,17 +90,42 @@ async fn checked(args: &Args, command: &Command, output: &Output) -> ExitCode {
     }
 }
 
-async fn with_runner(
-    args: &Args,
-    command: &Command,
-    output: &Output,
-) -> Result<Option<Finished>, Unfinished> {
+/// A runner with the configuration and state directory that the arguments name, and its progress.
+fn prepare(args: &Args, output: &Output) -> Result<(Runner, Arc<Progress>), Unfinished> {
     let config = Config::load(&args.config).map_err(crate::connect::StartError::from)?;
     let state = open_state(&args.state)?;
     start_log(&state)?;
     let progress = Progress::new(output.shows_progress(args.no_progress));
     let runner = Runner::new(config, state).observer(progress.clone() as Arc<dyn Observer>);
     stop_on_signals(runner.stop_signal(), *output);
+    Ok((runner, progress))
+}
+
+async fn roll_back(args: &Args, rollback: &args::Rollback, output: &Output) -> ExitCode {
+    let options = match rollback.dry_run {
+        true => RollbackOptions::dry(),
+        false => RollbackOptions::default(),
+    };
+    let ended = match prepare(args, output) {
+        Ok((runner, progress)) => {
+            let ended = runner.rollback(&options).await;
+            progress.end();
+            ended
+        }
+        Err(unfinished) => Err(unfinished),
+    };
+    match ended {
+        Ok(rolled_back) => output.rolled_back(&rolled_back),
+        Err(unfinished) => output.failed(&unfinished.message, unfinished.exit),
+    }
+}
+
+async fn with_runner(
+    args: &Args,
+    command: &Command,
+    output: &Output,
+) -> Result<Option<Finished>, Unfinished> {
+    let (runner, progress) = prepare(args, output)?;
     let result = carry_out(&runner, command, output).await;
     progress.end();
     result
@@ -131,6 +158,8 @@ async fn carry_out(
                 None => runner.run(&options).await.map(Some),
             }
         }
+        Command::Delta => runner.delta().await.map(Some),
+        Command::Redrive(redrive) => runner.redrive(redrive.queue.as_deref()).await.map(Some),
         _ => Err(Unfinished {
             exit: Exit::Failed,
             message: "this command is not available yet".to_owned(),

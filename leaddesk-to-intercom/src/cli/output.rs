@@ -9,7 +9,7 @@ use migrate_core::ledger::CheckReport;
 use migrate_core::{Report, RunState, StageCounts};
 use serde_json::json;
 
-use crate::runner::{Exit, Finished, PlanFile};
+use crate::runner::{Exit, Finished, PlanFile, RolledBack};
 
 use super::args::{Command, Usage};
 
@@ -87,6 +87,23 @@ impl Output {
         } else {
             println!("{text}");
         }
+    }
+
+    /// As JSON, the report's object with that of the rollback beside its fields.
+    pub(super) fn rolled_back(self, ended: &RolledBack) -> ExitCode {
+        if let Some(error) = &ended.error {
+            eprintln!("error: {error}");
+        }
+        match (self.json, &ended.error) {
+            (true, Some(error)) if ended.exit == Exit::Failed => print_failed(error),
+            (true, _) => {
+                let mut report = json!(ended.report);
+                report["rollback"] = json!(ended.rollback);
+                println!("{report}");
+            }
+            (false, _) => print!("{}", super::undone::summary(ended)),
+        }
+        ExitCode::from(ended.exit.code())
     }
 
     pub(super) fn plan(self, plan: &PlanFile) {

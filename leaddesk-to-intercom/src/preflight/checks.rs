@@ -1,9 +1,11 @@
 //! The checks, as functions of what was read. None of them writes.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 use intercom_client::{Error, IntercomClient, Model};
 use leaddesk_client::chatbot::{FileKind, Shape};
-use migrate_core::Reason;
+use migrate_core::{Reason, TargetId};
 use url::{Host, Url};
 
 use crate::config::{Chatbot, Config, Names};
@@ -38,7 +40,8 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// Attributes that are there and cannot be used, each with its key under `[names]`: whatever has a
-/// value for one would be refused.
+/// value for one would be refused. Those that a rollback has archived (`put_away`) are taken back
+/// into use.
 ///
 /// # Errors
 /// When the workspace's attributes cannot be read.
@@ -46,10 +49,11 @@ pub async fn attributes(
     client: &IntercomClient,
     config: &Config,
     fields: &FieldMapping,
+    put_away: &HashSet<TargetId>,
 ) -> Result<Vec<Finding>, Error> {
     let wanted = crate::map::schema(config, fields, []);
     let wanted: Vec<_> = wanted.into_iter().map(|record| record.body).collect();
-    let conflicts = schema_conflicts(client, &wanted).await?;
+    let conflicts = schema_conflicts(client, &wanted, put_away).await?;
     Ok(conflicts.iter().map(|reason| conflict(&config.names, fields, reason)).collect())
 }
 

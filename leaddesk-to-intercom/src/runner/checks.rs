@@ -22,7 +22,9 @@ impl Session {
             ))
         };
         let mut found = Vec::from_iter(preflight::live_automation(config));
-        found.extend(preflight::attributes(client, config, &self.fields).await.map_err(unread)?);
+        let put_away = crate::sink::put_away(&*self.ledger).await.map_err(Unfinished::ledger)?;
+        let attributes = preflight::attributes(client, config, &self.fields, &put_away).await;
+        found.extend(attributes.map_err(unread)?);
         found.extend(
             preflight::attribute_limit(client, config, &self.fields).await.map_err(unread)?,
         );

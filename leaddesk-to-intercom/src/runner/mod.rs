@@ -11,18 +11,24 @@ mod inventory;
 mod mapping;
 mod one_tag;
 mod plan;
+mod redrive;
+mod reporting;
+mod rollback;
 mod scratch;
 mod session;
 
 pub use check::check;
 pub use finish::{Exit, Finished, Unfinished};
 pub use plan::{PlanFile, PlannedStage};
+pub use redrive::{DEAD, QUEUES};
+pub use rollback::RolledBack;
 
 use std::fmt;
 use std::sync::Arc;
 
 use migrate_core::{
-    Event, Observer, Patience, Run, RunEnd, RunOptions, Sampling, StopSignal, Verification,
+    Event, Observer, Patience, Run, RunEnd, RunOptions, Sampling, Selection, StopSignal,
+    Verification,
 };
 
 use crate::config::Config;
@@ -136,22 +142,24 @@ impl Runner {
 
     /// Migrates, or goes on where the last run stopped.
     pub async fn run(&self, options: &RunOptions) -> Result<Finished, Unfinished> {
-        self.migrate(None, options).await
+        self.migrate(What::Run(None), options).await
     }
 
     /// Migrates a pilot: the first `contacts` contacts and as many leads, with the calls of these. A
     /// later [`run`](Self::run) goes on from there. Routes that read every call by its id are left to
     /// that, and an address that several contacts share shows only when all are read.
     pub async fn pilot(&self, contacts: u64, options: &RunOptions) -> Result<Finished, Unfinished> {
-        self.migrate(Some(contacts), options).await
+        self.migrate(What::Run(Some(contacts)), options).await
     }
 
-    async fn migrate(
-        &self,
-        pilot: Option<u64>,
-        options: &RunOptions,
-    ) -> Result<Finished, Unfinished> {
+    async fn migrate(&self, what: What<'_>, options: &RunOptions) -> Result<Finished, Unfinished> {
         let mut session = Session::open(self).await?;
+        session.refuse_if_rolling_back().await?;
+        let pilot = match what {
+            What::Run(pilot) => pilot,
+            // What a pilot has left out is not what it was refused.
+            What::Redrive(_) => session.last_pilot().await?,
+        };
         // What needs no plan comes first: a plan of a large account takes its time.
         let before = session.preflight(&self.config).await?;
         checks::allow(&before)?;
@@ -182,7 +190,10 @@ impl Runner {
                 .await
                 .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
             session.mark_begun(pilot).await?;
-            result = core_plan.run(&run, options).await;
+            result = match what {
+                What::Run(_) => core_plan.run(&run, options).await,
+                What::Redrive(selection) => core_plan.redrive(&run, selection, options).await,
+            };
             if !matches!(&result, Ok(end) if end.waiting == 0) {
                 break;
             }
@@ -228,9 +239,18 @@ impl Runner {
     }
 }
 
+/// What a plan is gone through for.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    /// Everything, or a pilot of so many contacts.
+    Run(Option<u64>),
+    /// What is dead or queued and selected.
+    Redrive(&'a Selection),
+}
+
 /// The report of a state directory, from its ledger alone. A run may be under way on it.
 pub async fn report(state: &StateDir) -> Result<Finished, Unfinished> {
-    session::from_ledger_alone(state).await
+    reporting::from_ledger_alone(state).await
 }
 
 impl From<StartError> for Unfinished {

@@ -20,8 +20,9 @@ use super::Runner;
 use super::finish::Unfinished;
 use super::mapping::{self, Survey};
 use super::one_tag;
+use super::reporting::for_review;
 use super::scratch::Scratch;
-use super::session::{Session, for_review};
+use super::session::Session;
 
 /// The file of a saved plan.
 const FILE: &str = "plan.json";

@@ -5,19 +5,17 @@ use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use migrate_core::ledger::{Change, Entry};
+use migrate_core::ledger::Change;
 use migrate_core::{
-    Event, Fate, Key, LastRun, Ledger, Observer, Quota, Report, Run, RunEnd, RunError, RunOptions,
-    RunState, SqliteLedger, Standing, Verification, Verified,
+    Event, LastRun, Ledger, Observer, Run, RunEnd, RunError, RunOptions, RunState, SqliteLedger,
+    Verification, Verified,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::connect::{Destination, StartError};
 use crate::fields::FieldMapping;
 use crate::preflight::{Finding, Preflight};
-use crate::queue;
 use crate::sink::{AgentSink, ContactSink, ConversationSink, SchemaSink, TeamSink};
 use crate::source::{Chatbot, Findings};
 use crate::stages::{LeadDesk, Sinks, Stages};
@@ -27,6 +25,7 @@ use crate::verify::Verifier;
 use super::analytics;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
+use super::reporting::{KEPT, Kept, kept, write_report};
 use super::scratch::Scratch;
 use super::{Runner, begin_run, mapping, one_tag};
 
@@ -48,26 +47,6 @@ pub(super) struct Session {
     calls: Arc<CallMeter>,
 }
 
-/// What the ledger keeps of the last run, for a report from the ledger alone.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Kept {
-    run_id: String,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    state: Option<RunState>,
-    quota: Quota,
-    verify: Option<Verified>,
-    last_run: LastRun,
-    notes: Vec<String>,
-    /// Calls of each stage over the whole migration.
-    calls: BTreeMap<String, u64>,
-    /// Was it a pilot, and of how many contacts?
-    pilot: Option<u64>,
-}
-
-const KEPT: &str = "last_run";
-
 impl Session {
     /// Opens everything: the configuration's secrets, the destination, the source, the ledger.
     /// Nothing is written to either side.
@@ -80,17 +59,10 @@ impl Session {
         let destination = Destination::connect(config, secrets).await?;
         let state = StateDir::create(runner.state.path())
             .map_err(|error| Unfinished::state("the state directory cannot be made", &error))?;
-        let (path, binding) = (state.ledger(), destination.binding(config));
-        let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
-        let ledger = opened
-            .await
-            .map_err(|error| {
-                Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
-            })?
-            .map_err(Unfinished::ledger)?;
+        let ledger = open_ledger(&state, &destination, config).await?;
         Scratch::sweep(&state)?;
         let calls = Arc::new(CallMeter::new(destination.client.clone()));
-        let (ledger, started_at) = (Arc::new(ledger), Utc::now());
+        let started_at = Utc::now();
         let preflight = Preflight::default();
         let mapping = mapping::load(&state, &config.names)?;
         let fields = Arc::new(mapping.clone().unwrap_or_default());
@@ -294,6 +266,11 @@ impl Session {
         Ok(None)
     }
 
+    /// The size of the pilot that was the last run, if it was one.
+    pub(super) async fn last_pilot(&self) -> Result<Option<u64>, Unfinished> {
+        Ok(self.kept().await?.pilot)
+    }
+
     async fn kept(&self) -> Result<Kept, Unfinished> {
         kept(&*self.ledger).await
     }
@@ -339,119 +316,21 @@ async fn open_chatbot(config: &Config) -> Result<Option<Chatbot>, Unfinished> {
     opened.map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))
 }
 
-/// The report, from the ledger alone: another run may be under way on it.
-pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfinished> {
-    let path = state.ledger();
-    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open_read_only(path));
+/// Opens the ledger of a state directory, which it locks.
+pub(super) async fn open_ledger(
+    state: &StateDir,
+    destination: &Destination,
+    config: &Config,
+) -> Result<Arc<dyn Ledger>, Unfinished> {
+    let (path, binding) = (state.ledger(), destination.binding(config));
+    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
     let ledger = opened
         .await
         .map_err(|error| {
             Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
         })?
         .map_err(Unfinished::ledger)?;
-    let kept = kept(&ledger).await?;
-    let report = write_report(state, &ledger, kept).await?;
-    // Told from the ledger, the last verification counts.
-    Ok(Finished::new(report, None, true))
-}
-
-async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
-    let kept = ledger.meta(KEPT).await.map_err(Unfinished::ledger)?;
-    Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
-}
-
-/// Reads the ledger through, writes the queues' files and `report.json`.
-async fn write_report(
-    state: &StateDir,
-    ledger: &dyn Ledger,
-    kept: Kept,
-) -> Result<Report, Unfinished> {
-    let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
-    let mut queues = state.queues().map_err(unwritten)?;
-    let mut losses = state.losses().map_err(unwritten)?;
-    let mut names: Vec<String> = Stages::NAMES.map(str::to_owned).into();
-    // A program may have added stages of its own.
-    for stage in ledger.stages().await.map_err(Unfinished::ledger)? {
-        if !names.contains(&stage) {
-            names.push(stage);
-        }
-    }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut failed = None;
-    let mut standing = Standing::of(ledger, &names, &kept.calls, |entry| {
-        let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
-        let queued = if waits { queues.add(entry) } else { Ok(()) };
-        if let Err(error) = queued.and_then(|()| losses.add(entry)) {
-            failed.get_or_insert(error);
-        }
-    })
-    .await
-    .map_err(Unfinished::ledger)?;
-    failed.map_or(Ok(()), Err).map_err(unwritten)?;
-    losses.finish().map_err(unwritten)?;
-    for entry in for_review(&mut standing) {
-        queues.add(&entry).map_err(unwritten)?;
-    }
-    queues.finish().map_err(unwritten)?;
-    let mut notes = kept.notes;
-    notes.extend(
-        standing
-            .losses
-            .iter()
-            .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
-    );
-    if !standing.losses.is_empty() {
-        notes.push("losses.jsonl names the record of each of these".to_owned());
-    }
-    if let Some(pilot) = kept.pilot {
-        notes.push(format!(
-            "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
-             without --sample for the rest"
-        ));
-        // It has not looked for the others.
-        standing.vanished.clear();
-    }
-    // Attributes and tags are not LeadDesk's to keep.
-    let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
-    notes.extend(vanished.map(|(stage, count)| {
-        format!(
-            "{stage}: {count} that were migrated were not delivered by LeadDesk any more; they stay \
-             in Intercom"
-        )
-    }));
-    let now = Utc::now();
-    let unfinished = standing.stages.iter().any(|stage| stage.in_doubt + stage.pending > 0);
-    let report = Report::new(
-        kept.run_id,
-        kept.started_at.unwrap_or(now),
-        kept.finished_at.unwrap_or(now),
-        match kept.state {
-            // Whatever the last command did, records without a final fate are left.
-            None | Some(RunState::Complete) if unfinished => RunState::Interrupted,
-            state => state.unwrap_or(RunState::Interrupted),
-        },
-        standing,
-        kept.last_run,
-    );
-    let report = report.with(kept.quota, kept.verify, notes);
-    state.write_json("report.json", &report).map_err(unwritten)?;
-    Ok(report)
-}
-
-/// Fields that somebody has to say something about. They are no records: they wait beside those.
-pub(super) fn for_review(standing: &mut Standing) -> Vec<Entry> {
-    let fields = standing.losses.keys().filter(|(code, _)| code == "field_for_review");
-    let waiting: Vec<Entry> = fields
-        .map(|(_, field)| {
-            let mut entry = Entry::pending(Key::new("field", field), crate::stage::SCHEMA);
-            entry.reason = Some(queue::field_for_review().field(field));
-            entry
-        })
-        .collect();
-    if !waiting.is_empty() {
-        standing.queues.insert(queue::field_for_review().code, waiting.len() as u64);
-    }
-    waiting
+    Ok(Arc::new(ledger))
 }
 
 fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunState {
@@ -465,7 +344,7 @@ fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunS
     }
 }
 
-fn run_id(started_at: DateTime<Utc>) -> String {
+pub(super) fn run_id(started_at: DateTime<Utc>) -> String {
     format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%3fZ"), std::process::id())
 }
 

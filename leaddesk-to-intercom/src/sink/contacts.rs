@@ -7,19 +7,25 @@ use intercom_client::{
     Attributes, Contact, ContactId, Error, NewContact, Query, Role, UpdateContact, text,
 };
 use migrate_core::ledger::{How, Written};
-use migrate_core::{Doubt, Evidence, Failure, Found, Limits, Outcome, Sink, TargetId, Write};
+use migrate_core::{
+    Doubt, Evidence, Failure, Fingerprint, Found, Limits, Outcome, Sink, TargetId, Write,
+};
 use serde_json::{Value, json};
 
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
+use super::left::{self, image, is_empty};
 use super::schema::tag_failed;
 use super::{Workspace, body_of, not_kept};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
 pub(crate) const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// The digest of what a write left, once it is known.
+type Left = Option<Fingerprint>;
 
 /// Writes contacts with their tags and notes.
 #[derive(Clone, Debug)]
@@ -33,23 +39,31 @@ impl ContactSink {
         Self { workspace }
     }
 
-    pub(super) async fn contact<D>(&self, write: &Write<D>, fields: &ContactFields) -> Outcome {
+    pub(super) async fn contact<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+        left: &mut Left,
+    ) -> Outcome {
         if let Some(known) = &write.known_as {
-            return self.update(write, fields, known).await;
+            return self.update(write, fields, known, left).await;
         }
         if let Some(waiting) = self.still_archived(write).await {
             return waiting;
         }
         match self.workspace.client.contacts().create(&new_contact(fields)).await {
-            Ok(made) => Outcome::Created(TargetId::new(made.id.as_str())),
+            Ok(made) => {
+                *left = Some(Fingerprint::of(&left::created(&made)));
+                Outcome::Created(TargetId::new(made.id.as_str()))
+            }
             Err(error) => match error.conflicting_contact() {
                 Some(other) if other.archived && self.workspace.unarchive => {
-                    self.take_back(write, fields, &other.id).await
+                    self.take_back(write, fields, &other.id, left).await
                 }
                 Some(other) if other.archived => {
                     Outcome::Queued(queue::archived_in_intercom().object(other.id.as_str()))
                 }
-                Some(other) => self.adopt(write, fields, &other.id).await,
+                Some(other) => self.adopt(write, fields, &other.id, left).await,
                 None => outcome_of(&error),
             },
         }
@@ -76,6 +90,7 @@ impl ContactSink {
         write: &Write<D>,
         fields: &ContactFields,
         id: &ContactId,
+        left: &mut Left,
     ) -> Outcome {
         match self.workspace.client.contacts().unarchive(id).await {
             Ok(_) => {}
@@ -88,12 +103,18 @@ impl ContactSink {
                 };
             }
         }
-        self.adopt(write, fields, id).await
+        self.adopt(write, fields, id, left).await
     }
 
     /// Takes a contact that is there already: our own of which the reply was lost, or somebody
     /// else's, which is filled where it is empty.
-    async fn adopt<D>(&self, write: &Write<D>, fields: &ContactFields, id: &ContactId) -> Outcome {
+    async fn adopt<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+        id: &ContactId,
+        left: &mut Left,
+    ) -> Outcome {
         let found = match self.workspace.client.contacts().get(id).await {
             Ok(found) => found,
             Err(error) => return Outcome::Failed(failure_of(&error)),
@@ -101,26 +122,30 @@ impl ContactSink {
         let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
         let ours = external_id == Some(fields.external_id.as_str());
         if ours && is_new(found.created_at, write.since) {
-            return self.complete(fields, &found).await;
+            return self.complete(fields, &found, left).await;
         }
         let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
         if is_ours && !ours {
             // Another LeadDesk contact became this one: it has the same address.
             return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
         }
-        self.fill(write, fields, &found).await
+        self.fill(write, fields, &found, left).await
     }
 
     /// Our own contact of which the reply was lost: what differs is written, since the record may
     /// have changed between the two tries. It stays one that this migration created.
-    async fn complete(&self, fields: &ContactFields, found: &Contact) -> Outcome {
+    async fn complete(&self, fields: &ContactFields, found: &Contact, left: &mut Left) -> Outcome {
         let created = Outcome::Created(TargetId::new(found.id.as_str()));
         let change = filling(fields, found, &Value::Null);
         if change.is_empty() {
+            *left = Some(Fingerprint::of(&left::created(found)));
             return created;
         }
         match self.workspace.client.contacts().update(&found.id, &change).await {
-            Ok(_) => created,
+            Ok(now) => {
+                *left = Some(Fingerprint::of(&left::created(&now)));
+                created
+            }
             Err(error) => outcome_of(&error),
         }
     }
@@ -130,23 +155,27 @@ impl ContactSink {
         write: &Write<D>,
         fields: &ContactFields,
         known: &Written,
+        left: &mut Left,
     ) -> Outcome {
         let id = ContactId::new(known.target.as_str());
         let change = match known.how {
             How::Created => whole_update(fields),
             _ => match self.workspace.client.contacts().get(&id).await {
-                Ok(found) => return self.fill(write, fields, &found).await,
+                Ok(found) => return self.fill(write, fields, &found, left).await,
                 Err(error) if error.contact_merged_into().is_some() => {
-                    return self.follow(write, fields, &error).await;
+                    return self.follow(write, fields, &error, left).await;
                 }
                 Err(error) if error.is_not_found() => return Outcome::Refused(deleted_since()),
                 Err(error) => return Outcome::Failed(failure_of(&error)),
             },
         };
         match self.workspace.client.contacts().update(&id, &change).await {
-            Ok(_) => Outcome::Updated(known.target.clone()),
+            Ok(now) => {
+                *left = Some(Fingerprint::of(&left::created(&now)));
+                Outcome::Updated(known.target.clone())
+            }
             Err(error) if error.contact_merged_into().is_some() => {
-                self.follow(write, fields, &error).await
+                self.follow(write, fields, &error, left).await
             }
             Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
             Err(error) => outcome_of(&error),
@@ -154,10 +183,16 @@ impl ContactSink {
     }
 
     /// Goes on with the contact that somebody has merged ours into: it is theirs, so it is filled.
-    async fn follow<D>(&self, write: &Write<D>, fields: &ContactFields, error: &Error) -> Outcome {
+    async fn follow<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+        error: &Error,
+        left: &mut Left,
+    ) -> Outcome {
         let Some(into) = error.contact_merged_into() else { return outcome_of(error) };
         match self.workspace.client.contacts().get(&into).await {
-            Ok(found) => self.fill(write, fields, &found).await,
+            Ok(found) => self.fill(write, fields, &found, left).await,
             Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
             Err(error) => Outcome::Failed(failure_of(&error)),
         }
@@ -166,7 +201,13 @@ impl ContactSink {
     /// Fills what is empty and brings up to date what was filled before, or overwrites where the
     /// configuration says so. What stood there is kept first: by that it can be put back, and later
     /// runs tell what was the customer's from what was filled.
-    async fn fill<D>(&self, write: &Write<D>, fields: &ContactFields, found: &Contact) -> Outcome {
+    async fn fill<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+        found: &Contact,
+        left: &mut Left,
+    ) -> Outcome {
         let id = TargetId::new(found.id.as_str());
         let before = match self.workspace.ledger.before(&write.key).await {
             Ok(before) => before,
@@ -179,17 +220,25 @@ impl ContactSink {
             Some(before) if before["id"] == now["id"] => before,
             _ => &now,
         };
+        let stands = |found: &Contact| match self.workspace.overwrite {
+            true => Fingerprint::of(&left::overwritten(found)),
+            false => Fingerprint::of(&left::filled(found, theirs)),
+        };
         let change = filling(fields, found, theirs);
         if change.is_empty() {
+            *left = Some(stands(found));
             // An image is kept right before a change: so it was changed, and the reply lost.
             let is_changed = before.is_some();
             return if is_changed { Outcome::Updated(id) } else { Outcome::Unchanged(id) };
         }
-        if let Err(error) = write.remember(now).await {
+        if let Err(error) = write.remember(now.clone()).await {
             return not_kept(&error);
         }
         match self.workspace.client.contacts().update(&found.id, &change).await {
-            Ok(_) => Outcome::Updated(id),
+            Ok(changed) => {
+                *left = Some(stands(&changed));
+                Outcome::Updated(id)
+            }
             Err(error) => outcome_of(&error),
         }
     }
@@ -273,12 +322,16 @@ impl ContactSink {
 #[async_trait]
 impl Sink<ContactDraft> for ContactSink {
     async fn write(&self, batch: Vec<Write<ContactDraft>>) {
-        for write in batch {
+        for mut write in batch {
+            let mut left = None;
             let outcome = match &write.draft {
-                ContactDraft::Contact(fields) => self.contact(&write, fields).await,
+                ContactDraft::Contact(fields) => self.contact(&write, fields, &mut left).await,
                 ContactDraft::Tag(name) => self.tag(&write, name).await,
                 ContactDraft::Note { body, .. } => self.note(&write, body).await,
             };
+            if let Some(left) = left {
+                write.leaves(left);
+            }
             write.spend(outcome);
         }
     }
@@ -404,23 +457,6 @@ fn filling(fields: &ContactFields, found: &Contact, theirs: &Value) -> UpdateCon
 /// Is a field to be written that stands so now, and stood so before the migration met the contact?
 fn may_change(now: &Value, wanted: &Value, before: &Value) -> bool {
     is_empty(now) || (is_empty(before) && now != wanted)
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_str() == Some("")
-}
-
-/// What stands in Intercom now, in the fields this migration may write, and whose it is.
-fn image(found: &Contact) -> Value {
-    json!({
-        "id": found.id,
-        "external_id": found.external_id,
-        "email": found.email,
-        "phone": found.phone,
-        "name": found.name,
-        "signed_up_at": found.signed_up_at.map(|time| time.timestamp()),
-        "custom_attributes": &*found.custom_attributes,
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use intercom_client::{
     Part, Query, Reply, TagId, TeamId, UpdateConversation, text,
 };
 use migrate_core::{
-    Doubt, Evidence, Failure, Found, Key, Limits, Name, Outcome, Resolved, Sink, TargetId, Write,
+    Doubt, Evidence, Failure, Fingerprint, Found, Key, Limits, Name, Outcome, Resolved, Sink,
+    TargetId, Write,
 };
 
 use crate::draft::{self, ConversationDraft};
@@ -30,7 +31,11 @@ impl ConversationSink {
         Self { workspace }
     }
 
-    async fn write_one(&self, write: &Write<ConversationDraft>) -> Outcome {
+    async fn write_one(
+        &self,
+        write: &Write<ConversationDraft>,
+        left: &mut Option<Fingerprint>,
+    ) -> Outcome {
         let written = match &write.draft {
             ConversationDraft::Speaker { agent } => {
                 return Outcome::Unchanged(TargetId::new(
@@ -38,7 +43,7 @@ impl ConversationSink {
                 ));
             }
             ConversationDraft::Caller(fields) => {
-                return ContactSink::new(self.workspace.clone()).contact(write, fields).await;
+                return ContactSink::new(self.workspace.clone()).contact(write, fields, left).await;
             }
             ConversationDraft::Opening { contact, created_at, body, .. } => {
                 let Some(contact) = write.resolved.first(contact) else {
@@ -54,7 +59,7 @@ impl ConversationSink {
                     let id = ConversationId::new(root.as_str());
                     match other {
                         ConversationDraft::Tag(name) => self.tag(&id, name, write).await,
-                        other => self.add(&id, other, &write.resolved).await,
+                        other => self.add(&id, other, &write.resolved, left).await,
                     }
                 }
                 None => return Outcome::Refused(no_root()),
@@ -92,6 +97,7 @@ impl ConversationSink {
         id: &ConversationId,
         draft: &ConversationDraft,
         resolved: &Resolved,
+        left: &mut Option<Fingerprint>,
     ) -> Result<TargetId, WriteError> {
         let conversations = self.workspace.client.conversations();
         let whole = TargetId::new(id.as_str());
@@ -126,7 +132,10 @@ impl ConversationSink {
             }
             ConversationDraft::Attributes(values) => {
                 let change = UpdateConversation::new().custom_attributes(attributes(values));
-                conversations.update(id, &change).await?;
+                let now = conversations.update(id, &change).await?;
+                let ours = &self.workspace.conversation_attributes;
+                let stands = super::left::attributes(&now.custom_attributes, ours);
+                *left = Some(Fingerprint::of(&stands));
                 whole
             }
             ConversationDraft::Assign { team, to } => {
@@ -305,8 +314,12 @@ fn attributes(values: &draft::Attributes) -> Attributes {
 #[async_trait]
 impl Sink<ConversationDraft> for ConversationSink {
     async fn write(&self, batch: Vec<Write<ConversationDraft>>) {
-        for write in batch {
-            let outcome = self.write_one(&write).await;
+        for mut write in batch {
+            let mut left = None;
+            let outcome = self.write_one(&write, &mut left).await;
+            if let Some(left) = left {
+                write.leaves(left);
+            }
             write.spend(outcome);
         }
     }

@@ -23,6 +23,11 @@ pub(crate) fn failure_of(error: &Error) -> Failure {
     Failure::new(kind, describe(error))
 }
 
+/// What an error of a write means that may be made again at any time: a refusal is a failure too.
+pub(crate) fn failure_of_write(error: &Error) -> Failure {
+    Failure::new(failure_kind(error).unwrap_or(FailureKind::NotDone), describe(error))
+}
+
 /// Doubt comes first: of several attempts, an earlier one may have been executed, whatever the last
 /// one met. If the destination is gone or closed, other calls tell.
 fn failure_kind(error: &Error) -> Option<FailureKind> {

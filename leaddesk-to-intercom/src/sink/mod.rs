@@ -5,6 +5,7 @@ mod contacts;
 mod conversations;
 mod dry;
 mod failure;
+pub(crate) mod left;
 mod schema;
 mod tags;
 mod teams;
@@ -13,13 +14,14 @@ pub use agents::AgentSink;
 pub use contacts::ContactSink;
 pub use conversations::ConversationSink;
 pub use dry::{CallCost, CallCount, DryContactSink, DrySink};
-pub use schema::{SchemaSink, schema_conflicts};
+pub use schema::{SchemaSink, put_away, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;
 
 pub(crate) use contacts::CLOCK_SKEW;
-pub(crate) use failure::failure_of as read_failure;
+pub(crate) use failure::{failure_of as read_failure, failure_of_write};
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -48,6 +50,8 @@ pub struct Workspace {
     pub overwrite: bool,
     /// Are archived contacts taken back that match one to be written?
     pub unarchive: bool,
+    /// The attributes of conversations that this migration writes, by name.
+    pub conversation_attributes: Arc<BTreeSet<String>>,
 }
 
 impl Workspace {
@@ -55,8 +59,18 @@ impl Workspace {
     /// where they are empty, and writes go one after the other, until that is set otherwise.
     pub fn new(client: IntercomClient, admin: AdminId, ledger: Arc<dyn Ledger>) -> Self {
         let tags = Arc::new(TagBook::new(client.clone(), ledger.clone()));
-        let bot = admin.clone();
-        Self { client, admin, bot, ledger, tags, in_flight: 1, overwrite: false, unarchive: false }
+        let (bot, conversation_attributes) = (admin.clone(), Arc::default());
+        Self {
+            client,
+            admin,
+            bot,
+            ledger,
+            tags,
+            in_flight: 1,
+            overwrite: false,
+            unarchive: false,
+            conversation_attributes,
+        }
     }
 }
 

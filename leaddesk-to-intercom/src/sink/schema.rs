@@ -1,23 +1,24 @@
 //! Attributes and tags, made before anything is written that needs them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use intercom_client::{
-    ConversationDataType, DataType, Error, Executed, IntercomClient, Model,
-    NewConversationAttribute, NewDataAttribute,
+    ConversationDataType, DataAttributeId, DataType, Error, Executed, IntercomClient, Model,
+    NewConversationAttribute, NewDataAttribute, UpdateDataAttribute,
 };
-use migrate_core::ledger::How;
+use migrate_core::ledger::{How, LedgerError};
 use migrate_core::{
-    Doubt, Evidence, Failure, Found, Limits, Outcome, Reason, Sink, TargetId, Write,
+    Doubt, Evidence, Failure, Fingerprint, Found, Ledger, Limits, Outcome, Reason, Rollback, Sink,
+    TargetId, Write,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::draft::{AttributeDefinition, SchemaDraft};
 
-use super::Workspace;
 use super::failure::{failure_of, outcome_of};
 use super::tags::TagError;
+use super::{Workspace, left};
 
 /// Prepares a workspace: attributes are created or, where they exist with the right type, used.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct SchemaSink {
     workspace: Workspace,
     contact: Mutex<Option<Known>>,
     conversation: Mutex<Option<Known>>,
+    put_away: OnceCell<HashSet<TargetId>>,
 }
 
 /// Attributes by name, with id and type. Names are compared without case.
@@ -45,13 +47,19 @@ struct Attribute {
 impl SchemaSink {
     /// A sink that reads the attributes that are there when it is first asked.
     pub fn new(workspace: Workspace) -> Self {
-        Self { workspace, contact: Mutex::default(), conversation: Mutex::default() }
+        Self {
+            workspace,
+            contact: Mutex::default(),
+            conversation: Mutex::default(),
+            put_away: OnceCell::new(),
+        }
     }
 
     async fn contact_attribute(
         &self,
         write: &Write<SchemaDraft>,
         wanted: &AttributeDefinition,
+        left: &mut Option<Fingerprint>,
     ) -> Outcome {
         let mut known = self.contact.lock().await;
         if known.is_none() {
@@ -62,6 +70,11 @@ impl SchemaSink {
         }
         if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
         {
+            if found.archived && self.is_put_away(&found.id).await {
+                let id = found.id.clone();
+                *known = None;
+                return self.bring_back(write, &id, left).await;
+            }
             return self.existing(write, found, wanted).await;
         }
         let first = match self.workspace.note_absence(write).await {
@@ -75,10 +88,13 @@ impl SchemaSink {
             new = new.options(&wanted.options);
         }
         match self.workspace.client.data_attributes().create(&new).await {
-            Ok(made) => match made.id {
-                Some(id) => Outcome::Created(TargetId::new(id.as_str())),
-                None => Outcome::Created(TargetId::new(&wanted.name)),
-            },
+            Ok(made) => {
+                *left = Some(Fingerprint::of(&left::contact_attribute(&made)));
+                match made.id {
+                    Some(id) => Outcome::Created(TargetId::new(id.as_str())),
+                    None => Outcome::Created(TargetId::new(&wanted.name)),
+                }
+            }
             Err(error) => {
                 // An earlier try whose reply was lost may have made it in the meantime, or somebody
                 // else, if this was the first and surely made nothing.
@@ -97,6 +113,34 @@ impl SchemaSink {
         }
     }
 
+    /// Brings an attribute back that a rollback of this migration has archived.
+    async fn bring_back(
+        &self,
+        write: &Write<SchemaDraft>,
+        id: &TargetId,
+        left: &mut Option<Fingerprint>,
+    ) -> Outcome {
+        if let Err(outcome) = self.workspace.note_absence(write).await {
+            return outcome;
+        }
+        let change = UpdateDataAttribute::new().archived(false);
+        let attribute = DataAttributeId::new(id.as_str());
+        match self.workspace.client.data_attributes().update(&attribute, &change).await {
+            Ok(now) => {
+                *left = Some(Fingerprint::of(&left::contact_attribute(&now)));
+                Outcome::Created(id.clone())
+            }
+            Err(error) => outcome_of(&error),
+        }
+    }
+
+    /// Was this attribute archived by a rollback of this migration? What the ledger does not tell
+    /// counts as somebody's doing.
+    async fn is_put_away(&self, id: &TargetId) -> bool {
+        let known = self.put_away.get_or_try_init(|| put_away(&*self.workspace.ledger)).await;
+        known.is_ok_and(|known| known.contains(id))
+    }
+
     /// An attribute of contacts that is there already, if it can be used.
     async fn existing(
         &self,
@@ -110,7 +154,11 @@ impl SchemaSink {
         }
     }
 
-    async fn conversation_attribute(&self, wanted: &AttributeDefinition) -> Outcome {
+    async fn conversation_attribute(
+        &self,
+        wanted: &AttributeDefinition,
+        left: &mut Option<Fingerprint>,
+    ) -> Outcome {
         let mut known = self.conversation.lock().await;
         if known.is_none() {
             match conversation_attributes(&self.workspace.client).await {
@@ -118,8 +166,14 @@ impl SchemaSink {
                 Err(error) => return outcome_of(&error),
             }
         }
-        if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
-        {
+        let found =
+            known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase())).cloned();
+        let found = match found {
+            // The API cannot bring it back, and its name is free.
+            Some(found) if found.archived && self.is_put_away(&found.id).await => None,
+            found => found,
+        };
+        if let Some(found) = &found {
             return match conflict(found, wanted, CONVERSATIONS) {
                 Some(reason) => Outcome::Refused(reason),
                 None => Outcome::Unchanged(found.id.clone()),
@@ -129,7 +183,10 @@ impl SchemaSink {
         let new =
             NewConversationAttribute::new(&wanted.name, data_type).description(&wanted.description);
         match self.workspace.client.conversation_attributes().create(&new).await {
-            Ok(made) => Outcome::Created(TargetId::new(made.id.as_str())),
+            Ok(made) => {
+                *left = Some(Fingerprint::of(&left::conversation_attribute(&made)));
+                Outcome::Created(TargetId::new(made.id.as_str()))
+            }
             Err(error) => {
                 *known = None;
                 outcome_of(&error)
@@ -214,14 +271,26 @@ async fn conversation_attributes(client: &IntercomClient) -> Result<Known, Error
     Ok(known)
 }
 
+/// The attributes that a rollback of this migration has archived, by id: those a later run takes
+/// back into use.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn put_away(ledger: &dyn Ledger) -> Result<HashSet<TargetId>, LedgerError> {
+    let archived = Rollback::archived(ledger, crate::stage::SCHEMA).await?;
+    Ok(archived.into_iter().map(|it| TargetId::new(it.object)).collect())
+}
+
 /// What stands in the way of these attributes: others of the same name that cannot be used. The
-/// reason's field is the attribute's name. Nothing is written.
+/// reason's field is the attribute's name. What is [put away](put_away) does not. Nothing is
+/// written.
 ///
 /// # Errors
 /// When the attributes that are there cannot be read.
 pub async fn schema_conflicts(
     client: &IntercomClient,
     wanted: &[SchemaDraft],
+    put_away: &HashSet<TargetId>,
 ) -> Result<Vec<Reason>, Error> {
     let contact = contact_attributes(client).await?;
     let conversation = conversation_attributes(client).await?;
@@ -231,7 +300,9 @@ pub async fn schema_conflicts(
             SchemaDraft::ConversationAttribute(wanted) => (&conversation, wanted, CONVERSATIONS),
             SchemaDraft::Tag(_) => return None,
         };
-        conflict(known.get(&wanted.name.to_lowercase())?, wanted, whose)
+        let found = known.get(&wanted.name.to_lowercase())?;
+        let is_back = found.archived && put_away.contains(&found.id);
+        conflict(found, wanted, whose).filter(|_| !is_back)
     });
     Ok(conflicts.collect())
 }
@@ -295,18 +366,22 @@ fn same_type(found: &str, wanted: &str) -> bool {
 #[async_trait]
 impl Sink<SchemaDraft> for SchemaSink {
     async fn write(&self, batch: Vec<Write<SchemaDraft>>) {
-        for write in batch {
+        for mut write in batch {
+            let mut left = None;
             let outcome = match (&write.known_as, &write.draft) {
                 // Type and name cannot be changed, and a description is not worth a write.
                 (Some(written), _) => Outcome::Unchanged(written.target.clone()),
                 (None, SchemaDraft::ContactAttribute(wanted)) => {
-                    self.contact_attribute(&write, wanted).await
+                    self.contact_attribute(&write, wanted, &mut left).await
                 }
                 (None, SchemaDraft::ConversationAttribute(wanted)) => {
-                    self.conversation_attribute(wanted).await
+                    self.conversation_attribute(wanted, &mut left).await
                 }
                 (None, SchemaDraft::Tag(name)) => self.tag(name).await,
             };
+            if let Some(left) = left {
+                write.leaves(left);
+            }
             write.spend(outcome);
         }
     }

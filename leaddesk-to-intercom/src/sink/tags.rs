@@ -11,9 +11,6 @@ use migrate_core::{Fate, Fingerprint, Key, TargetId};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-/// The name under which the ledger keeps the tags that were there before the migration.
-const BEFORE: &str = "tags_before";
-
 /// The tags of a workspace by name, compared without case. What was there before the migration is
 /// recorded first, since rollback must not remove the customer's own.
 pub struct TagBook {
@@ -46,6 +43,9 @@ pub enum TagError {
 }
 
 impl TagBook {
+    /// The name under which the ledger keeps the tags that were there before the migration.
+    pub(crate) const BEFORE: &str = "tags_before";
+
     /// A book that is filled when it is first opened.
     pub fn new(client: IntercomClient, ledger: Arc<dyn Ledger>) -> Self {
         Self { client, ledger, state: Mutex::default() }
@@ -83,14 +83,14 @@ impl TagBook {
             .into_iter()
             .filter_map(|known| Some((known.name.as_deref()?.to_lowercase(), known.id)))
             .collect();
-        let before = match self.ledger.meta(BEFORE).await? {
+        let before = match self.ledger.meta(Self::BEFORE).await? {
             Some(names) => serde_json::from_value(names).unwrap_or_default(),
             None => {
                 let before: HashSet<String> = ids.keys().cloned().collect();
                 let mut names: Vec<&String> = before.iter().collect();
                 names.sort_unstable();
                 let value = Some(json!(names));
-                self.ledger.commit(vec![Change::Meta { name: BEFORE.into(), value }]).await?;
+                self.ledger.commit(vec![Change::Meta { name: Self::BEFORE.into(), value }]).await?;
                 before
             }
         };

@@ -176,7 +176,7 @@ impl Audit<'_> {
                 let Some(part) = parts.next() else {
                     return self.say(format!("{of}: its thread ends early"));
                 };
-                let body = visible(part.body.as_deref().unwrap_or_default());
+                let body = visible(&said_in(part));
                 match left.strip_prefix(&body) {
                     Some(rest) => left = rest.to_owned(),
                     None => return self.say(format!("{of}: its thread says something else")),
@@ -196,7 +196,7 @@ impl Audit<'_> {
         self.same(of, "details' kind", details.part_type.as_str(), "note");
         self.same(of, "details' author", details.author.id.as_str(), bot.as_str());
         self.same(of, "details' time", details.created_at, last);
-        let body = details.body.as_deref().unwrap_or_default();
+        let body = said_in(details);
         let score = chat.feedback_score.map(|score| format!("Feedback: {score}"));
         let words = chat.feedback_text.as_ref().map(|text| format!("Feedback in words: {text}"));
         let language = chat.language.as_ref().filter(|_| !chat.turns.is_empty());
@@ -205,7 +205,16 @@ impl Audit<'_> {
         let lines = [score, words, language, duration].into_iter().flatten();
         let lines: Vec<String> =
             std::iter::once("About this chat".to_owned()).chain(lines).collect();
-        self.same(of, "details", body, &lines.join("\n"));
+        self.same(of, "details", body, lines.join("\n"));
+    }
+}
+
+/// The text of a part. What teammates and the bot say is sent as HTML, what visitors say as it is.
+fn said_in(part: &Part) -> String {
+    let body = part.body.as_deref().unwrap_or_default();
+    match body.starts_with("<p>") {
+        true => super::text_of_html(body),
+        false => body.to_owned(),
     }
 }
 

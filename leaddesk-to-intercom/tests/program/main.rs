@@ -12,6 +12,7 @@ mod source;
 mod state;
 #[cfg(unix)]
 mod stopping;
+mod undone;
 mod unfinished;
 mod withheld;
 mod world;

@@ -195,6 +195,25 @@ impl Rollback {
         Ok(ledger.meta(UNDER_WAY).await?.is_some())
     }
 
+    /// What earlier rollbacks have put out of use in a stage, in that order. It may have been made
+    /// anew, or brought back, since.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn archived(ledger: &dyn Ledger, stage: &str) -> Result<Vec<Remainder>, LedgerError> {
+        let (mut found, mut after) = (Vec::new(), 0);
+        loop {
+            let rows = ledger.discovered(ARCHIVED, after, WINDOW).await?;
+            let Some((last, _)) = rows.last() else { return Ok(found) };
+            after = *last;
+            let items = rows.iter().filter_map(|(_, item)| serde_json::from_str(item).ok());
+            found.extend(
+                items.filter(|(of, _): &(String, Remainder)| of == stage).map(|(_, it)| it),
+            );
+        }
+    }
+
     /// Undoes what is selected, or goes on with it.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod contacts;
 mod fetch;
 mod history;
 mod ids;
+mod lookup;
 
 pub use agents::agents;
 pub(super) use agents::{from_user, records};
@@ -13,3 +14,4 @@ pub use calls::Calls;
 pub use contacts::Contacts;
 pub use history::History;
 pub use ids::Ids;
+pub use lookup::CallLookup;

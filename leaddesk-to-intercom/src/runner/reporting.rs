@@ -1,0 +1,199 @@
+//! The report, told from the ledger and from what that keeps of the last run.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use chrono::{DateTime, Utc};
+use migrate_core::ledger::{Change, Entry};
+use migrate_core::{
+    Fate, Key, LastRun, Ledger, Quota, Report, Run, RunState, SqliteLedger, Standing, Verified,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::queue;
+use crate::stages::Stages;
+use crate::state::StateDir;
+
+use super::finish::{Finished, Unfinished};
+use super::session::run_id;
+
+/// What the ledger keeps of the last run, for a report from the ledger alone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Kept {
+    pub(super) run_id: String,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) finished_at: Option<DateTime<Utc>>,
+    pub(super) state: Option<RunState>,
+    pub(super) quota: Quota,
+    pub(super) verify: Option<Verified>,
+    pub(super) last_run: LastRun,
+    pub(super) notes: Vec<String>,
+    /// Calls of each stage over the whole migration.
+    pub(super) calls: BTreeMap<String, u64>,
+    /// Was it a pilot, and of how many contacts?
+    pub(super) pilot: Option<u64>,
+    /// Was it a rollback?
+    pub(super) rolled_back: bool,
+}
+
+pub(super) const KEPT: &str = "last_run";
+
+/// Keeps in the ledger that the last command was a rollback, and writes the report anew. A pilot that
+/// was taken back is none any more.
+pub(super) async fn report_rollback(
+    state: &StateDir,
+    run: &Run,
+    started_at: DateTime<Utc>,
+    rate: &intercom_client::RateStats,
+    ended: Result<Vec<String>, String>,
+) -> Result<Report, Unfinished> {
+    let ledger = &**run.ledger();
+    let before = kept(ledger).await?;
+    let (state_now, notes) = match ended {
+        Ok(notes) => (RunState::Complete, notes),
+        Err(why) => (RunState::Interrupted, vec![format!("rollback: {why}")]),
+    };
+    let mut last_run = LastRun::of(run, &Stages::NAMES, &BTreeMap::new());
+    (last_run.reads, last_run.writes) = (rate.reads, rate.writes);
+    let kept = Kept {
+        run_id: run_id(started_at),
+        started_at: Some(started_at),
+        finished_at: Some(Utc::now()),
+        state: Some(state_now),
+        last_run,
+        notes,
+        calls: before.calls,
+        rolled_back: true,
+        ..Kept::default()
+    };
+    let keep = Change::Meta { name: KEPT.into(), value: Some(json!(kept)) };
+    ledger.commit(vec![keep]).await.map_err(Unfinished::ledger)?;
+    write_report(state, ledger, kept).await
+}
+
+/// The report, from the ledger alone: another run may be under way on it.
+pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfinished> {
+    let path = state.ledger();
+    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open_read_only(path));
+    let ledger = opened
+        .await
+        .map_err(|error| {
+            Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
+        })?
+        .map_err(Unfinished::ledger)?;
+    let kept = kept(&ledger).await?;
+    let report = write_report(state, &ledger, kept).await?;
+    // Told from the ledger, the last verification counts.
+    Ok(Finished::new(report, None, true))
+}
+
+/// The report as it stands, from a ledger that is open.
+pub(super) async fn current(state: &StateDir, ledger: &dyn Ledger) -> Result<Report, Unfinished> {
+    let kept = kept(ledger).await?;
+    write_report(state, ledger, kept).await
+}
+
+pub(super) async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
+    let kept = ledger.meta(KEPT).await.map_err(Unfinished::ledger)?;
+    Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
+}
+
+/// Reads the ledger through, writes the queues' files and `report.json`.
+pub(super) async fn write_report(
+    state: &StateDir,
+    ledger: &dyn Ledger,
+    kept: Kept,
+) -> Result<Report, Unfinished> {
+    let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
+    let mut queues = state.queues().map_err(unwritten)?;
+    let mut losses = state.losses().map_err(unwritten)?;
+    let mut names: Vec<String> = Stages::NAMES.map(str::to_owned).into();
+    // A program may have added stages of its own.
+    for stage in ledger.stages().await.map_err(Unfinished::ledger)? {
+        if !names.contains(&stage) {
+            names.push(stage);
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut failed = None;
+    let mut standing = Standing::of(ledger, &names, &kept.calls, |entry| {
+        let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
+        let queued = if waits { queues.add(entry) } else { Ok(()) };
+        if let Err(error) = queued.and_then(|()| losses.add(entry)) {
+            failed.get_or_insert(error);
+        }
+    })
+    .await
+    .map_err(Unfinished::ledger)?;
+    failed.map_or(Ok(()), Err).map_err(unwritten)?;
+    losses.finish().map_err(unwritten)?;
+    for entry in for_review(&mut standing) {
+        queues.add(&entry).map_err(unwritten)?;
+    }
+    queues.finish().map_err(unwritten)?;
+    let mut notes = kept.notes;
+    notes.extend(
+        standing
+            .losses
+            .iter()
+            .map(|((code, field), times)| format!("{code}: {field}, {times} times")),
+    );
+    if !standing.losses.is_empty() {
+        notes.push("losses.jsonl names the record of each of these".to_owned());
+    }
+    if let Some(pilot) = kept.pilot {
+        notes.push(format!(
+            "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
+             without --sample for the rest"
+        ));
+        // It has not looked for the others.
+        standing.vanished.clear();
+    }
+    if kept.rolled_back {
+        // Nor has a rollback.
+        standing.vanished.clear();
+    }
+    // Attributes and tags are not LeadDesk's to keep.
+    let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
+    notes.extend(vanished.map(|(stage, count)| {
+        format!(
+            "{stage}: {count} that were migrated were not delivered by LeadDesk any more; they stay \
+             in Intercom"
+        )
+    }));
+    let now = Utc::now();
+    let unfinished = standing.stages.iter().any(|stage| stage.in_doubt + stage.pending > 0);
+    let report = Report::new(
+        kept.run_id,
+        kept.started_at.unwrap_or(now),
+        kept.finished_at.unwrap_or(now),
+        match kept.state {
+            // Whatever the last command did, records without a final fate are left.
+            None | Some(RunState::Complete) if unfinished => RunState::Interrupted,
+            state => state.unwrap_or(RunState::Interrupted),
+        },
+        standing,
+        kept.last_run,
+    );
+    let report = report.with(kept.quota, kept.verify, notes);
+    state.write_json("report.json", &report).map_err(unwritten)?;
+    Ok(report)
+}
+
+/// Fields that somebody has to say something about. They are no records: they wait beside those.
+pub(super) fn for_review(standing: &mut Standing) -> Vec<Entry> {
+    let fields = standing.losses.keys().filter(|(code, _)| code == "field_for_review");
+    let waiting: Vec<Entry> = fields
+        .map(|(_, field)| {
+            let mut entry = Entry::pending(Key::new("field", field), crate::stage::SCHEMA);
+            entry.reason = Some(queue::field_for_review().field(field));
+            entry
+        })
+        .collect();
+    if !waiting.is_empty() {
+        standing.queues.insert(queue::field_for_review().code, waiting.len() as u64);
+    }
+    waiting
+}

@@ -1,0 +1,110 @@
+//! Conversations: deleted whole, unless people have added to them.
+
+use async_trait::async_trait;
+use intercom_client::{AuthorType, Conversation, ConversationId, Part, PartType, State};
+use migrate_core::ledger::{Entry, LedgerError};
+use migrate_core::{Failure, FailureKind, Limits, Made, Stands, TakenBack, Undo};
+
+use crate::sink::{Workspace, failure_of_write, left, read_failure};
+
+use super::{is_tag, is_untouched_since, or_gone, parts};
+
+/// Takes conversations back.
+#[derive(Clone, Debug)]
+pub struct ConversationUndo {
+    workspace: Workspace,
+}
+
+impl ConversationUndo {
+    /// For the conversations of a workspace.
+    pub fn new(workspace: Workspace) -> Self {
+        Self { workspace }
+    }
+
+    /// What people have made of a conversation since.
+    fn compare(&self, made: &Made, entry: Option<&Entry>, found: &Conversation) -> Stands {
+        let unknown = |it: &&Part| !made.is_own_part(it.id.as_str());
+        let said = |it: &&Part| it.body.as_ref().is_some_and(|body| !body.reveal().is_empty());
+        // A remark that its reply did not show has the conversation's own id.
+        let unseen = parts(made, |name| !is_tag(name) && !matches!(name, "attributes" | "close"))
+            .filter(|id| *id == made.written.target.as_str())
+            .count();
+        let others = found.parts().iter().filter(said).filter(unknown).count();
+        if others > unseen || found.parts_are_cut() {
+            return Stands::added("replies or notes");
+        }
+        if found.parts().iter().any(is_a_teammates_doing) {
+            return Stands::added("assignments");
+        }
+        if found.contacts.len() > 1 {
+            return Stands::added("participants");
+        }
+        let own = |id: &str| parts(made, is_tag).any(|own| own == id);
+        if found.tags.iter().any(|tag| !own(tag.id.as_str())) {
+            return Stands::added("tags");
+        }
+        let closed = parts(made, |name| name == "close").next().is_some();
+        if closed && found.state.as_ref().is_some_and(|state| *state != State::Closed) {
+            return Stands::changed(["state"]);
+        }
+        if found.title.as_ref().is_some_and(|title| !title.reveal().is_empty()) {
+            return Stands::changed(["title"]);
+        }
+        let key = made.key.part("attributes");
+        let Some(written) = entry.and_then(|entry| entry.written(&key)) else {
+            return Stands::AsLeft;
+        };
+        let now =
+            left::attributes(&found.custom_attributes, &self.workspace.conversation_attributes);
+        let as_left = match written.state {
+            Some(state) => state == migrate_core::Fingerprint::of(&now),
+            None => {
+                let last = entry.into_iter().flat_map(|entry| &entry.parts);
+                let last = last.filter_map(|part| part.state.written()).map(|it| it.at).max();
+                is_untouched_since(found.updated_at, last.unwrap_or(written.at))
+            }
+        };
+        if as_left { Stands::AsLeft } else { Stands::changed(["custom_attributes"]) }
+    }
+}
+
+/// What only a teammate does: rules and bots assign as well, and nobody else snoozes.
+fn is_a_teammates_doing(part: &Part) -> bool {
+    let by_admin = part.author.as_ref().and_then(|author| author.kind.as_ref());
+    by_admin == Some(&AuthorType::Admin)
+        && matches!(part.part_type, Some(PartType::Assignment | PartType::Open | PartType::Snoozed))
+}
+
+pub(super) fn not_read(error: &LedgerError) -> Failure {
+    Failure::new(FailureKind::NotDone, format!("the ledger could not be read: {error}"))
+}
+
+#[async_trait]
+impl Undo for ConversationUndo {
+    async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
+        if made.key.part_name().is_some() {
+            // Parts are left only where the conversation itself is gone.
+            return Ok(Stands::Gone);
+        }
+        let id = ConversationId::new(made.written.target.as_str());
+        let found = or_gone(self.workspace.client.conversations().get(&id).await);
+        let Some(found) = found.map_err(|error| read_failure(&error))? else {
+            return Ok(Stands::Gone);
+        };
+        let entry = self.workspace.ledger.entries(std::slice::from_ref(&made.key)).await;
+        let entry = entry.map_err(|error| not_read(&error))?.into_iter().flatten().next();
+        Ok(self.compare(made, entry.as_ref(), &found))
+    }
+
+    async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
+        let id = ConversationId::new(made.written.target.as_str());
+        match self.workspace.client.conversations().delete(&id).await {
+            Err(error) if !error.is_not_found() => Err(failure_of_write(&error)),
+            _ => Ok(TakenBack::Done),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::one_by_one(self.workspace.in_flight)
+    }
+}

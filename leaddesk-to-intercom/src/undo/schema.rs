@@ -1,0 +1,214 @@
+//! Attributes and tags: archived, deleted unless somebody else uses them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use intercom_client::{
+    Code, ConversationAttributeId, DataAttributeId, Error, Model, Query, TagId, UpdateDataAttribute,
+};
+use migrate_core::ledger::{How, LedgerError, Scan};
+use migrate_core::{
+    Failure, Key, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo,
+};
+use tokio::sync::OnceCell;
+
+use crate::sink::{Workspace, failure_of_write, left, read_failure};
+use crate::stage;
+
+use super::conversations::not_read;
+use super::{archive_only, is_marked, is_tag, or_gone, still_there};
+
+/// Takes attributes and tags back.
+#[derive(Clone)]
+pub struct SchemaUndo {
+    workspace: Workspace,
+    /// What the external ids of this migration's contacts begin with, colon included.
+    prefix: String,
+    known: Arc<OnceCell<Tagged>>,
+}
+
+/// Tags that this migration put on contacts that were there before: contact and tag.
+type Tagged = HashSet<(TargetId, TargetId)>;
+
+impl std::fmt::Debug for SchemaUndo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SchemaUndo").finish_non_exhaustive()
+    }
+}
+
+/// What is looked at: by the key of the record.
+enum Kind {
+    Contact,
+    Conversation,
+    Tag,
+}
+
+fn kind(key: &Key) -> Kind {
+    match key.kind() {
+        "tag" => Kind::Tag,
+        _ if key.id().starts_with("conversation.") => Kind::Conversation,
+        _ => Kind::Contact,
+    }
+}
+
+/// Entries that are read from the ledger at once.
+const WINDOW: usize = 200;
+
+impl SchemaUndo {
+    /// For the attributes and tags of a workspace, of a migration with this prefix of keys.
+    pub fn new(workspace: Workspace, key_prefix: &str) -> Self {
+        Self { workspace, prefix: format!("{key_prefix}:"), known: Arc::default() }
+    }
+
+    async fn contact_attribute(&self, made: &Made) -> Result<Stands, Error> {
+        let target = made.written.target.as_str();
+        let listed = self.workspace.client.data_attributes().list(Model::Contact, true).await?;
+        let is_it =
+            |id: &Option<DataAttributeId>| id.as_ref().is_some_and(|id| id.as_str() == target);
+        let Some(found) = listed.into_iter().find(|it| is_it(&it.id)) else {
+            return Ok(Stands::Gone);
+        };
+        Ok(match found.archived {
+            Some(true) => Stands::Archived(Remains::new(found.name, archive_only())),
+            _ if made.is_as_left(&left::contact_attribute(&found)) == Some(false) => {
+                Stands::changed(["description, type or choices"])
+            }
+            _ => Stands::Archivable(Remains::new(found.name, archive_only())),
+        })
+    }
+
+    async fn conversation_attribute(&self, made: &Made) -> Result<Stands, Error> {
+        let id = ConversationAttributeId::new(made.written.target.as_str());
+        let found = self.workspace.client.conversation_attributes().get(&id).await;
+        let Some(found) = or_gone(found)? else { return Ok(Stands::Gone) };
+        Ok(match found.archived {
+            Some(true) => Stands::Archived(Remains::new(found.name, archive_only())),
+            _ if made.is_as_left(&left::conversation_attribute(&found)) == Some(false) => {
+                Stands::changed(["name, description or choices"])
+            }
+            _ => Stands::Archivable(Remains::new(found.name, archive_only())),
+        })
+    }
+
+    async fn tag(&self, made: &Made) -> Result<Stands, Failure> {
+        let read = |error: Error| read_failure(&error);
+        let (client, target) = (&self.workspace.client, &made.written.target);
+        let tags = client.tags().list().await.map_err(read)?;
+        if !tags.iter().any(|tag| tag.id.as_str() == target.as_str()) {
+            return Ok(Stands::Gone);
+        }
+        let mut contacts = client.contacts().search(Query::eq("tag_id", target.as_str())).items();
+        while let Some(contact) = contacts.next().await {
+            let contact = contact.map_err(read)?;
+            let id = TargetId::new(contact.id.as_str());
+            let external_id = contact.external_id.as_ref().map(|id| id.reveal().as_str());
+            let is_ours = external_id.is_some_and(|id| id.starts_with(&self.prefix));
+            if made.dry_run && self.is_taken_off(&id, target).await? {
+                continue;
+            }
+            if !made.is_held_by(&id, is_ours) {
+                continue;
+            }
+            // The index may show what is gone already.
+            let tags = or_gone(client.contacts().tags(&contact.id).await).map_err(read)?;
+            let has = |tag: &intercom_client::Tag| tag.id.as_str() == target.as_str();
+            if tags.unwrap_or_default().iter().any(has) {
+                return Ok(Stands::added("it to contacts"));
+            }
+        }
+        let query = Query::eq("tag_ids", target.as_str());
+        let mut conversations = client.conversations().search(query).items();
+        while let Some(shown) = conversations.next().await {
+            let shown = shown.map_err(read)?;
+            if !made.is_held_by(&TargetId::new(shown.id.as_str()), is_marked(&shown)) {
+                continue;
+            }
+            let found = still_there(client, &shown.id).await.map_err(read)?;
+            let has = |tag: &intercom_client::Tag| tag.id.as_str() == target.as_str();
+            if found.is_some_and(|found| found.tags.iter().any(has)) {
+                return Ok(Stands::added("it to conversations"));
+            }
+        }
+        Ok(Stands::AsLeft)
+    }
+
+    /// Would a rollback take this tag off this contact, which was there before?
+    async fn is_taken_off(&self, contact: &TargetId, tag: &TargetId) -> Result<bool, Failure> {
+        let known = self.known.get_or_try_init(|| self.tagged()).await;
+        let known = known.map_err(|error| not_read(&error))?;
+        Ok(known.contains(&(contact.clone(), tag.clone())))
+    }
+
+    async fn tagged(&self) -> Result<Tagged, LedgerError> {
+        let (ledger, mut tagged) = (&self.workspace.ledger, Tagged::new());
+        for name in [stage::CONTACTS, stage::LEADS] {
+            let mut after = 0;
+            loop {
+                let rows = ledger.scan(&Scan::of(name).after(after).limit(WINDOW)).await?;
+                let Some((last, _)) = rows.last() else { break };
+                after = *last;
+                let keys: Vec<Key> = rows.into_iter().map(|(_, entry)| entry.key).collect();
+                for entry in ledger.entries(&keys).await?.into_iter().flatten() {
+                    let Some(root) = entry.written(&entry.key) else { continue };
+                    if root.how == How::Created {
+                        continue;
+                    }
+                    let parts = entry.parts.iter();
+                    let parts = parts.filter(|part| part.key.part_name().is_some_and(is_tag));
+                    let parts = parts.filter_map(|part| part.state.written());
+                    let put_on = parts.filter(|written| written.how == How::Created);
+                    tagged.extend(put_on.map(|it| (root.target.clone(), it.target.clone())));
+                }
+            }
+        }
+        Ok(tagged)
+    }
+}
+
+fn in_use(made: &Made) -> Remains {
+    let reason = Reason::new("in_use", "something such as a segment in Intercom uses the tag")
+        .remedy("Intercom admin", "take it out of there, then roll back again");
+    Remains::new(made.key.id(), reason)
+}
+
+#[async_trait]
+impl Undo for SchemaUndo {
+    async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
+        let stands = match kind(&made.key) {
+            Kind::Contact => self.contact_attribute(made).await,
+            Kind::Conversation => self.conversation_attribute(made).await,
+            Kind::Tag => return self.tag(made).await,
+        };
+        stands.map_err(|error| read_failure(&error))
+    }
+
+    async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
+        let (client, target) = (&self.workspace.client, made.written.target.as_str());
+        let done = match kind(&made.key) {
+            Kind::Contact => {
+                let change = UpdateDataAttribute::new().archived(true);
+                let id = DataAttributeId::new(target);
+                client.data_attributes().update(&id, &change).await.map(drop)
+            }
+            Kind::Conversation => {
+                let id = ConversationAttributeId::new(target);
+                client.conversation_attributes().archive(&id).await.map(drop)
+            }
+            Kind::Tag => client.tags().delete(&TagId::new(target)).await,
+        };
+        match done {
+            Err(error) if error.code() == Some(Code::TagHasDependentObjects) => {
+                Ok(TakenBack::Impossible(in_use(made)))
+            }
+            Err(error) if !error.is_not_found() => Err(failure_of_write(&error)),
+            _ => Ok(TakenBack::Done),
+        }
+    }
+
+    /// One after the other: each asks what uses it, and there are few of them.
+    fn limits(&self) -> Limits {
+        Limits::one_by_one(4)
+    }
+}

@@ -1,0 +1,66 @@
+//! `delta`, `redrive` and `rollback` as commands: exit status, files, and what they print.
+
+use migrate_sandbox::Sandbox;
+
+use crate::world::{World, plain};
+
+#[tokio::test]
+async fn commands_that_come_after_a_run() {
+    let world = World::of(Sandbox::builder(plain())).await;
+    world.refuses(&["rollback"], &["There is no ledger", "--state"]).await;
+    world.refuses(&["redrive", "--queue", "shared_mail"], &["shared_mail", "shared_email"]).await;
+    let before = world.sandbox.workspace();
+    world.succeeds(&["run"]).await;
+    // What a run took as it was has to be confirmed for what comes after.
+    let mapping = std::fs::read_to_string(world.state("mapping.toml")).unwrap();
+    let mapping = mapping.replace("confirmed = false", "confirmed = true");
+    std::fs::write(world.state("mapping.toml"), mapping).unwrap();
+    let writes = world.counters().writes();
+    assert_eq!(world.succeeds(&["delta"]).await.json()["state"], "complete");
+    assert_eq!(world.succeeds(&["redrive"]).await.json()["state"], "complete");
+    assert_eq!(world.counters().writes(), writes);
+
+    let dry = world.run(&["rollback", "--dry-run"]).await;
+    assert_eq!(world.counters().writes(), writes);
+    assert!(!world.state("rollback.json").exists());
+    let real = world.run(&["rollback"]).await;
+    assert_eq!((dry.code, real.code), (Some(0), Some(0)), "{}", real.stderr);
+    let (dry, real) = (dry.json(), real.json());
+    assert_eq!(real["schema"], 1);
+    assert_eq!(dry["rollback"]["stages"], real["rollback"]["stages"]);
+    let text = std::fs::read_to_string(world.state("rollback.json")).unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(saved["stages"], real["rollback"]["stages"]);
+    for person in world.sandbox.account().contacts.iter().filter_map(|it| it.email.as_ref()) {
+        assert!(!text.contains(person.as_str()), "a person is named");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(world.state("rollback.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let read = |report: &serde_json::Value| {
+        let stages = report["stages"].as_array().unwrap().clone();
+        stages.iter().map(|it| it["created"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(read(&world.report()), 0, "the report tells of what is gone");
+    let after = world.sandbox.workspace();
+    assert_eq!(after.contacts.len(), before.contacts.len());
+    assert_eq!((after.conversations.len(), after.tags.len()), (0, before.tags.len()));
+}
+
+/// People see counts and names, and nothing of a person.
+#[tokio::test]
+async fn what_people_see() {
+    let world = World::of(Sandbox::builder(plain())).await;
+    world.succeeds(&["run"]).await;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_leaddesk-to-intercom"));
+    let command = command.current_dir(world.dir.path()).args(["rollback", "--dry-run"]);
+    let variables = world.variables.iter().map(|(name, value)| (*name, value.as_str()));
+    let output = command.arg("--state").arg("state").env_clear().envs(variables).output();
+    let text = String::from_utf8(output.await.unwrap().stdout).unwrap();
+    assert!(text.starts_with("\nA rollback would do this (nothing has been written)"), "{text}");
+    assert!(text.contains("Intercom's API cannot remove:"), "{text}");
+    assert!(!text.contains('@'), "{text}");
+}
