@@ -206,7 +206,8 @@ impl ChatMapper {
         let mut all: Vec<Vec<Name>> = Vec::new();
         for said in said.iter().filter(|said| said.who == Who::Agent) {
             let agent = agent(talk, said.at, self.zone);
-            if !all.contains(&agent) {
+            // Whom nobody names, nobody can invite.
+            if !agent.is_empty() && !all.contains(&agent) {
                 all.push(agent);
             }
         }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use intercom_client::{AuthorType, Conversation, ConversationId, Part, PartType, State};
 use migrate_core::ledger::{Entry, LedgerError};
-use migrate_core::{Failure, FailureKind, Limits, Made, Stands, TakenBack, Undo};
+use migrate_core::{Failure, FailureKind, Limits, Made, Reason, Stands, TakenBack, Undo};
 
 use crate::sink::{Workspace, failure_of_write, left, read_failure};
 
@@ -26,14 +26,24 @@ impl ConversationUndo {
         let unknown = |it: &&Part| !made.is_own_part(it.id.as_str());
         let said = |it: &&Part| it.body.as_ref().is_some_and(|body| !body.reveal().is_empty());
         // A remark that its reply did not show has the conversation's own id.
-        let unseen = parts(made, |name| !is_tag(name) && !matches!(name, "attributes" | "close"))
-            .filter(|id| *id == made.written.target.as_str())
-            .count();
+        let unseen = parts(made, says).filter(|id| *id == made.written.target.as_str()).count();
         let others = found.parts().iter().filter(said).filter(unknown).count();
-        if others > unseen || found.parts_are_cut() {
+        if others > unseen {
             return Stands::added("replies or notes");
         }
-        if found.parts().iter().any(is_a_teammates_doing) {
+        if found.parts_are_cut() {
+            return Stands::Added(cannot_tell());
+        }
+        let mut doings = found.parts().iter().filter(|part| is_a_teammates_doing(part));
+        // Ours is one by the admin who writes for the migration.
+        let assigned = parts(made, |name| name == ASSIGN).next().is_some();
+        let by_us = |part: &&Part| {
+            let author = part.author.as_ref().and_then(|author| author.id.as_deref());
+            part.part_type == Some(PartType::Assignment)
+                && author == Some(self.workspace.admin.as_str())
+        };
+        let own = found.parts().iter().find(by_us).filter(|_| assigned).map(|part| &part.id);
+        if doings.any(|part| Some(&part.id) != own) {
             return Stands::added("assignments");
         }
         if found.contacts.len() > 1 {
@@ -66,6 +76,23 @@ impl ConversationUndo {
         };
         if as_left { Stands::AsLeft } else { Stands::changed(["custom_attributes"]) }
     }
+}
+
+/// The name of the part that assigns a conversation.
+const ASSIGN: &str = "assign";
+
+/// Does the part of this name say something in the conversation?
+fn says(part: &str) -> bool {
+    let silent = ["tag", "attributes", ASSIGN, "caller", "close", "speaker"];
+    !silent.contains(&part.split(':').next().unwrap_or_default())
+}
+
+/// Of a long conversation Intercom shows the latest parts alone.
+fn cannot_tell() -> Reason {
+    let message = "Intercom shows the 500 latest parts alone, so nobody can tell whether people have \
+                   added to it";
+    Reason::new("too_long_to_tell", message)
+        .remedy("Intercom admin", "look at it, and remove it by hand")
 }
 
 /// What only a teammate does: rules and bots assign as well, and nobody else snoozes.

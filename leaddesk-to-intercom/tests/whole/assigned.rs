@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use migrate_core::RollbackOptions;
+use migrate_sandbox::workspace::Conversation;
 use migrate_sandbox::{Account, AccountSpec, SourceCall};
 
 use crate::bench::Bench;
@@ -32,6 +34,30 @@ async fn assigned(assign: &str, wanted: impl Fn(&Bench, &SourceCall) -> (u64, u6
     assert_eq!(assignees(&bench), wanted);
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
+
+    // What we have assigned ourselves is nobody else's doing; a note of a teammate's is, also where
+    // there was nobody to assign the conversation to.
+    let nobodys = |it: &&Conversation| it.admin_assignee_id == 0 && it.team_assignee_id == 0;
+    let all = bench.sandbox.workspace().conversations;
+    let kept = all.iter().find(nobodys).unwrap_or(&all[0]).id.clone();
+    note(&bench, &kept).await;
+    let ended = bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
+    assert!(!ended.rollback.unwrap().is_clean());
+    let left = bench.sandbox.workspace().conversations;
+    assert_eq!(left.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), [kept]);
+}
+
+/// A teammate adds a note.
+async fn note(bench: &Bench, conversation: &str) {
+    let admin = bench.sandbox.workspace().admins[0].id.to_string();
+    let note = serde_json::json!({
+        "message_type": "note", "type": "admin", "admin_id": admin, "body": "call her"
+    });
+    let url = format!("{}/conversations/{conversation}/reply", bench.endpoints.intercom);
+    let request = reqwest::Client::new().post(url).bearer_auth(&bench.endpoints.intercom_token);
+    let request = request.header("Intercom-Version", "2.16");
+    let request = request.header("Content-Type", "application/json").body(note.to_string());
+    assert!(request.send().await.unwrap().status().is_success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -185,7 +185,9 @@ where
 
     async fn redrive_selected(&self, run: &Run, selection: &Selection) -> Result<(), RunError> {
         let state = run.ledger.stage(&self.name).await?;
-        let unfinished = state.pass > 0 && !state.finished;
+        // One of which nothing was read yet, as a rollback begins it, is the next run's affair.
+        let is_begun_only = state.keys == 0 && !state.read && state.cursor.is_none();
+        let unfinished = state.pass > 0 && !state.finished && !is_begun_only;
         let mut selected = pin!(selected(&self.name, run, selection));
         let first = selected.try_next().await?;
         if first.is_none() && !unfinished {

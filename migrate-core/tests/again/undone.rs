@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use migrate_core::{
-    Failure, Fate, Ledger as _, Limits, Made, Rollback, RollbackOptions, Run, RunOptions, Stands,
-    TakenBack, Undo, async_trait,
+    Failure, Fate, Ledger as _, Limits, Made, Rollback, RollbackOptions, Run, RunOptions,
+    Selection, Stands, TakenBack, Undo, async_trait,
 };
 
-use crate::shelf::{Library, Shelf, books, run, with_fate};
+use crate::shelf::{Library, Shelf, books, redrive, run, with_fate};
 
 /// Takes books back; one with sequels is left while these are there.
 struct Recall(Library, Arc<Mutex<Vec<String>>>);
@@ -55,4 +55,10 @@ async fn what_held_one_another_goes_in_the_end() {
     assert_eq!((stage.records, stage.removed, stage.kept), (5, 5, 0));
     assert_eq!((library.lock().books.len(), taken.lock().unwrap().len()), (0, 5));
     assert_eq!(ledger.tally("books").await.unwrap().total(), 0);
+
+    // Nothing is dead or queued any more, so there is nothing to be tried again; a run begins anew.
+    redrive(books(&shelf, &library), &ledger, &Selection::all()).await;
+    assert_eq!(library.lock().books.len(), 0);
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(library.lock().books.len(), 5);
 }
