@@ -158,8 +158,7 @@ impl<'a> Undoing<'a> {
         let last = steps.len() - 1;
         for (at, (key, written)) in steps.into_iter().enumerate() {
             let made = self.made(entry, &key, written).await?;
-            let span = tracing::debug_span!("migrate.take_back", %key);
-            let end = self.take(&made).instrument(span).await?;
+            let end = self.take(&made).await?;
             ended.tell(&key, made.written.target.as_str(), &end);
             any |= end.is_undone() && end != End::AlreadyGone;
             all &= end.is_undone();
@@ -181,6 +180,11 @@ impl<'a> Undoing<'a> {
 
     /// Looks at one write, takes it back and looks again, as [`Attempt`] says.
     async fn take(&self, made: &Made) -> Result<End, RunError> {
+        let span = tracing::debug_span!("migrate.take_back", key = %made.key);
+        self.attempt(made).instrument(span).await
+    }
+
+    async fn attempt(&self, made: &Made) -> Result<End, RunError> {
         let mut attempt = Attempt::new(self.dry);
         let mut act = Act::Look(self.run.clock.now());
         loop {
