@@ -145,7 +145,18 @@ fn pass_entity<'a>(rest: &'a str, out: &mut String) -> &'a str {
     &rest[1..]
 }
 
-fn entity(name: &str) -> Option<char> {
+/// The character behind the name of an HTML entity, without `&` and `;`: `auml`, `#228`, `#xe4`. `None`
+/// for a name that is not known here, and for the number of no character.
+///
+/// ```
+/// use intercom_client::text;
+///
+/// assert_eq!(text::entity("auml"), Some('ä'));
+/// assert_eq!(text::entity("#x20ac"), Some('€'));
+/// assert_eq!(text::entity("unheard_of"), None);
+/// ```
+#[must_use]
+pub fn entity(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
             Some(hex) => u32::from_str_radix(hex, 16).ok()?,
@@ -171,6 +182,8 @@ fn entity(name: &str) -> Option<char> {
         "middot" => '·',
         "euro" => '€',
         "copy" => '©',
+        "laquo" => '«',
+        "raquo" => '»',
         "reg" => '®',
         "trade" => '™',
         "deg" => '°',

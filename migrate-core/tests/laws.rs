@@ -6,11 +6,9 @@
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of tests")]
 mod world;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use migrate_core::ledger::{Change, How, Parked, Parking, PartState};
 use migrate_core::testkit::{
     Chaos, CrashLedger, Faults, Fuse, Fused, MemoryTarget, Mishap, Moment, Piece, Sample,
@@ -19,7 +17,7 @@ use migrate_core::testkit::{
 use migrate_core::{
     Doubt, Emit, Failure, FailureKind, Fate, Found, Key, Ledger, Limits, MemoryLedger, Outcome,
     Page, Patience, Pipeline, Plan, Reason, Record, Run, RunEnd, RunError, RunOptions, Sink,
-    Standing, StopSignal, Unreadable, Write, async_trait, map_fn,
+    StopSignal, Unreadable, Write, async_trait, map_fn,
 };
 use tokio::time::Instant;
 
@@ -471,57 +469,5 @@ async fn law_14_time_is_explicit() {
         let waited = begun.elapsed();
         assert!(waited >= wait && waited < wait + Duration::from_secs(2), "{waited:?}");
         assert_eq!(target.of(&key(1)).len(), 1);
-    }
-}
-
-/// What was read and what has a fate are compared by their keys: one that is lost is missed, also where
-/// another that nobody read makes up for it in number.
-#[tokio::test(start_paused = true)]
-async fn fates_are_proven_by_identity() {
-    let page = |key| Change::Page {
-        stage: "records".into(),
-        pass: 1,
-        keys: vec![key],
-        next: None,
-        mark: None,
-    };
-    for made_up_for in [false, true] {
-        let ledger = Arc::new(MemoryLedger::new());
-        if made_up_for {
-            let settle = Change::Settle {
-                key: key(98),
-                stage: "records".into(),
-                fate: Fate::Created,
-                fingerprint: None,
-                target: None,
-                reason: None,
-                notes: Vec::new(),
-                attempts: 0,
-                at: chrono::Utc::now(),
-            };
-            ledger.commit(vec![settle, page(key(98))]).await.expect("a commit");
-        }
-        let kept = ledger.clone();
-        let mapper = map_fn(move |record: Record<Body>, out: &mut Emit<Piece>| {
-            if record.key == key(2) {
-                // As a ledger would that has lost the fate of a record.
-                kept.commit(vec![page(key(99))]).now_or_never();
-            }
-            out.push(text("one"));
-        });
-        let source = records([(1, Body::new()), (2, Body::new())]);
-        let stage = Pipeline::new("records", source, mapper, MemoryTarget::new());
-        let end = run(&Plan::new().stage(stage, &[]), &ledger).await;
-        let error = end.expect_err("a key has no fate");
-        assert!(matches!(error, RunError::Unaccounted { .. }), "{error:?}");
-        let (state, proof) = (
-            ledger.stage("records").await.expect("a stage"),
-            ledger.proof("records", 1).await.expect("a proof"),
-        );
-        assert!(!state.finished);
-        assert_eq!((state.keys, proof.keys), (3, if made_up_for { 3 } else { 2 }));
-        let names = ["records"];
-        let standing = Standing::of(&*ledger, &names, &BTreeMap::new(), |_| {}).await;
-        assert!(!standing.expect("a standing").accounted, "{made_up_for}");
     }
 }

@@ -29,14 +29,14 @@ use migrate_core::{Emit, Mapper, Name, Record};
 
 pub(super) use self::told::begun;
 use self::told::{agent, campaign, intents, moment, others, outcome};
-use super::{AttributeWriter, MAX_TEXT, read, shown};
+use super::{AttributeWriter, MAX_TEXT, html, read, shown};
 use crate::config::{Anonymous, ChatMessages, Config, Names};
 use crate::draft::{self, ConversationDraft, Topic};
 use crate::queue;
 use crate::source::{Chat, keys};
 use crate::value::tag::one_line;
 use crate::value::text::fits_attribute;
-use crate::value::{Country, Local, TagName, Zone, html, text};
+use crate::value::{Country, Local, TagName, Zone, text};
 
 /// Maps sessions of the chatbot. What is written, in order: the opening, the messages, a note of what else
 /// is known, attributes, tags, close.

@@ -11,6 +11,7 @@ mod chat;
 mod contact;
 mod custom;
 mod grouping;
+mod html;
 mod inventory;
 mod lead;
 mod numbers;

@@ -16,7 +16,7 @@ use crate::stages::Stages;
 use crate::state::StateDir;
 
 use super::finish::{Finished, Unfinished};
-use super::session::run_id;
+use super::session::{opened, run_id};
 
 /// What the ledger keeps of the last run, for a report from the ledger alone.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -76,13 +76,7 @@ pub(super) async fn report_rollback(
 /// The report, from the ledger alone: another run may be under way on it.
 pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfinished> {
     let path = state.ledger();
-    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open_read_only(path));
-    let ledger = opened
-        .await
-        .map_err(|error| {
-            Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
-        })?
-        .map_err(Unfinished::ledger)?;
+    let ledger = opened(move || SqliteLedger::open_read_only(path)).await?;
     let kept = kept(&ledger).await?;
     let report = write_report(state, &ledger, kept).await?;
     // Told from the ledger, the last verification counts.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use migrate_core::ledger::Change;
+use migrate_core::ledger::{Change, LedgerError};
 use migrate_core::{
     Event, LastRun, Ledger, Observer, Run, RunEnd, RunError, RunOptions, RunState, SqliteLedger,
     Verification, Verified,
@@ -323,14 +323,16 @@ pub(super) async fn open_ledger(
     config: &Config,
 ) -> Result<Arc<dyn Ledger>, Unfinished> {
     let (path, binding) = (state.ledger(), destination.binding(config));
-    let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(path, &binding));
-    let ledger = opened
-        .await
-        .map_err(|error| {
-            Unfinished::state("the ledger cannot be opened", &io::Error::other(error))
-        })?
-        .map_err(Unfinished::ledger)?;
-    Ok(Arc::new(ledger))
+    Ok(Arc::new(opened(move || SqliteLedger::open(path, &binding)).await?))
+}
+
+/// Opens a ledger on a thread that may wait for the disk.
+pub(super) async fn opened(
+    open: impl FnOnce() -> Result<SqliteLedger, LedgerError> + Send + 'static,
+) -> Result<SqliteLedger, Unfinished> {
+    let unopened =
+        |error| Unfinished::state("the ledger cannot be opened", &io::Error::other(error));
+    tokio::task::spawn_blocking(open).await.map_err(unopened)?.map_err(Unfinished::ledger)
 }
 
 fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunState {

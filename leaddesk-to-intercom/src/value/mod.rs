@@ -4,7 +4,6 @@
 //! Types that hold a person's data hide it in `Debug`.
 
 pub mod email;
-pub mod html;
 pub mod name;
 pub mod number;
 pub mod phone;

@@ -10,6 +10,7 @@ use leaddesk_to_intercom::fields::{
 use leaddesk_to_intercom::runner::{Exit, Finished, Runner, VerifyOptions};
 use leaddesk_to_intercom::state::StateDir;
 use migrate_core::{RunOptions, SqliteLedger};
+use migrate_sandbox::workspace::DataAttribute;
 use migrate_sandbox::{Account, AccountSpec, Endpoints, Sandbox};
 use tempfile::TempDir;
 
@@ -157,6 +158,16 @@ impl Bench {
             self.endpoints.intercom, self.endpoints.fallback_admin, self.settings.further
         );
         Config::parse(&text, "test.toml").unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+}
+
+/// An attribute of contacts that is there already.
+pub(crate) fn text_attribute(name: &str) -> DataAttribute {
+    DataAttribute {
+        model: "contact".into(),
+        name: name.into(),
+        data_type: "string".into(),
+        ..DataAttribute::default()
     }
 }
 

@@ -1,10 +1,10 @@
 //! People whom Intercom knew before.
 
-use migrate_sandbox::workspace::{DataAttribute, Workspace};
+use migrate_sandbox::workspace::Workspace;
 use serde_json::json;
 
 use crate::audit::audit;
-use crate::bench::{Bench, assert_clean, ugly};
+use crate::bench::{Bench, assert_clean, text_attribute, ugly};
 
 /// Of a contact who is there already, only what is empty is filled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,12 +16,7 @@ async fn a_known_contact_keeps_what_it_has() {
     let source = account.contacts.iter().find(has_number).unwrap();
     assert!(source.city.is_some() && !source.phonenumbers.is_empty(), "choose another seed");
     bench.sandbox.edit(|workspace| {
-        workspace.data_attributes.push(DataAttribute {
-            model: "contact".into(),
-            name: "ld_city".into(),
-            data_type: "string".into(),
-            ..DataAttribute::default()
-        });
+        workspace.data_attributes.push(text_attribute("ld_city"));
         let contact =
             workspace.contacts.iter_mut().find(|it| it.email.as_ref() == Some(&known.email));
         let contact = contact.unwrap();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use leaddesk_to_intercom::runner::{Exit, RolledBack};
 use migrate_core::{Event, RollbackOptions, RollbackReport};
-use migrate_sandbox::workspace::{AppliedTag, DataAttribute, Tag};
+use migrate_sandbox::workspace::{AppliedTag, Tag};
 use migrate_sandbox::{Faults, Workspace};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, assert_same, ugly};
+use crate::bench::{Bench, assert_same, text_attribute, ugly};
 
 async fn roll_back(bench: &Bench) -> RolledBack {
     let ended = bench.runner().rollback(&RollbackOptions::default()).await;
@@ -66,12 +66,7 @@ async fn everything_is_as_before() {
     let on_calls = used.conversations.iter().flat_map(|it| &it.tags).next().cloned().unwrap();
     let used = used.tags.into_iter().find(|it| it.id == on_calls.id).unwrap().name;
     bench.sandbox.edit(|workspace| {
-        workspace.data_attributes.push(DataAttribute {
-            model: "contact".into(),
-            name: "ld_city".into(),
-            data_type: "string".into(),
-            ..DataAttribute::default()
-        });
+        workspace.data_attributes.push(text_attribute("ld_city"));
         // One of the tags that the migration needs, on somebody whom it may not know.
         let tag = Tag { id: "9001".into(), name: used, ..Tag::default() };
         workspace.tags.push(tag);

@@ -9,6 +9,7 @@
 mod broken;
 mod changes;
 mod moved;
+mod proof;
 mod redrive;
 mod reverts;
 mod rounds;

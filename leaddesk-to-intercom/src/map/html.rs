@@ -1,10 +1,11 @@
 //! HTML to text, for what a bot says: the places that texts go to take none.
 
+use intercom_client::text;
+
 /// The text that HTML shows. Blocks and `<br>` end a line, the target of a link follows its label in
 /// brackets, entities are decoded. A text without markup stays as it is; a `<` that begins no tag
 /// stays as well.
-#[must_use]
-pub fn plain(html: &str) -> String {
+pub(super) fn plain(html: &str) -> String {
     if !html.contains(['<', '&']) {
         return html.trim().to_owned();
     }
@@ -151,37 +152,9 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     Some(text.text.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
+/// The character behind the name of an entity, unless nobody can see it.
 fn decoded(name: &str) -> Option<char> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-            None => number.parse().ok()?,
-        };
-        return char::from_u32(code).filter(|letter| !letter.is_control() || *letter == '\n');
-    }
-    Some(match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => ' ',
-        "ndash" => '–',
-        "mdash" => '—',
-        "hellip" => '…',
-        "euro" => '€',
-        "auml" => 'ä',
-        "Auml" => 'Ä',
-        "ouml" => 'ö',
-        "Ouml" => 'Ö',
-        "aring" => 'å',
-        "Aring" => 'Å',
-        "bull" => '•',
-        "laquo" => '«',
-        "raquo" => '»',
-        "copy" => '©',
-        _ => return None,
-    })
+    text::entity(name).filter(|letter| !letter.is_control() || *letter == '\n')
 }
 
 #[cfg(test)]
