@@ -18,7 +18,7 @@ use crate::queue;
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
 use super::left::{self, image, is_empty};
 use super::schema::tag_failed;
-use super::{Workspace, body_of, not_kept};
+use super::{Workspace, body_of, not_kept, or_gone};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
@@ -296,7 +296,10 @@ impl ContactSink {
         let mut found = self.workspace.client.contacts().search(query).items();
         let mut ids = Vec::new();
         while let Some(contact) = found.next().await {
-            ids.push(TargetId::new(contact?.id.as_str()));
+            let id = contact?.id;
+            if or_gone(self.workspace.client.contacts().get(&id).await)?.is_some() {
+                ids.push(TargetId::new(id.as_str()));
+            }
         }
         Ok(answer(ids, Evidence::Search))
     }

@@ -17,7 +17,7 @@ use crate::draft::{self, ConversationDraft};
 use super::contacts::{ContactSink, answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
 use super::schema::tag_failed;
-use super::{Workspace, body_of, not_kept};
+use super::{Workspace, body_of, not_kept, still_there};
 
 /// Writes conversations.
 #[derive(Clone, Debug)]
@@ -205,14 +205,12 @@ impl ConversationSink {
 
     /// Looks for an opening by contact and day, then by the last line of its text. The search is
     /// assumed to lag.
-    async fn find_opening(
+    pub(super) async fn find_opening(
         &self,
-        doubt: &Doubt<ConversationDraft>,
-        contact: &[Name],
+        contact: &TargetId,
         at: i64,
         marker: &str,
     ) -> Result<Found, Error> {
-        let Some(contact) = doubt.resolved.first(contact) else { return Ok(Found::CannotTell) };
         let day = TimeDelta::days(1).num_seconds();
         let query = Query::and([
             Query::eq("contact_ids", contact.as_str()),
@@ -225,7 +223,8 @@ impl ConversationSink {
             let conversation = conversation?;
             let body = conversation.source.and_then(|source| source.body);
             // The marker begins with a word, so no other number can end in it.
-            if body.is_some_and(|body| ends_in(body.reveal(), marker)) {
+            let is_it = body.is_some_and(|body| ends_in(body.reveal(), marker));
+            if is_it && still_there(&self.workspace.client, &conversation.id).await?.is_some() {
                 ids.push(TargetId::new(conversation.id.as_str()));
             }
         }
@@ -330,7 +329,10 @@ impl Sink<ConversationDraft> for ConversationSink {
                 ContactSink::new(self.workspace.clone()).find_lead(fields).await
             }
             ConversationDraft::Opening { contact, created_at, marker, .. } => {
-                self.find_opening(doubt, contact, *created_at, marker).await
+                match doubt.resolved.first(contact) {
+                    Some(contact) => self.find_opening(contact, *created_at, marker).await,
+                    None => Ok(Found::CannotTell),
+                }
             }
             ConversationDraft::Remark { agent, created_at, body, .. } => {
                 let admin = self.speaker(agent, &doubt.resolved);

@@ -5,6 +5,7 @@ mod contacts;
 mod conversations;
 mod dry;
 mod failure;
+mod gone;
 pub(crate) mod left;
 mod schema;
 mod tags;
@@ -20,6 +21,7 @@ pub use teams::TeamSink;
 
 pub(crate) use contacts::CLOCK_SKEW;
 pub(crate) use failure::{failure_of as read_failure, failure_of_write};
+pub(crate) use gone::{or_gone, still_there};
 
 use std::collections::BTreeSet;
 use std::fmt;

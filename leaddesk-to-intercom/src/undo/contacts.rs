@@ -7,9 +7,9 @@ use migrate_core::ledger::How;
 use migrate_core::{Failure, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo};
 use serde_json::{Map, Value, json};
 
-use crate::sink::{Workspace, failure_of_write, left, read_failure};
+use crate::sink::{Workspace, failure_of_write, left, or_gone, read_failure, still_there};
 
-use super::{is_marked, is_tag, is_untouched_since, or_gone, parts, still_there};
+use super::{is_marked, is_tag, is_untouched_since, parts};
 
 /// Takes contacts and leads back.
 #[derive(Clone, Debug)]

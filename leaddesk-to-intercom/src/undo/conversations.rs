@@ -5,9 +5,9 @@ use intercom_client::{AuthorType, Conversation, ConversationId, Part, PartType, 
 use migrate_core::ledger::{Entry, LedgerError};
 use migrate_core::{Failure, FailureKind, Limits, Made, Reason, Stands, TakenBack, Undo};
 
-use crate::sink::{Workspace, failure_of_write, left, read_failure};
+use crate::sink::{Workspace, failure_of_write, left, or_gone, read_failure};
 
-use super::{is_tag, is_untouched_since, or_gone, parts};
+use super::{is_tag, is_untouched_since, parts};
 
 /// Takes conversations back.
 #[derive(Clone, Debug)]

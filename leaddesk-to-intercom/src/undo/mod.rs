@@ -25,7 +25,6 @@ pub use nothing::NothingUndo;
 pub use schema::SchemaUndo;
 
 use chrono::{DateTime, Utc};
-use intercom_client::{Error, IntercomClient};
 use migrate_core::{Made, Reason};
 
 use crate::sink::CLOCK_SKEW;
@@ -56,23 +55,6 @@ fn is_marked(conversation: &intercom_client::Conversation) -> bool {
         let plain = intercom_client::text::plain(body.reveal());
         plain.trim_end().lines().next_back().is_some_and(|last| last.starts_with(MARK))
     })
-}
-
-/// What a read of an object gave that may be gone.
-fn or_gone<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
-    match read {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// A conversation that a search gave, as it is now: the index may show what is gone already.
-async fn still_there(
-    client: &IntercomClient,
-    id: &intercom_client::ConversationId,
-) -> Result<Option<intercom_client::Conversation>, Error> {
-    or_gone(client.conversations().get(id).await)
 }
 
 /// Why something remains that the API can only put out of use.

@@ -14,11 +14,11 @@ use migrate_core::{
 };
 use tokio::sync::OnceCell;
 
-use crate::sink::{Workspace, failure_of_write, left, read_failure};
+use crate::sink::{Workspace, failure_of_write, left, or_gone, read_failure, still_there};
 use crate::stage;
 
 use super::conversations::not_read;
-use super::{archive_only, is_marked, is_tag, or_gone, still_there};
+use super::{archive_only, is_marked, is_tag};
 
 /// Takes attributes and tags back.
 #[derive(Clone)]
