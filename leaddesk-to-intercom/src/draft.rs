@@ -65,6 +65,15 @@ pub enum ConversationDraft {
         /// The agent, by key and by user name.
         agent: Vec<Name>,
     },
+    /// Writes nothing, unless this agent becomes a teammate only after another has spoken for them:
+    /// then a note by the teammate says whose words they were, since Intercom cannot change an
+    /// author.
+    Teammate {
+        /// The agent, by key and by user name.
+        agent: Vec<Name>,
+        /// When the agent spoke last, in UNIX seconds.
+        spoke_at: i64,
+    },
     /// Makes a lead of a number that is no contact's. It is a record of its own, to which openings refer.
     Caller(ContactFields),
     /// The opening, by the contact. Its last line is the marker by which it is found again.
@@ -259,7 +268,9 @@ impl Draft for ConversationDraft {
             // Nobody has to be looked up.
             Self::Remark { agent, .. } if agent.is_empty() || agent[..] == [bot()] => Vec::new(),
             Self::Remark { agent, .. } => vec![Reference::new(agent.clone(), Missing::Without)],
-            Self::Assign { to, .. } => vec![Reference::new(to.clone(), Missing::Without)],
+            Self::Assign { to: who, .. } | Self::Teammate { agent: who, .. } => {
+                vec![Reference::new(who.clone(), Missing::Without)]
+            }
             Self::Caller(_) | Self::Attributes(_) | Self::Tag(_) | Self::Close => Vec::new(),
         }
     }
@@ -271,6 +282,7 @@ impl Draft for ConversationDraft {
                 Repeat::Never
             }
             Self::Speaker { .. }
+            | Self::Teammate { .. }
             | Self::Attributes(_)
             | Self::Tag(_)
             | Self::Assign { .. }
@@ -290,6 +302,7 @@ impl Draft for ConversationDraft {
             | Self::Remark { body, created_at, .. } => (body, *created_at),
             Self::Caller(_)
             | Self::Speaker { .. }
+            | Self::Teammate { .. }
             | Self::Attributes(_)
             | Self::Tag(_)
             | Self::Assign { .. }
@@ -302,7 +315,25 @@ impl Draft for ConversationDraft {
             body: format!("Corrected in LeadDesk after the migration. It now reads:\n\n{body}"),
         })
     }
+
+    /// Who became a teammate later is given what they were not there for.
+    fn completion(&self) -> Option<Self> {
+        match self {
+            Self::Assign { .. } => Some(self.clone()),
+            Self::Teammate { agent, spoke_at } => Some(Self::Remark {
+                note: true,
+                agent: agent.clone(),
+                created_at: *spoke_at,
+                body: CLAIM.to_owned(),
+            }),
+            _ => None,
+        }
+    }
 }
+
+/// What a teammate says of words that another has written for them.
+pub(crate) const CLAIM: &str = "What I said here in LeadDesk was moved under another teammate's name, \
+                                before I had a seat in this workspace.";
 
 impl Draft for SchemaDraft {
     fn repeat(&self) -> Repeat {
@@ -347,6 +378,7 @@ impl fmt::Debug for ConversationDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Speaker { .. } => "Speaker(..)",
+            Self::Teammate { .. } => "Teammate(..)",
             Self::Caller(_) => "Caller(..)",
             Self::Opening { .. } => "Opening(..)",
             Self::Message { .. } => "Message(..)",

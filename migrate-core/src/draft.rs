@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fate::Reason;
+use crate::sink::Resolved;
 use crate::{Alias, Fingerprint, Key};
 
 /// One write to the destination as the mapper left it: references to other objects are still
@@ -36,6 +37,14 @@ pub trait Draft: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// For what cannot be edited once it is written: the draft that is written in its stead when
     /// it has changed, such as a note that corrects it. `None` lets the sink update it in place.
     fn correction(&self) -> Option<Self> {
+        None
+    }
+
+    /// For what may be written [without](Missing::Without) an object that it refers to: what is
+    /// written once that object is known, in a later run. One that may be [repeated](Repeat::Safe)
+    /// updates what was written in place; one that may not is added to it. `None`, the default,
+    /// lets it be as it was written.
+    fn completion(&self) -> Option<Self> {
         None
     }
 }
@@ -93,6 +102,19 @@ pub enum Missing {
 /// The fingerprint of a draft: that of its JSON.
 pub(crate) fn fingerprint<D: Draft>(draft: &D) -> Result<Fingerprint, serde_json::Error> {
     Ok(Fingerprint::of(&serde_json::to_vec(draft)?))
+}
+
+/// The fingerprint that is noted of a draft which was written without something that it refers to. By
+/// it the record is looked at again in every run, until that is known.
+pub(crate) fn lacking(fingerprint: Fingerprint) -> Fingerprint {
+    let mut bytes = b"written without something: ".to_vec();
+    bytes.extend_from_slice(fingerprint.as_bytes());
+    Fingerprint::of(&bytes)
+}
+
+/// Is every object known that a draft refers to?
+pub(crate) fn knows_all<D: Draft>(draft: &D, resolved: &Resolved) -> bool {
+    draft.references().iter().all(|reference| resolved.first(&reference.names).is_some())
 }
 
 /// Decides what becomes of records that share an identity. Pure, as a mapper is.

@@ -120,6 +120,10 @@ impl Mapper<Call> for CallMapper {
 
         if let Some(ended) = ended {
             self.remarks(&comment, &agent, ended, out);
+            if speaks && self.has_fallback {
+                let agent = agent.clone();
+                out.part("teammate", ConversationDraft::Teammate { agent, spoke_at: ended });
+            }
         }
         let tags = self.tags(&call);
         let mut attributes = self.attributes(&call, out);

@@ -103,10 +103,22 @@ impl Mapper<Chat> for ChatMapper {
         let Some(contact) = self.contact(&chat) else {
             return out.queue(queue::anonymous_visitor());
         };
-        self.speakers(talk, &said, out);
+        let agents = self.agents(talk, &said);
+        if !self.has_fallback {
+            for ((agent, _), n) in agents.iter().zip(1..) {
+                let speaker = ConversationDraft::Speaker { agent: agent.clone() };
+                out.part(format!("speaker:{n}"), speaker);
+            }
+        }
         let left = self.opening(key.id(), &contact, begun, &said, out);
         for said in left {
             self.message(talk, &contact, said, out);
+        }
+        if self.has_fallback {
+            for ((agent, spoke_at), n) in agents.into_iter().zip(1..) {
+                let teammate = ConversationDraft::Teammate { agent, spoke_at };
+                out.part(format!("teammate:{n}"), teammate);
+            }
         }
         let tags = self.tags(talk);
         let attributes = self.attributes(key.as_str(), talk, &tags, out);
@@ -198,22 +210,18 @@ impl ChatMapper {
         at.max(before)
     }
 
-    /// Waits for the teammates who speak, where nobody stands in for them.
-    fn speakers(&self, talk: &Conversation, said: &[Said], out: &mut Emit<ConversationDraft>) {
-        if self.has_fallback {
-            return;
-        }
-        let mut all: Vec<Vec<Name>> = Vec::new();
+    /// The agents who spoke, each with the time of the last word. Whom nobody names, nobody can invite.
+    fn agents(&self, talk: &Conversation, said: &[Said]) -> Vec<(Vec<Name>, i64)> {
+        let mut all: Vec<(Vec<Name>, i64)> = Vec::new();
         for said in said.iter().filter(|said| said.who == Who::Agent) {
             let agent = agent(talk, said.at, self.zone);
-            // Whom nobody names, nobody can invite.
-            if !agent.is_empty() && !all.contains(&agent) {
-                all.push(agent);
+            match all.iter_mut().find(|(known, _)| *known == agent) {
+                Some((_, last)) => *last = said.at,
+                None if agent.is_empty() => {}
+                None => all.push((agent, said.at)),
             }
         }
-        for (agent, n) in all.into_iter().zip(1..) {
-            out.part(format!("speaker:{n}"), ConversationDraft::Speaker { agent });
-        }
+        all
     }
 
     /// Pushes the opening. Returns what is said after it.

@@ -37,7 +37,7 @@ impl ConversationSink {
         left: &mut Option<Fingerprint>,
     ) -> Outcome {
         let written = match &write.draft {
-            ConversationDraft::Speaker { agent } => {
+            ConversationDraft::Speaker { agent } | ConversationDraft::Teammate { agent, .. } => {
                 return Outcome::Unchanged(TargetId::new(
                     self.speaker(agent, &write.resolved).as_str(),
                 ));
@@ -104,6 +104,7 @@ impl ConversationSink {
         Ok(match draft {
             ConversationDraft::Caller(_)
             | ConversationDraft::Speaker { .. }
+            | ConversationDraft::Teammate { .. }
             | ConversationDraft::Opening { .. }
             | ConversationDraft::Tag(_) => whole,
             ConversationDraft::Remark { note, agent, created_at, body } => {
@@ -235,7 +236,7 @@ impl ConversationSink {
     async fn find_said(
         &self,
         doubt: &Doubt<ConversationDraft>,
-        author: &str,
+        authors: &[&str],
         at: i64,
         body: &str,
     ) -> Result<Found, Error> {
@@ -246,7 +247,8 @@ impl ConversationSink {
         let ids: Vec<TargetId> = conversation
             .parts()
             .iter()
-            .filter(|part| part.created_at == at && says(part, author, body))
+            .filter(|part| part.created_at == at)
+            .filter(|part| authors.iter().any(|author| says(part, author, body)))
             .map(|part| TargetId::new(part.id.as_str()))
             .filter(|id| !doubt.taken.contains(id))
             .collect();
@@ -335,18 +337,22 @@ impl Sink<ConversationDraft> for ConversationSink {
                 }
             }
             ConversationDraft::Remark { agent, created_at, body, .. } => {
-                let admin = self.speaker(agent, &doubt.resolved);
-                self.find_said(doubt, admin.as_str(), *created_at, body).await
+                // Who is a teammate now may have been none when it was sent.
+                let now = self.speaker(agent, &doubt.resolved);
+                let then = self.speaker(agent, &Resolved::default());
+                let authors = [now.as_str(), then.as_str()];
+                self.find_said(doubt, &authors, *created_at, body).await
             }
             ConversationDraft::Message { contact, created_at, body } => {
                 match doubt.resolved.first(contact) {
                     Some(contact) => {
-                        self.find_said(doubt, contact.as_str(), *created_at, body).await
+                        self.find_said(doubt, &[contact.as_str()], *created_at, body).await
                     }
                     None => Ok(Found::CannotTell),
                 }
             }
             ConversationDraft::Speaker { .. }
+            | ConversationDraft::Teammate { .. }
             | ConversationDraft::Attributes(_)
             | ConversationDraft::Tag(_)
             | ConversationDraft::Assign { .. }

@@ -36,7 +36,7 @@ impl CallCost for ContactDraft {
 
 impl CallCost for ConversationDraft {
     fn calls(&self) -> u64 {
-        u64::from(!matches!(self, Self::Speaker { .. }))
+        u64::from(!matches!(self, Self::Speaker { .. } | Self::Teammate { .. }))
     }
 
     fn tag(&self) -> Option<&str> {

@@ -84,7 +84,9 @@ const ASSIGN: &str = "assign";
 /// Does the part of this name say something in the conversation?
 fn says(part: &str) -> bool {
     let silent = ["tag", "attributes", ASSIGN, "caller", "close", "speaker"];
-    !silent.contains(&part.split(':').next().unwrap_or_default())
+    let kind = part.split(':').next().unwrap_or_default();
+    // A teammate says something only where another has spoken for them.
+    !silent.contains(&kind) && (kind != "teammate" || part.contains('+'))
 }
 
 /// Of a long conversation Intercom shows the latest parts alone.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use intercom_client::{AdminId, Conversation, ConversationId, Error, Part, State, text};
 use migrate_core::{
-    Check, Draft as _, Failure, Field, Limits, Normal, ReadBack, Snapshot, TargetId, Verify,
+    Check, Draft as _, Failure, Field, Limits, Name, Normal, ReadBack, Snapshot, TargetId, Verify,
 };
 
-use crate::draft::{ConversationDraft, bot};
+use crate::draft::{CLAIM, ConversationDraft, bot};
 use crate::sink::read_failure;
 
 use super::contacts::own_fields;
@@ -51,7 +51,9 @@ fn fields(
 ) -> Vec<Field> {
     match &check.draft {
         // A caller is no conversation, and is read as the contact that it is.
-        ConversationDraft::Caller(_) | ConversationDraft::Speaker { .. } => Vec::new(),
+        ConversationDraft::Caller(_)
+        | ConversationDraft::Speaker { .. }
+        | ConversationDraft::Teammate { .. } => Vec::new(),
         ConversationDraft::Opening { contact, created_at, body, .. } => {
             let source = found.source.as_ref();
             let said = source.and_then(|source| source.body.as_ref());
@@ -61,21 +63,24 @@ fn fields(
             };
             let author = source.and_then(|source| source.author.as_ref());
             let author = author.and_then(|author| author.id.clone());
-            let wanted = check.resolved.first(contact).map(TargetId::as_str);
+            let wanted = wanted(&contacts(check, contact), author.as_deref());
             vec![
                 Field::new("created_at", *created_at, found.created_at.map(|at| at.timestamp())),
                 Field::new("body", body.as_str(), said).by(Normal::exact().or_same(text::same)),
-                Field::new("author", wanted, author),
+                Field::new("author", wanted, author.as_deref()),
             ]
         }
         ConversationDraft::Remark { agent, created_at, body, .. } => {
             let stands_in = if agent[..] == [bot()] { speakers.bot } else { speakers.admin };
-            let author = check.resolved.first(agent).map_or(stands_in.as_str(), TargetId::as_str);
-            said(check, found, body, *created_at, Some(author), speakers)
+            let own = check.resolved.first(agent).map_or(stands_in.as_str(), TargetId::as_str);
+            // Who became a teammate later has said so.
+            let claimed = saying(found, CLAIM).any(|part| author(part) == Some(own));
+            let stands_in = claimed.then_some(stands_in.as_str());
+            let authors: Vec<&str> = std::iter::once(own).chain(stands_in).collect();
+            said(check, found, body, *created_at, &authors, speakers)
         }
         ConversationDraft::Message { contact, created_at, body } => {
-            let author = check.resolved.first(contact).map(TargetId::as_str);
-            said(check, found, body, *created_at, author, speakers)
+            said(check, found, body, *created_at, &contacts(check, contact), speakers)
         }
         ConversationDraft::Attributes(wanted) => {
             let found = &found.custom_attributes;
@@ -106,13 +111,25 @@ fn has_tag(found: &Conversation, name: &str) -> bool {
     names.any(|known| known.to_lowercase() == name.to_lowercase())
 }
 
+/// The contacts who may be the author, the first rather than the others: a number that was a lead's
+/// when the conversation was opened may be a contact's by now.
+fn contacts<'a>(check: &'a Check<ConversationDraft>, names: &[Name]) -> Vec<&'a str> {
+    names.iter().filter_map(|name| check.resolved.get(name)).map(TargetId::as_str).collect()
+}
+
+/// Who should have written what one of these has written, or somebody else.
+fn wanted<'a>(authors: &[&'a str], wrote: Option<&str>) -> Option<&'a str> {
+    let own = authors.iter().find(|author| Some(**author) == wrote);
+    own.or_else(|| authors.first()).copied()
+}
+
 /// What stands where somebody said something: one of several parts of one text is the one of its time.
 fn said(
     check: &Check<ConversationDraft>,
     found: &Conversation,
     body: &str,
     created_at: i64,
-    author: Option<&str>,
+    authors: &[&str],
     speakers: &Speakers<'_>,
 ) -> Vec<Field> {
     let field = check.key.part_name().unwrap_or("remark");
@@ -127,12 +144,19 @@ fn said(
         return vec![is_there(field, false)];
     };
     // Corrections are written by the fallback admin.
-    let author = if original.is_some() { author } else { Some(speakers.admin.as_str()) };
-    let wrote = part.author.as_ref().and_then(|author| author.id.clone());
+    let wrote = author(part);
+    let wanted = match original {
+        Some(_) => wanted(authors, wrote),
+        None => Some(speakers.admin.as_str()),
+    };
     vec![
         Field::new(format!("{field} created_at"), created_at, seconds(part)),
-        Field::new(format!("{field} author"), author, wrote),
+        Field::new(format!("{field} author"), wanted, wrote),
     ]
+}
+
+fn author(part: &Part) -> Option<&str> {
+    part.author.as_ref().and_then(|author| author.id.as_deref())
 }
 
 /// The parts of a conversation that say this.

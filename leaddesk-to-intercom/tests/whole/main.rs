@@ -17,6 +17,7 @@ mod first;
 mod foreign;
 mod history;
 mod inventory;
+mod joined;
 mod known;
 mod lead_stage;
 mod leads;

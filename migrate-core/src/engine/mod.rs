@@ -16,6 +16,7 @@ mod groups;
 mod intake;
 mod lanes;
 mod last_look;
+mod looking;
 mod parked;
 mod parts;
 mod pipeline;

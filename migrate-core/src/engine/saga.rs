@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::draft::{Draft, Reference};
+use crate::draft::{Draft, Reference, knows_all};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
 use crate::mapper::Note;
@@ -15,9 +15,9 @@ use crate::sink::{Doubt, Failure, FailureKind, Found, Outcome, Receipt, Resolved
 use crate::{Fingerprint, Key};
 
 use super::RunError;
-use super::doubt::{Judgement, Look};
+use super::doubt::Look;
 use super::ending::{End, Ended};
-use super::parts::{after_all, intend, set_part, targets_but, void};
+use super::parts::{after_all, intend, set_part, void};
 use super::resolve::References;
 use super::unit::{Next, Unit};
 
@@ -55,7 +55,7 @@ pub(super) struct Saga<'a, D> {
     /// Steps before this one are done with, whatever the ledger says.
     from: usize,
     halted: bool,
-    awaiting: Awaiting,
+    pub(super) awaiting: Awaiting,
 }
 
 /// What happened.
@@ -101,10 +101,10 @@ pub(super) struct Sending<D> {
 
 /// What a saga waits for.
 #[derive(Debug)]
-enum Awaiting {
+pub(super) enum Awaiting {
     Turn,
     References(Next),
-    Receipt { step: usize, key: Key, guarded: bool },
+    Receipt { step: usize, key: Key, fingerprint: Fingerprint, guarded: bool },
     Answer { key: Key, fingerprint: Fingerprint, since: DateTime<Utc> },
     Others,
     Nothing,
@@ -160,9 +160,10 @@ impl<'a, D: Draft> Saga<'a, D> {
             (Awaiting::References(next), Event::Resolved(references)) => {
                 self.resolved(next, references, now)
             }
-            (Awaiting::Receipt { step, key, guarded }, Event::Receipt { receipt, gone }) => {
-                self.receipt(step, key, guarded, receipt, gone, now)
-            }
+            (
+                Awaiting::Receipt { step, key, fingerprint, guarded },
+                Event::Receipt { receipt, gone },
+            ) => self.receipt(step, (key, fingerprint), guarded, receipt, gone, now),
             (
                 Awaiting::Answer { key, fingerprint, since },
                 Event::Looked { found, asked_at, gone },
@@ -190,10 +191,11 @@ impl<'a, D: Draft> Saga<'a, D> {
     }
 
     /// Begins the next step, if there is one.
-    fn step(&mut self, now: DateTime<Utc>) -> Action<D> {
+    pub(super) fn step(&mut self, now: DateTime<Utc>) -> Action<D> {
         loop {
             let next = self.unit.next(self.from, &self.entry, self.wrote);
             let references = match &next {
+                Next::Nothing if self.is_as_it_was() => return self.as_before(now),
                 Next::Nothing => return self.settle(now),
                 _ if self.halted => return self.interrupted(),
                 Next::Corrected { step, known } => {
@@ -205,6 +207,7 @@ impl<'a, D: Draft> Saga<'a, D> {
                 Next::Write { step, correction, .. } => {
                     self.draft(*step, correction.is_some()).references()
                 }
+                Next::Complete { step, .. } => self.unit.steps[*step].draft.references(),
                 Next::Doubt { key, .. } => {
                     let intended = self.unit.intended(&self.entry, key);
                     intended.map(|(draft, _)| draft.references()).unwrap_or_default()
@@ -222,7 +225,11 @@ impl<'a, D: Draft> Saga<'a, D> {
     fn resolved(&mut self, next: Next, references: References, now: DateTime<Utc>) -> Action<D> {
         match (next, references) {
             (Next::Write { step, known, correction }, References::Ready(resolved)) => {
-                self.write(step, known, correction, resolved, now)
+                let draft = self.draft(step, correction.is_some());
+                self.write(step, draft, known, correction, resolved, now)
+            }
+            (Next::Complete { step, known, more }, references) => {
+                self.complete(step, known, more, references, now)
             }
             (Next::Write { .. }, References::Queue(reason)) => self.queue(reason, now),
             (Next::Write { .. }, References::Wait) if self.waits_for_its_parent() => {
@@ -249,23 +256,62 @@ impl<'a, D: Draft> Saga<'a, D> {
         }
     }
 
+    /// Completes what was written without something, if all of that is known by now.
+    fn complete(
+        &mut self,
+        step: usize,
+        known: Written,
+        more: Option<Key>,
+        references: References,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let draft = &self.unit.steps[step].draft;
+        match (references, draft.completion()) {
+            (References::Ready(resolved), Some(completion)) if knows_all(draft, &resolved) => {
+                let known = more.is_none().then_some(known);
+                self.write(step, completion, known, more, resolved, now)
+            }
+            // It stays as it is for this run.
+            _ => {
+                self.from = step + 1;
+                self.step(now)
+            }
+        }
+    }
+
+    /// Is the record in the ledger as this would leave it? Nothing was written, nor found out.
+    fn is_as_it_was(&self) -> bool {
+        let own = matches!(self.entry.fate, Fate::Created | Fate::Updated | Fate::Unchanged);
+        own && self.known
+            && !self.wrote
+            && self.pending.is_empty()
+            && self.unit.merged.is_empty()
+            && self.entry.fingerprint == Some(self.unit.fingerprint())
+    }
+
     /// Is it parked just as it would be parked now?
     fn waits_for_its_parent(&self) -> bool {
         let waited = self.unit.waited.is_some_and(|waited| waited.why == Parking::Parent);
         waited && self.pending.is_empty() && !self.wrote
     }
 
+    /// Writes a draft for a step: its own, or what is added to it under the key `more`.
     fn write(
         &mut self,
         step: usize,
+        draft: D,
         known: Option<Written>,
-        correction: Option<Key>,
+        more: Option<Key>,
         resolved: Resolved,
         now: DateTime<Utc>,
     ) -> Action<D> {
-        let draft = self.draft(step, correction.is_some());
-        let guarded = self.unit.steps[step].is_guarded() || correction.is_some();
-        let key = self.key(step, correction);
+        let own = &self.unit.steps[step];
+        let guarded = own.is_guarded() || more.is_some();
+        let fingerprint = match &more {
+            None => own.written_with(&resolved),
+            Some(_) => own.fingerprint,
+        };
+        let key = more.unwrap_or_else(|| own.key.clone());
         if guarded {
             // A draft that cannot be kept is looked for as the record has it then.
             let kept = serde_json::to_value(&draft).ok();
@@ -279,14 +325,14 @@ impl<'a, D: Draft> Saga<'a, D> {
             since: if guarded { now } else { self.times.migration_since },
             waited_for: self.waited_for.clone(),
         };
-        self.awaiting = Awaiting::Receipt { step, key, guarded };
+        self.awaiting = Awaiting::Receipt { step, key, fingerprint, guarded };
         Action::Write(std::mem::take(&mut self.pending), Box::new(sending))
     }
 
     fn receipt(
         &mut self,
         step: usize,
-        key: Key,
+        (key, fingerprint): (Key, Fingerprint),
         guarded: bool,
         receipt: Receipt,
         gone: bool,
@@ -311,7 +357,6 @@ impl<'a, D: Draft> Saga<'a, D> {
             Outcome::Failed(failure) => return self.failed(&key, guarded, failure, gone, now),
         };
         self.wrote |= how != How::Unchanged;
-        let fingerprint = self.unit.steps[step].fingerprint;
         self.done(key, Written { target, fingerprint, how, state, at: now }, now);
         if self.unit.steps[step].draft.repeats_after_others() {
             // It is done for this saga: it must not ask for itself again.
@@ -356,82 +401,15 @@ impl<'a, D: Draft> Saga<'a, D> {
         }
     }
 
-    fn look(
-        &mut self,
-        key: Key,
-        intended_at: DateTime<Utc>,
-        resolved: Resolved,
-        now: DateTime<Utc>,
-    ) -> Action<D> {
-        let Some((draft, fingerprint)) = self.unit.intended(&self.entry, &key) else {
-            return self.interrupted();
-        };
-        let since = self.unit.doubt_since(intended_at, self.times.run_begun, now);
-        let taken = targets_but(&self.entry, &key);
-        self.awaiting = Awaiting::Answer { key: key.clone(), fingerprint, since };
-        Action::Look(Box::new(Doubt { key, draft, resolved, intended_at, taken }))
-    }
-
-    fn judged(
-        &mut self,
-        key: Key,
-        fingerprint: Fingerprint,
-        since: DateTime<Utc>,
-        judgement: Judgement,
-        now: DateTime<Utc>,
-    ) -> Action<D> {
-        match judgement {
-            Judgement::There { target, how, current, twins } => {
-                self.wrote = true;
-                self.unit.doubted(&key);
-                if !twins.is_empty() {
-                    self.unit.notes.push(twin_note(&key, &twins));
-                }
-                // What is older than the draft counts as another state of it, which is then updated
-                // or corrected.
-                let older = || Fingerprint::of(b"older than the draft");
-                let fingerprint = if current { fingerprint } else { older() };
-                self.done(key, Written { target, fingerprint, how, state: None, at: now }, now);
-                self.step(now)
-            }
-            Judgement::NotThere => {
-                self.unit.doubted(&key);
-                self.unit.tries += 1;
-                void(&mut self.entry, &mut self.pending, &key);
-                if self.entry.written(&key).is_none() {
-                    // Nor did it change anything that an image of is kept.
-                    self.pending.push(Change::VoidBefore { key });
-                }
-                if self.unit.tries >= self.times.patience.max_looks {
-                    let message = "it was sent again and again, and never came about";
-                    let reason = Reason::new("in_doubt_for_good", message).remedy(
-                        "operator",
-                        "see why the destination does not answer, then run again",
-                    );
-                    return self.give_up(reason, now);
-                }
-                self.step(now)
-            }
-            Judgement::Later { not_before, looks } => {
-                self.park(Parking::Doubt, since, not_before, looks, now)
-            }
-            Judgement::Never(reason) => self.give_up(reason, now),
-            Judgement::Stop(failure) if failure.kind == FailureKind::Stop => {
-                self.stop(RunError::Refused(failure.message))
-            }
-            Judgement::Stop(failure) => self.stop(RunError::Gone(failure.message)),
-        }
-    }
-
     /// Takes back an intent, if there was one: its write surely did not take effect.
-    fn void(&mut self, key: &Key, guarded: bool) {
+    pub(super) fn void(&mut self, key: &Key, guarded: bool) {
         if guarded {
             void(&mut self.entry, &mut self.pending, key);
         }
     }
 
     /// Notes what a write became.
-    fn done(&mut self, key: Key, written_now: Written, now: DateTime<Utc>) {
+    pub(super) fn done(&mut self, key: Key, written_now: Written, now: DateTime<Utc>) {
         let at = after_all(&self.entry, now);
         let Written { target, fingerprint, how, state, .. } = written_now;
         let how = self.entry.written(&key).map_or(how, |former| former.how.then(how));
@@ -450,16 +428,12 @@ impl<'a, D: Draft> Saga<'a, D> {
         correction.unwrap_or_else(|| draft.clone())
     }
 
-    fn key(&self, step: usize, correction: Option<Key>) -> Key {
-        correction.unwrap_or_else(|| self.unit.steps[step].key.clone())
-    }
-
     /// The run stops; the record stays as it is and is gone on with in the next.
-    fn stop(&mut self, error: RunError) -> Action<D> {
+    pub(super) fn stop(&mut self, error: RunError) -> Action<D> {
         self.end(Vec::new(), Err(error))
     }
 
-    fn interrupted(&mut self) -> Action<D> {
+    pub(super) fn interrupted(&mut self) -> Action<D> {
         self.end(Vec::new(), Ok(Ended::Interrupted))
     }
 

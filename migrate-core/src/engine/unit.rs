@@ -5,10 +5,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::draft::{Draft, Repeat, fingerprint};
+use crate::draft::{Draft, Repeat, fingerprint, knows_all, lacking};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Parked, Parking, Part, PartState, Written};
 use crate::mapper::{Note, part_key};
+use crate::sink::Resolved;
 use crate::{Alias, Fingerprint, Key};
 
 use super::RunError;
@@ -56,7 +57,10 @@ pub(super) enum Next {
     /// Write step `step`; `known` is what it became before. `correction` says that its correction
     /// is written instead, under that key.
     Write { step: usize, known: Option<Written>, correction: Option<Key> },
-    /// The correction of this step is written already: it only has to be noted.
+    /// This step was written without something that it refers to. If that is known now, it is
+    /// completed: in place, or by something more under that key.
+    Complete { step: usize, known: Written, more: Option<Key> },
+    /// The correction or completion of this step is written already: it only has to be noted.
     Corrected { step: usize, known: Written },
     /// It is not known whether this write was made: look for it, unless it is too early.
     Doubt { key: Key, intended_at: DateTime<Utc> },
@@ -166,13 +170,19 @@ impl<D: Draft> Unit<D> {
                 }
                 continue;
             }
-            if step.draft.correction().is_none() {
-                let known = Some(written.clone());
-                return Next::Write { step: index, known, correction: None };
-            }
-            return match step.correction(entry) {
-                None => Next::Corrected { step: index, known: written.clone() },
-                correction => Next::Write { step: index, known: None, correction },
+            let known = written.clone();
+            let is_lacking = written.fingerprint == lacking(step.fingerprint);
+            let completion = step.draft.completion().filter(|_| is_lacking);
+            let adds = completion.as_ref().map_or_else(
+                || step.draft.correction().is_some(),
+                |completion| completion.repeat() == Repeat::Never,
+            );
+            let more = step.correction(entry).filter(|_| adds);
+            return match (adds, more, completion) {
+                (true, None, _) => Next::Corrected { step: index, known },
+                (_, more, Some(_)) => Next::Complete { step: index, known, more },
+                (true, correction, None) => Next::Write { step: index, known: None, correction },
+                (false, ..) => Next::Write { step: index, known: Some(known), correction: None },
             };
         }
         Next::Nothing
@@ -257,6 +267,14 @@ impl<D: Draft> Step<D> {
         let name = self.correction_name();
         let name = if before == 0 { name } else { format!("{name}.{}", before + 1) };
         Some(self.key.root().part(name))
+    }
+
+    /// The fingerprint to note of what is written while these objects are known.
+    pub(super) fn written_with(&self, resolved: &Resolved) -> Fingerprint {
+        match self.draft.completion() {
+            Some(_) if !knows_all(&self.draft, resolved) => lacking(self.fingerprint),
+            _ => self.fingerprint,
+        }
     }
 
     /// Its key and fingerprint.

@@ -6,7 +6,8 @@ use crate::ledger::{Ledger, LedgerError, Written};
 use crate::sink::Resolved;
 
 /// The objects that the references of a draft lead to. As when it was written, a record that
-/// exists decides, and a name that several share leads to none of them.
+/// exists decides, and a name that several share leads to none of them. What the names behind the
+/// deciding one lead to is given as well: when it was written, one of these may have decided.
 pub(super) async fn resolve<D: Draft>(
     ledger: &dyn Ledger,
     draft: &D,
@@ -16,10 +17,10 @@ pub(super) async fn resolve<D: Draft>(
     for reference in draft.references() {
         for name in reference.names {
             let Some(entry) = sole(entries_of(ledger, &name).await?) else { continue };
-            if let Some(target) = entry.target {
-                resolved.insert(name, target);
+            match entry.target {
+                Some(target) => resolved.insert(name, target),
+                None => break,
             }
-            break;
         }
     }
     Ok(resolved)

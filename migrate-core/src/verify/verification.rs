@@ -12,11 +12,11 @@ use futures::future;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
-use crate::draft::{Draft, fingerprint};
+use crate::draft::{Draft, fingerprint, knows_all, lacking};
 use crate::fate::Fate;
 use crate::ledger::{Change, Entry, How, Ledger, LedgerError, LedgerErrorKind, Written};
 use crate::report::{Mismatch, Verified};
-use crate::sink::{Doubt, Failure, FailureKind, Found, Limits, Sink, TargetId, Write};
+use crate::sink::{Doubt, Failure, FailureKind, Found, Limits, Resolved, Sink, TargetId, Write};
 use crate::{Fingerprint, Key};
 
 use super::class::{Class, Evidence, classify};
@@ -234,10 +234,10 @@ impl Verification {
             return Ok(target);
         }
         let (at, state) = (last_written(&entry), written.as_ref().and_then(|it| it.state));
-        let now = fingerprint(draft).ok();
-        let outdated = written.as_ref().is_some_and(|it| Some(it.fingerprint) != now);
+        let was = written.as_ref().map(|it| it.fingerprint);
         let check = self.gather(&entry, object, key, draft, written).await;
         let check = check.map_err(|error| ledger_failed(&error))?;
+        let outdated = was.is_some_and(|was| is_outdated(was, draft, &check.resolved));
         let span = tracing::debug_span!("migrate.read_back", %key);
         let read = verifier.read_back(&check).instrument(span).await.map_err(read_failed)?;
         self.read.fetch_add(1, Ordering::Relaxed);
@@ -392,6 +392,13 @@ fn answer<D>(write: Write<D>, target: Result<TargetId, Failure>) {
 }
 
 /// When the migration last wrote any of a record.
+/// Would a run write it anew that was written with this fingerprint?
+fn is_outdated<D: Draft>(written: Fingerprint, draft: &D, resolved: &Resolved) -> bool {
+    let Ok(now) = fingerprint(draft) else { return true };
+    let still_lacks = written == lacking(now) && !knows_all(draft, resolved);
+    written != now && !still_lacks
+}
+
 fn last_written(entry: &Entry) -> Option<chrono::DateTime<chrono::Utc>> {
     entry.parts.iter().filter_map(|part| part.state.written()).map(|it| it.at).max()
 }

@@ -8,6 +8,7 @@
 
 mod broken;
 mod changes;
+mod completed;
 mod moved;
 mod proof;
 mod redrive;

@@ -240,15 +240,18 @@ fn a_remark_is_made_at_the_end_of_the_call_whatever_the_clock_says() {
 fn a_call_with_a_comment_waits_for_its_agent_unless_somebody_speaks_for_it() {
     use migrate_core::{Draft as _, Missing};
     let out = map("", call());
-    let (part, speaker) = &out.drafts()[0];
-    assert_eq!(part.as_deref(), Some("speaker"), "before anything is written");
+    let (first, speaker) = &out.drafts()[0];
+    assert_eq!(first.as_deref(), Some("speaker"), "before anything is written");
     let waits = Missing::Queue(crate::queue::agent_without_teammate());
     assert_eq!(speaker.references().remove(0).missing, waits);
 
     let with_fallback = map("fallback_admin = 'ops@example.com'", call());
-    assert_eq!(with_fallback.drafts(), &out.drafts()[1..], "nothing else differs");
+    let teammate = part(&with_fallback, "teammate");
+    assert_eq!(teammate["teammate"]["spoke_at"], part(&out, "remark:1")["remark"]["created_at"]);
+    let others = with_fallback.drafts().iter().filter(|(it, _)| it.as_deref() != Some("teammate"));
+    assert!(others.eq(&out.drafts()[1..]), "nothing else differs");
     let silent = map("", with("comment", json!("")));
-    assert!(silent.drafts().iter().all(|(part, _)| part.as_deref() != Some("speaker")));
+    assert!(silent.drafts().iter().all(|(it, _)| it.as_deref() != Some("speaker")));
 }
 
 #[test]

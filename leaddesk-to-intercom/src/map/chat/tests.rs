@@ -79,6 +79,7 @@ fn a_whole_session() {
             "said:1:bot",
             "said:2:visitor",
             "said:3:agent",
+            "teammate:1",
             "details",
             "attributes",
             "tag:campaign",
@@ -122,6 +123,7 @@ fn a_whole_session() {
                 "body": "5 < 6 <b>eikö</b>",
             }}),
         ),
+        ("teammate:1", json!({"teammate": {"agent": agent, "spoke_at": 1_721_034_120}})),
         (
             "details",
             json!({"remark": {
