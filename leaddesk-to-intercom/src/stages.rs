@@ -191,7 +191,8 @@ impl Stages<'_> {
             .stage(agents, &[])
             .stage(teams, &[])
             .stage(contacts, &[stage::SCHEMA])
-            .stage(leads, &[stage::SCHEMA])
+            // A lead may be one of the contacts.
+            .stage(leads, &[stage::SCHEMA, stage::CONTACTS])
             .stage(
                 calls,
                 &[stage::SCHEMA, stage::AGENTS, stage::TEAMS, stage::CONTACTS, stage::LEADS],

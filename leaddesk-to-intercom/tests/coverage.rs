@@ -156,8 +156,8 @@ fn list_row() -> Table {
         ("finalised", Decides("whether it is a lead, by lead_rule = \"unfinalised\"")),
         ("contact_updated_at", LeftOut(twice)),
         ("phone_updated_at", LeftOut("of one number, for which Intercom has no time")),
-        ("last_call_at", LeftOut(call)),
-        ("last_result", LeftOut(call)),
+        ("last_call_at", Decides("which of the contact's rows says the last result")),
+        ("last_result", Decides("`ld_disposition__c` of the contact")),
         ("last_campaign", Decides("the campaign tag of the contact")),
         ("last_agent", LeftOut(call)),
     ]

@@ -10,6 +10,7 @@
 //! | `updated_at` | `ld_updated_at`; decides between merged contacts |
 //! | `comment` | a note that ends in `LeadDesk contact <id>` |
 //! | `last_reason` | `ld_outcome__c` |
+//! | the last call's result, as calling lists know it | `ld_disposition__c` |
 //! | `last_call_id` | a call to read |
 //! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
@@ -34,7 +35,9 @@ use serde_json::Value;
 use super::beside::Beside;
 use super::custom::custom;
 use super::numbers::Numbers;
-use super::{AttributeWriter, CALLS, CAMPAIGNS, MAX_TEXT, OUTCOMES, meet, read, unix};
+use super::{
+    AttributeWriter, CALLS, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, meet, read, unix,
+};
 use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::fields::FieldMapping;
@@ -142,7 +145,7 @@ impl Mapper<ListedContact> for ContactMapper {
     type Out = ContactDraft;
 
     fn map(&self, record: Record<ListedContact>, out: &mut Emit<ContactDraft>) {
-        let ListedContact { contact, campaigns, .. } = &record.body;
+        let ListedContact { contact, campaigns, disposition, .. } = &record.body;
         let [office, sponsor, status] =
             ["assigned_office", "sponsor", "lead_status"].map(|name| extra(contact, name));
         let is_assigned = !office.trim().is_empty() || !sponsor.trim().is_empty();
@@ -150,6 +153,7 @@ impl Mapper<ListedContact> for ContactMapper {
             out.discover(CALLS, call.to_string());
         }
         campaigns.iter().for_each(|campaign| meet(CAMPAIGNS, campaign, out));
+        disposition.iter().for_each(|result| meet(DISPOSITIONS, result, out));
         let mut fields = ContactFields {
             external_id: format!("{}:{}", self.key_prefix, record.key),
             role: self.role(is_assigned).to_owned(),
@@ -182,6 +186,8 @@ impl Mapper<ListedContact> for ContactMapper {
             out.note("ssn_left_out", "ssc");
         }
         self.outcome(contact, &mut attributes, out);
+        let disposition = disposition.as_deref().unwrap_or("");
+        attributes.text(&self.names.disposition, disposition, "last_result", out);
         let mut tags = self.tags(campaigns);
         let joined: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         attributes.text(&self.names.campaign_tag, &joined.join(", "), "campaign", out);

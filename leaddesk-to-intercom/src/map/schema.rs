@@ -48,6 +48,7 @@ pub(crate) fn contact_attribute(definition: AttributeDefinition) -> Record<Schem
 pub fn contact_attributes(names: &Names) -> Vec<AttributeDefinition> {
     let mut attributes: Vec<_> = [
         (&names.outcome, STRING, "Outcome of the last call in LeadDesk"),
+        (&names.disposition, STRING, "Result of the last call in LeadDesk, by the dialler"),
         (
             &names.campaign_tag,
             STRING,

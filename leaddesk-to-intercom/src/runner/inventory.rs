@@ -125,8 +125,7 @@ impl Inventory {
     }
 
     /// Projects and offices, and further names of `[map.teams]`, of which no team has the name, or the
-    /// name that `[map.teams]` gives them; with all that the source says of each, and of offices, who
-    /// belongs to them.
+    /// name that `[map.teams]` gives them; with all that the source says of each, and who belongs to it.
     fn teams_to_create(&self, config: &Config) -> Vec<Value> {
         let mapper = TeamMapper::new(config);
         let is_there = |wanted: &str| {
@@ -154,15 +153,28 @@ impl Inventory {
         told.collect()
     }
 
-    /// The agents of an office, by e-mail address where one is known. No source says who belongs to a
-    /// project, save in a field of its own.
-    fn members(&self, item: &Documented) -> Vec<&str> {
-        let name = item.name().filter(|_| item.sort == Sort::Office);
-        let is_of = |agent: &Agent| {
-            name.zip(agent.office.as_deref()).is_some_and(|(name, office)| is_same(name, office))
+    /// Who belongs to an office, as the agents say, or to whatever has a roster of its own; by e-mail
+    /// address where one is known.
+    fn members(&self, item: &Documented) -> Vec<String> {
+        let agents = || self.agents.iter().map(|(agent, _)| agent);
+        let told = |agent: &Agent| agent.email.clone().or(agent.username.clone());
+        let office = item.name().filter(|_| item.sort == Sort::Office);
+        let is_of = |agent: &&Agent| {
+            office.zip(agent.office.as_deref()).is_some_and(|(name, office)| is_same(name, office))
         };
-        let agents = self.agents.iter().map(|(agent, _)| agent).filter(|agent| is_of(agent));
-        agents.filter_map(|it| it.email.as_deref().or(it.username.as_deref())).collect()
+        let mut members: Vec<String> = agents().filter(is_of).filter_map(told).collect();
+        for name in roster(item) {
+            let is_it = |known: &Option<String>| {
+                known.as_deref().is_some_and(|known| is_same(known, &name))
+            };
+            let known =
+                agents().find(|it| is_it(&it.email) || is_it(&it.username) || is_it(&it.id));
+            let member = known.and_then(told).unwrap_or(name);
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        members
     }
 
     fn teammates_to_invite(&self) -> Vec<Value> {
@@ -254,6 +266,24 @@ impl Inventory {
     }
 }
 
+/// What a file may call the column of those who belong to something. No export of LeadDesk is known to
+/// have one; who makes the file by hand may.
+const ROSTER: [&str; 6] = ["agents", "members", "roster", "users", "agentit", "käyttäjät"];
+
+/// The names in such a column: a list, or one text.
+fn roster(item: &Documented) -> Vec<String> {
+    let Value::Object(fields) = &item.content else { return Vec::new() };
+    let is_roster = |name: &str| ROSTER.contains(&name.trim().to_lowercase().as_str());
+    let columns = fields.iter().filter(|(name, _)| is_roster(name)).map(|(_, value)| value);
+    let texts = columns.flat_map(|value| match value {
+        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+        value => value.as_str().into_iter().collect::<Vec<_>>(),
+    });
+    let names =
+        texts.flat_map(|text| text.split([',', ';', '|'])).map(|name| name.trim().to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
 /// Are these two spellings of one name?
 fn is_same(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
@@ -330,6 +360,21 @@ mod tests {
 
     fn agent(id: &str) -> Agent {
         Agent { id: Some(id.to_owned()), ..Agent::default() }
+    }
+
+    /// Those of a project are told where a column names them, by whatever name they have there.
+    #[test]
+    fn a_roster_is_told_by_address() {
+        let anna = Agent { email: Some("anna@example.com".into()), ..agent("5") };
+        let bo = Agent { username: Some("bo".into()), ..agent("6") };
+        let agents = vec![(anna, true), (bo, false)];
+        let content =
+            json!({ "Agentit": "5; BO | anna@example.com ; new@example.com", "Status": "6" });
+        let project = Documented { sort: Sort::Project, id: "1".into(), content };
+        let (documented, teams, met) = (Vec::new(), Vec::new(), Met::default());
+        let inventory = Inventory { documented, agents, teams, met };
+        let expected = ["anna@example.com", "bo", "new@example.com"];
+        assert_eq!(inventory.members(&project), expected);
     }
 
     /// Only who is known to be a teammate needs no invitation.

@@ -12,6 +12,7 @@ use migrate_core::{
 };
 use serde_json::{Value, json};
 
+use crate::config::Dedupe;
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
@@ -30,13 +31,15 @@ type Left = Option<Fingerprint>;
 /// Writes contacts with their tags and notes.
 #[derive(Clone, Debug)]
 pub struct ContactSink {
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
+    /// Of leads: what makes one of the contacts of them.
+    pub(super) leads: Option<Dedupe>,
 }
 
 impl ContactSink {
     /// A sink of a workspace.
     pub fn new(workspace: Workspace) -> Self {
-        Self { workspace }
+        Self { workspace, leads: None }
     }
 
     pub(super) async fn contact<D>(
@@ -47,6 +50,9 @@ impl ContactSink {
     ) -> Outcome {
         if let Some(known) = &write.known_as {
             return self.update(write, fields, known, left).await;
+        }
+        if let Some(one) = self.one_of_the_contacts(write, fields, left).await {
+            return one;
         }
         if let Some(waiting) = self.still_archived(write).await {
             return waiting;
@@ -201,7 +207,7 @@ impl ContactSink {
     /// Fills what is empty and brings up to date what was filled before, or overwrites where the
     /// configuration says so. What stood there is kept first: by that it can be put back, and later
     /// runs tell what was the customer's from what was filled.
-    async fn fill<D>(
+    pub(super) async fn fill<D>(
         &self,
         write: &Write<D>,
         fields: &ContactFields,

@@ -7,6 +7,7 @@ mod dry;
 mod failure;
 mod gone;
 pub(crate) mod left;
+mod same_person;
 mod schema;
 mod tags;
 mod teams;

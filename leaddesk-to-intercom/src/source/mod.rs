@@ -53,6 +53,8 @@ pub struct ListedContact {
     pub campaigns: Vec<String>,
     /// Is it finalised in a calling list? `None` where no list names it.
     pub finalised: Option<bool>,
+    /// The result of the last call to any of its numbers, by the dialler, as a calling list says.
+    pub disposition: Option<String>,
     /// Does an export list it as a lead?
     pub is_listed_lead: bool,
 }
@@ -60,13 +62,20 @@ pub struct ListedContact {
 impl ListedContact {
     /// A contact and the campaigns of its last calls, which no list has finalised or listed as a lead.
     pub fn new(contact: Contact, campaigns: Vec<String>) -> Self {
-        Self { contact, campaigns, finalised: None, is_listed_lead: false }
+        Self { contact, campaigns, finalised: None, disposition: None, is_listed_lead: false }
     }
 
-    /// The same, with what calling lists say of it.
+    /// The same, finalised in a calling list or not.
     #[must_use]
     pub fn finalised(mut self, finalised: Option<bool>) -> Self {
         self.finalised = finalised;
+        self
+    }
+
+    /// The same, with the dialler's result of the last call.
+    #[must_use]
+    pub fn disposition(mut self, result: Option<String>) -> Self {
+        self.disposition = result;
         self
     }
 

@@ -82,7 +82,7 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
 
     let id = |id: Option<u64>| id.map(|id| id.to_string());
     let mut attributes = BTreeMap::new();
-    let texts: [(&str, Field<'_>); 15] = [
+    let texts: [(&str, Field<'_>); 16] = [
         ("ld_title", &|it| it.title.clone()),
         ("ld_gender", &|it| it.gender.clone()),
         ("ld_year_of_birth", &|it| it.year_of_birth.clone()),
@@ -98,6 +98,8 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
         ("ld_batch", &|it| it.batch_name.clone()),
         ("ld_assigned_agent", &|it| id(it.assigned_agent_id)),
         ("ld_outcome__c", &|it| it.last_reason.clone()),
+        // Calling lists have it, with a row for each number.
+        ("ld_disposition__c", &|it| it.last_reason.clone().filter(|_| !it.phonenumbers.is_empty())),
     ];
     for (name, field) in texts {
         attributes.extend(first_of(field).map(|text| (name.to_owned(), json!(text.trim()))));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use migrate_core::RunOptions;
 use migrate_core::ledger::{Ledger, Scan};
+use migrate_core::{RollbackOptions, RunOptions};
 use migrate_sandbox::workspace::Contact;
 use migrate_sandbox::{
-    Account, AccountSpec, FaultKind, Faults, Sandbox, ServiceFaults, Strike, Workspace,
+    Account, AccountSpec, FaultKind, Faults, Sandbox, ServiceFaults, SourceContact, Strike,
+    Workspace,
 };
 
 use crate::bench::{Bench, by_api, by_export};
@@ -231,4 +232,47 @@ async fn doubt_about_a_merged_lead_is_settled() {
             contact.custom_attributes["ld_source_key"].as_str()
         );
     }
+}
+
+/// A lead who has a contact's address is that contact, unless the names say that they are two people.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
+    let mut account = account();
+    let with_address = |it: &&SourceContact| it.email.is_some() && it.fname.is_some();
+    let known: Vec<SourceContact> =
+        account.contacts.iter().filter(with_address).take(2).cloned().collect();
+    let (mut same, mut other) = (known[0].clone(), known[1].clone());
+    (same.id, same.last_call_id, same.gender) = (990_001, None, Some("other".into()));
+    (other.id, other.last_call_id) = (990_002, None);
+    (other.fname, other.lname) = (Some("Zacharias".into()), Some("Quist".into()));
+    account.contacts.extend([same, other]);
+    let mut bench = Bench::new(account.clone()).await;
+    let before = bench.sandbox.workspace();
+    let files = Files::of(&account, &bench.path("export"));
+    files.write(&BTreeMap::from([(990_001, ["Hot", "", ""]), (990_002, ["Hot", "", ""])]));
+    bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
+    let report = bench.run().await.report;
+    let leads = report.stages.iter().find(|it| it.name == "leads").unwrap();
+    assert_eq!((leads.read, leads.updated, leads.queued), (2, 1, 1), "{leads:?}");
+    assert_eq!(report.queues["shared_email"], 1);
+    let found = bench.sandbox.workspace();
+    let contact = of(&found, known[0].id);
+    assert_eq!(contact.custom_attributes["ld_lead_status"], "Hot");
+    let gender = known[0].gender.clone().unwrap_or("other".into());
+    assert_eq!(contact.custom_attributes["ld_gender"], gender, "what it has is left alone");
+    let theirs = found.contacts.iter().filter(|it| it.email == contact.email);
+    assert_eq!(theirs.count(), 1, "nobody is there twice");
+
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+    bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
+    assert_eq!(bench.sandbox.workspace().contacts.len(), before.contacts.len());
+
+    // By names as well, the two are two.
+    bench.settings.further = "[contacts]\ndedupe = 'email+name'".into();
+    std::fs::remove_file(bench.path("state/plan.json")).unwrap();
+    bench.run().await;
+    let found = bench.sandbox.workspace();
+    assert_eq!(of(&found, 990_002).role, "lead");
+    assert_eq!(of(&found, known[0].id).custom_attributes["ld_lead_status"], "Hot");
 }

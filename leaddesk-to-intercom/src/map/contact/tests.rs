@@ -240,6 +240,18 @@ fn every_text_reaches_its_attribute_and_the_schema_knows_it() {
     }
 }
 
+#[test]
+fn the_last_calls_result_is_the_disposition() {
+    let contact = serde_json::from_value(json!({"id": 1, "email": "a@example.com"})).unwrap();
+    let contact: ListedContact = ListedContact::new(contact, Vec::new());
+    let record = Record::new(keys::contact(1), contact.disposition(Some(" Busy ".into())));
+    let mut out = Emit::default();
+    ContactMapper::new(&config("")).map(record, &mut out);
+    assert_eq!(json!(fields(&out).attributes), json!({"ld_disposition__c": "Busy"}));
+    let schema = crate::map::contact_attributes(&Names::default());
+    assert!(schema.iter().any(|it| it.name == "ld_disposition__c"));
+}
+
 /// A status says who is a lead, or was one: it is as good of a contact.
 #[test]
 fn what_only_files_have_reaches_contacts_as_well() {

@@ -138,9 +138,7 @@ impl Contacts {
             let key = keys::contact(id);
             match got {
                 Got::Record(contact) => {
-                    let listed = ListedContact::new(contact, index.lists.campaigns(id))
-                        .finalised(index.lists.finalised(id));
-                    items.push(Ok(Record::new(key, listed)));
+                    items.push(Ok(Record::new(key, index.lists.listed(Some(id), contact))));
                 }
                 Got::Missing => {
                     self.findings.add("contacts of calling lists were gone when they were read", 1)

@@ -130,13 +130,8 @@ impl Folder {
             path.clone(),
             move || Ok(Box::new(export::contacts(&path, &settings)?) as Box<dyn Rows<_>>),
             move |contact: leaddesk_client::Contact| {
-                let (campaigns, finalised) = match contact.id.as_str().parse() {
-                    Ok(id) => (lists.campaigns(id), lists.finalised(id)),
-                    Err(_) => (Vec::new(), None),
-                };
-                let key = keys::contact(&contact.id);
-                let contact = labels.put(contact);
-                let listed = ListedContact::new(contact, campaigns).finalised(finalised);
+                let (key, id) = (keys::contact(&contact.id), contact.id.as_str().parse().ok());
+                let listed = lists.listed(id, labels.put(contact));
                 Record::new(key, if leads { listed.listed_as_lead() } else { listed })
             },
         )
