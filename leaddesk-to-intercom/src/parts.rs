@@ -17,6 +17,29 @@ pub type Custom = Arc<dyn Fn(Parts) -> Parts + Send + Sync>;
 ///
 /// Mappers can be wrapped as well as replaced: see [`MapperExt`](migrate_core::MapperExt), and
 /// [`SourceExt`](migrate_core::SourceExt) for sources.
+///
+/// Recordings are not copied. A program that stores them somewhere gives each call the address there,
+/// and the conversation shows that:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Arc;
+///
+/// use leaddesk_to_intercom::Parts;
+/// use migrate_core::SourceExt as _;
+///
+/// /// `stored` has the addresses of recordings by the ids of their calls.
+/// fn with_recordings(mut parts: Parts, stored: Arc<HashMap<String, String>>) -> Parts {
+///     let calls = parts.call_source.map_body(move |mut call| {
+///         if let Some(address) = stored.get(call.id.as_str()) {
+///             call.record_file = Some(address.clone().into());
+///         }
+///         call
+///     });
+///     parts.call_source = Arc::new(calls);
+///     parts
+/// }
+/// ```
 #[non_exhaustive]
 pub struct Parts {
     /// What contacts become.
