@@ -227,6 +227,27 @@ async fn the_archived_contact_of_another_record_stays_archived() {
     assert_eq!(codes(&world.roll_back().await), [""; 0]);
 }
 
+/// What Intercom refuses to fill is not left taken back.
+#[tokio::test]
+async fn an_archived_contact_that_cannot_be_filled_stays_archived() {
+    let world = World::archived("crm-7").await;
+    let other = NewContact::user("crm-8");
+    world.client.contacts().create(&other).await.unwrap();
+    world.sandbox.edit(|workspace| {
+        let contact = workspace.contacts.iter_mut().find(|it| it.id == world.id.as_str()).unwrap();
+        // It is found by its external id; its new address is that of somebody else.
+        (contact.external_id, contact.email) = (Some("leaddesk:contact:1".into()), None);
+        contact.created_at = 1_600_000_000;
+        workspace.contacts.iter_mut().find(|it| it.id != world.id.as_str()).unwrap().email =
+            Some("anna@example.com".into());
+    });
+    let entry = world.run(UNARCHIVE).await;
+    assert_eq!(entry.fate, Fate::Dead, "{entry:?}");
+    assert!(world.contact().archived);
+    assert_eq!(world.ledger.before(&Key::new("contact", 1)).await.unwrap(), None);
+    assert_eq!(codes(&world.roll_back().await), [""; 0]);
+}
+
 /// What was overwritten is put back by what is recorded, whatever later runs were told.
 #[tokio::test]
 async fn what_was_overwritten_is_put_back_after_a_run_that_fills_only() {

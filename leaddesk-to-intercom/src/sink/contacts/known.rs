@@ -63,8 +63,24 @@ impl ContactSink {
     }
 
     /// Takes a contact that is there already: our own of which the reply was lost, or somebody
-    /// else's, which is filled where it is empty.
+    /// else's, which is filled where it is empty. One that was archived and is not taken after all is
+    /// archived again.
     pub(super) async fn adopt<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+        id: &ContactId,
+        left: &mut Left,
+    ) -> Outcome {
+        match self.meet(write, fields, id, left).await {
+            outcome @ (Outcome::Refused(_) | Outcome::Queued(_)) => {
+                self.leave(write, id, outcome).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn meet<D>(
         &self,
         write: &Write<D>,
         fields: &ContactFields,
@@ -83,27 +99,34 @@ impl ContactSink {
         let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
         if is_ours && !ours {
             // Another LeadDesk contact became this one: it has the same address.
-            return self.leave(write, &found).await;
+            return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
         }
         self.fill(write, fields, &found, left).await
     }
 
-    /// Leaves a contact to the other record that it is of: archived, if it was.
-    async fn leave<D>(&self, write: &Write<D>, found: &Contact) -> Outcome {
+    /// Archives a contact again to which nothing was written, if it was archived.
+    async fn leave<D>(&self, write: &Write<D>, id: &ContactId, outcome: Outcome) -> Outcome {
         let kept = match self.workspace.ledger.before(&write.key).await {
             Ok(kept) => kept,
             Err(error) => return not_kept(&error),
         };
-        let is_it = |kept: &Value| before::is_bare(kept) && kept["id"] == json!(found.id);
-        if !kept.as_ref().is_some_and(is_it) {
-            return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
+        let as_it_was = |kept: &Value| {
+            let is_written = kept["written"].as_array().is_some_and(|names| !names.is_empty());
+            before::was_archived(kept) && kept["id"] == json!(id) && !is_written
+        };
+        if !kept.as_ref().is_some_and(as_it_was) {
+            return outcome;
         }
-        if let Err(error) = self.workspace.client.contacts().archive(&found.id).await {
+        if let Err(error) = self.workspace.client.contacts().archive(id).await {
             return Outcome::Failed(failure_of_write(&error));
         }
-        match self.replace(write, None).await {
-            Ok(()) => Outcome::Queued(queue::address_of_archived().object(found.id.as_str())),
-            Err(error) => not_kept(&error),
+        match (self.replace(write, None).await, outcome) {
+            (Err(error), _) => not_kept(&error),
+            // By that it is told from one whose contact can be read.
+            (Ok(()), Outcome::Queued(_)) => {
+                Outcome::Queued(queue::address_of_archived().object(id.as_str()))
+            }
+            (Ok(()), refused) => refused,
         }
     }
 
