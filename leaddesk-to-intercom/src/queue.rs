@@ -35,6 +35,13 @@ pub fn address_taken() -> Reason {
     )
 }
 
+/// The same, and that user is archived in Intercom.
+pub fn address_of_archived() -> Reason {
+    let mut reason = address_taken();
+    reason.message.push_str("; that user is archived in Intercom");
+    reason
+}
+
 /// The contact is archived in Intercom.
 pub fn archived_in_intercom() -> Reason {
     Reason::new("archived_in_intercom", "an archived contact in Intercom matches this one")

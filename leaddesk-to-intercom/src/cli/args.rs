@@ -46,7 +46,17 @@ pub enum Command {
     Verify(Verify),
     /// Try again only what is dead or queued.
     Redrive(Redrive),
-    /// Take back what the migration wrote.
+    /// Take back what the migration wrote: all of it, some stages, or some records.
+    ///
+    /// Conversations go before contacts, and attributes and tags last. What people have changed since,
+    /// or added to, is left and listed, and so is what Intercom's API cannot remove. Whatever is taken
+    /// back is read back before it counts as that. One that was stopped or killed is started again in
+    /// the same way and goes on.
+    ///
+    /// Of a selection, what hangs on it and is not selected holds it: a contact with calls or chats of
+    /// this migration is left and listed, until the stages calls and chats, or these records, go as
+    /// well. A contact that was there before the migration gets its former values back in any case.
+    /// Attributes go only with all who use them. A later run writes again what was taken back.
     Rollback(Rollback),
     /// Say where the migration stands, from the ledger alone.
     Status(Status),
@@ -157,9 +167,16 @@ pub struct Redrive {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[non_exhaustive]
 pub struct Rollback {
-    /// Say what would be taken back, without a write.
+    /// Say what would be taken back and what not, and why, without a write.
     #[arg(long)]
     pub dry_run: bool,
+    /// Only this stage; several may be named.
+    #[arg(long = "stage", value_name = "STAGE", value_enum, conflicts_with = "keys")]
+    pub stages: Vec<Stage>,
+    /// Only this record, such as contact:42 or call:7, with the duplicates that share its object;
+    /// several may be named.
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<String>,
 }
 
 /// `status`.
@@ -265,6 +282,10 @@ mod tests {
         };
         let verify =
             |sample, all, seed, repair| Command::Verify(Verify { sample, all, seed, repair });
+        let rollback = |dry_run, stages: &[Stage], keys: &[&str]| {
+            let (stages, keys) = (stages.to_vec(), keys.iter().map(ToString::to_string).collect());
+            Command::Rollback(Rollback { dry_run, stages, keys })
+        };
         for (line, expected) in [
             (
                 "rehearse --contacts 10 --seed 2 --quota 600",
@@ -282,7 +303,15 @@ mod tests {
                 "redrive --queue shared_email",
                 Command::Redrive(Redrive { queue: Some("shared_email".to_owned()) }),
             ),
-            ("rollback --dry-run", Command::Rollback(Rollback { dry_run: true })),
+            ("rollback --dry-run", rollback(true, &[], &[])),
+            (
+                "rollback --stage calls --stage contacts",
+                rollback(false, &[Stage::Calls, Stage::Contacts], &[]),
+            ),
+            (
+                "rollback --dry-run --key contact:42 --key call:7",
+                rollback(true, &[], &["contact:42", "call:7"]),
+            ),
             ("status --check", Command::Status(Status { check: true })),
             ("report", Command::Report),
         ] {
@@ -312,6 +341,8 @@ mod tests {
             "run --sample",
             "run --sample 0",
             "verify --sample 5 --all",
+            "rollback --stage call",
+            "rollback --stage calls --key call:7",
             "rehearse --quota 0",
             "rehearse --contacts none",
             "plan extra",
@@ -338,7 +369,7 @@ mod tests {
             ("report", None),
             ("delta", None),
             ("redrive --queue dead", None),
-            ("rollback --dry-run", None),
+            ("rollback --dry-run --stage calls", None),
             ("run --sample 1", None),
             ("run --accept-proposal", None),
             ("run --only leads", None),

@@ -11,7 +11,7 @@ mod undone;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use migrate_core::{Observer, RollbackOptions, RunOptions, StopSignal};
+use migrate_core::{Key, Observer, RollbackOptions, RunOptions, Scope, StopSignal};
 
 use crate::config::Config;
 use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
@@ -102,10 +102,13 @@ fn prepare(args: &Args, output: &Output) -> Result<(Runner, Arc<Progress>), Unfi
 }
 
 async fn roll_back(args: &Args, rollback: &args::Rollback, output: &Output) -> ExitCode {
-    let options = match rollback.dry_run {
-        true => RollbackOptions::dry(),
-        false => RollbackOptions::default(),
+    let scope = match (&rollback.stages[..], &rollback.keys[..]) {
+        ([], []) => Scope::Everything,
+        ([], keys) => Scope::Keys(keys.iter().map(|key| Key::from(key.as_str())).collect()),
+        (stages, _) => Scope::Stages(stages.iter().map(|it| it.name().to_owned()).collect()),
     };
+    let mut options = RollbackOptions::only(scope);
+    options.dry_run = rollback.dry_run;
     let ended = match prepare(args, output) {
         Ok((runner, progress)) => {
             let ended = runner.rollback(&options).await;

@@ -26,7 +26,7 @@ pub(super) fn summary(ended: &RolledBack) -> String {
     };
     let mut text = match report.dry_run {
         true => "\nA rollback would do this (nothing has been written):\n\n".to_owned(),
-        false => "\nTaken back:\n\n".to_owned(),
+        false => "\nTaken back, as reading each back has shown:\n\n".to_owned(),
     };
     text.push_str(&table(report));
     let left: Vec<&LeftBehind> = report.stages.iter().flat_map(|stage| &stage.left).collect();
@@ -73,7 +73,9 @@ fn table(report: &RollbackReport) -> String {
     let mut text = format!("{:<10}", "");
     columns.iter().for_each(|(name, _)| text.push_str(&format!("{name:>12}")));
     text.push('\n');
-    for stage in &report.stages {
+    // Of single records, most stages have none.
+    let known = report.stages.iter().any(|stage| stage.records > 0);
+    for stage in report.stages.iter().filter(|stage| !known || stage.records > 0) {
         text.push_str(&format!("{:<10}", stage.name));
         columns.iter().for_each(|(_, count)| text.push_str(&format!("{:>12}", count(stage))));
         text.push('\n');

@@ -14,6 +14,7 @@ mod plan;
 mod redrive;
 mod reporting;
 mod rollback;
+mod scope;
 mod scratch;
 mod session;
 

@@ -6,7 +6,8 @@ use std::io;
 use chrono::{DateTime, Utc};
 use migrate_core::ledger::{Change, Entry};
 use migrate_core::{
-    Fate, Key, LastRun, Ledger, Quota, Report, Run, RunState, SqliteLedger, Standing, Verified,
+    Fate, Key, LastRun, Ledger, Quota, Report, Run, RunState, Scope, SqliteLedger, Standing,
+    Verified,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -41,16 +42,18 @@ pub(super) struct Kept {
 pub(super) const KEPT: &str = "last_run";
 
 /// Keeps in the ledger that the last command was a rollback, and writes the report anew. A pilot that
-/// was taken back is none any more.
+/// was taken back whole is none any more.
 pub(super) async fn report_rollback(
     state: &StateDir,
     run: &Run,
     started_at: DateTime<Utc>,
     rate: &intercom_client::RateStats,
+    scope: &Scope,
     ended: Result<Vec<String>, String>,
 ) -> Result<Report, Unfinished> {
     let ledger = &**run.ledger();
     let before = kept(ledger).await?;
+    let is_whole = ended.is_ok() && *scope == Scope::Everything;
     let (state_now, notes) = match ended {
         Ok(notes) => (RunState::Complete, notes),
         Err(why) => (RunState::Interrupted, vec![format!("rollback: {why}")]),
@@ -65,6 +68,7 @@ pub(super) async fn report_rollback(
         last_run,
         notes,
         calls: before.calls,
+        pilot: before.pilot.filter(|_| !is_whole),
         rolled_back: true,
         ..Kept::default()
     };
@@ -137,7 +141,7 @@ pub(super) async fn write_report(
     if !standing.losses.is_empty() {
         notes.push("losses.jsonl names the record of each of these".to_owned());
     }
-    if let Some(pilot) = kept.pilot {
+    if let Some(pilot) = kept.pilot.filter(|_| !kept.rolled_back) {
         notes.push(format!(
             "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
              without --sample for the rest"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use migrate_core::ledger::Change;
+use migrate_core::ledger::{Change, Scan};
 use migrate_core::{
     Estimate, Event, Observer, Report, Rollback, RollbackOptions, RollbackReport, Run, RunError,
     Scope, StageUndone, UndoEvent,
@@ -17,9 +17,9 @@ use crate::stages::Stages;
 use crate::undo::{CallUndo, ContactUndo, ConversationUndo, NothingUndo, SchemaUndo};
 
 use super::finish::{Exit, Unfinished};
-use super::reporting::{current, report_rollback};
+use super::reporting::{current, kept, report_rollback};
 use super::session::open_ledger;
-use super::{Runner, begin_run};
+use super::{Runner, begin_run, scope};
 
 /// The file of a rollback in the state directory, and that of a dry run.
 const FILES: [&str; 2] = ["rollback.json", "rollback-plan.json"];
@@ -43,7 +43,10 @@ impl Runner {
     /// writes nothing, to neither side nor to the ledger. LeadDesk is not asked for anything.
     ///
     /// What people have changed since, or added to, is left and reported, as is what Intercom's API
-    /// cannot remove.
+    /// cannot remove. Each object is read back before it counts as taken back.
+    ///
+    /// Of a selection of stages or records, contacts on whom conversations of this migration hang that
+    /// are not selected are left and reported. Attributes go only with all who use them.
     pub async fn rollback(&self, options: &RollbackOptions) -> Result<RolledBack, Unfinished> {
         if !self.state.ledger().exists() {
             return Err(Unfinished::start(StartError::new(
@@ -54,14 +57,19 @@ impl Runner {
         let destination = Destination::connect(&self.config, &self.secrets).await?;
         let ledger = open_ledger(&self.state, &destination, &self.config).await?;
         let started_at = Utc::now();
+        if scope::check(&*ledger, &options.scope).await? {
+            let last = kept(&*ledger).await?.finished_at.unwrap_or(started_at);
+            let lag = self.config.destination.search_lag_horizon;
+            scope::wait_for_search(last + lag, &self.observer, &self.stop).await?;
+        }
         let workspace = destination.workspace(&self.config, &ledger);
         let rollback = rollback(workspace, &self.config.source.key_prefix, self.observer.clone());
         let run = begin_run(self, ledger, Arc::new(|_: &Event<'_>| {})).await?;
         let result = rollback.run(&run, options).await;
         let rate = destination.client.rate();
         if let Ok(report) = &result {
-            self.save(report)?;
-            if !report.dry_run && options.scope == Scope::Everything {
+            self.save(report, &options.scope)?;
+            if !report.dry_run {
                 forget_tags(&run, report).await?;
             }
         }
@@ -76,16 +84,22 @@ impl Runner {
             Ok(report) => Ok(report.stages.iter().map(note).collect()),
             Err(error) => Err(describe(error)),
         };
-        let report = report_rollback(&self.state, &run, started_at, &rate, ended).await?;
+        let report =
+            report_rollback(&self.state, &run, started_at, &rate, &options.scope, ended).await?;
         Ok(match result {
             Ok(undone) => finished(undone, report),
             Err(error) => stopped(&error, rate.writes > 0, report),
         })
     }
 
-    fn save(&self, report: &RollbackReport) -> Result<(), Unfinished> {
+    fn save(&self, report: &RollbackReport, scope: &Scope) -> Result<(), Unfinished> {
         let mut file = json!(report);
         file["schema"] = json!(1);
+        file["scope"] = match scope {
+            Scope::Stages(names) => json!({ "stages": names }),
+            Scope::Keys(keys) => json!({ "keys": keys }),
+            _ => json!("everything"),
+        };
         let name = FILES[usize::from(report.dry_run)];
         let written = self.state.write_json(name, &file);
         written.map_err(|error| Unfinished::state("the report cannot be written", &error))
@@ -122,8 +136,9 @@ fn rollback(workspace: Workspace, key_prefix: &str, observer: Arc<dyn Observer>)
 /// Tags that are there when the next run begins were there before it, unless the ledger still counts
 /// some as this migration's.
 async fn forget_tags(run: &Run, report: &RollbackReport) -> Result<(), Unfinished> {
-    let schema = report.stages.iter().find(|it| it.name == stage::SCHEMA);
-    if schema.is_none_or(|it| it.kept > 0) {
+    let schema = report.stages.iter().any(|it| it.name == stage::SCHEMA);
+    let known = run.ledger().scan(&Scan::of(stage::SCHEMA).limit(1)).await;
+    if !schema || !known.map_err(Unfinished::ledger)?.is_empty() {
         return Ok(());
     }
     let forget = Change::Meta { name: TagBook::BEFORE.to_owned(), value: None };
@@ -151,7 +166,8 @@ fn describe(error: &RunError) -> String {
     match error {
         RunError::Interrupted => "interrupted; roll back again to go on".to_owned(),
         RunError::RollbackUnderWay => {
-            "a rollback of another scope has not come to its end; roll back the same, or everything"
+            "a rollback of other stages or records has not come to its end; roll back the same, or \
+             everything"
                 .to_owned()
         }
         error => format!("{}. When that is mended, roll back again: it goes on.", chain(error)),

@@ -1,25 +1,24 @@
 //! Contacts: created, or, where Intercom has them already, filled where they are empty.
 
+mod known;
+
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
-use intercom_client::{
-    Attributes, Contact, ContactId, Error, NewContact, Query, Role, UpdateContact, text,
-};
+use intercom_client::{Attributes, ContactId, Error, NewContact, Query, Role, UpdateContact, text};
 use migrate_core::ledger::{How, Written};
 use migrate_core::{
     Doubt, Evidence, Failure, Fingerprint, Found, Limits, Outcome, Sink, TargetId, Write,
 };
-use serde_json::{Value, json};
 
 use crate::config::Dedupe;
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
-use super::left::{self, image, is_empty};
+use super::left;
 use super::schema::tag_failed;
-use super::{Workspace, body_of, not_kept, or_gone};
+use super::{Workspace, body_of, or_gone};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
@@ -75,87 +74,6 @@ impl ContactSink {
         }
     }
 
-    /// A record that waits for an archived contact goes on waiting while that cannot be read,
-    /// which costs no write call.
-    async fn still_archived<D>(&self, write: &Write<D>) -> Option<Outcome> {
-        let reason = write.waited_for.clone().filter(|_| !self.workspace.unarchive)?;
-        let archived = reason.code == queue::archived_in_intercom().code;
-        let id = ContactId::new(reason.object.as_deref().filter(|_| archived)?);
-        match self.workspace.client.contacts().get(&id).await {
-            Err(error) if error.is_not_found() => Some(Outcome::Queued(reason)),
-            Err(error) => Some(Outcome::Failed(failure_of(&error))),
-            Ok(_) => None,
-        }
-    }
-
-    /// Takes an archived contact back and goes on as with any other that was there before. One that Intercom does not give
-    /// back, such as a blocked one, is waited for. A killed run may leave it taken back and not yet filled: the next run
-    /// fills it.
-    async fn take_back<D>(
-        &self,
-        write: &Write<D>,
-        fields: &ContactFields,
-        id: &ContactId,
-        left: &mut Left,
-    ) -> Outcome {
-        match self.workspace.client.contacts().unarchive(id).await {
-            Ok(_) => {}
-            Err(error) => {
-                return match outcome_of(&error) {
-                    Outcome::Refused(_) => {
-                        Outcome::Queued(queue::archived_in_intercom().object(id.as_str()))
-                    }
-                    other => other,
-                };
-            }
-        }
-        self.adopt(write, fields, id, left).await
-    }
-
-    /// Takes a contact that is there already: our own of which the reply was lost, or somebody
-    /// else's, which is filled where it is empty.
-    async fn adopt<D>(
-        &self,
-        write: &Write<D>,
-        fields: &ContactFields,
-        id: &ContactId,
-        left: &mut Left,
-    ) -> Outcome {
-        let found = match self.workspace.client.contacts().get(id).await {
-            Ok(found) => found,
-            Err(error) => return Outcome::Failed(failure_of(&error)),
-        };
-        let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
-        let ours = external_id == Some(fields.external_id.as_str());
-        if ours && is_new(found.created_at, write.since) {
-            return self.complete(fields, &found, left).await;
-        }
-        let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
-        if is_ours && !ours {
-            // Another LeadDesk contact became this one: it has the same address.
-            return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
-        }
-        self.fill(write, fields, &found, left).await
-    }
-
-    /// Our own contact of which the reply was lost: what differs is written, since the record may
-    /// have changed between the two tries. It stays one that this migration created.
-    async fn complete(&self, fields: &ContactFields, found: &Contact, left: &mut Left) -> Outcome {
-        let created = Outcome::Created(TargetId::new(found.id.as_str()));
-        let change = filling(fields, found, &Value::Null);
-        if change.is_empty() {
-            *left = Some(Fingerprint::of(&left::created(found)));
-            return created;
-        }
-        match self.workspace.client.contacts().update(&found.id, &change).await {
-            Ok(now) => {
-                *left = Some(Fingerprint::of(&left::created(&now)));
-                created
-            }
-            Err(error) => outcome_of(&error),
-        }
-    }
-
     async fn update<D>(
         &self,
         write: &Write<D>,
@@ -201,51 +119,6 @@ impl ContactSink {
             Ok(found) => self.fill(write, fields, &found, left).await,
             Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
             Err(error) => Outcome::Failed(failure_of(&error)),
-        }
-    }
-
-    /// Fills what is empty and brings up to date what was filled before, or overwrites where the
-    /// configuration says so. What stood there is kept first: by that it can be put back, and later
-    /// runs tell what was the customer's from what was filled.
-    pub(super) async fn fill<D>(
-        &self,
-        write: &Write<D>,
-        fields: &ContactFields,
-        found: &Contact,
-        left: &mut Left,
-    ) -> Outcome {
-        let id = TargetId::new(found.id.as_str());
-        let before = match self.workspace.ledger.before(&write.key).await {
-            Ok(before) => before,
-            Err(error) => return not_kept(&error),
-        };
-        let now = image(found);
-        let theirs = match &before {
-            _ if self.workspace.overwrite => &Value::Null,
-            // The image of a contact that was merged into this one says nothing about this one.
-            Some(before) if before["id"] == now["id"] => before,
-            _ => &now,
-        };
-        let stands = |found: &Contact| match self.workspace.overwrite {
-            true => Fingerprint::of(&left::overwritten(found)),
-            false => Fingerprint::of(&left::filled(found, theirs)),
-        };
-        let change = filling(fields, found, theirs);
-        if change.is_empty() {
-            *left = Some(stands(found));
-            // An image is kept right before a change: so it was changed, and the reply lost.
-            let is_changed = before.is_some();
-            return if is_changed { Outcome::Updated(id) } else { Outcome::Unchanged(id) };
-        }
-        if let Err(error) = write.remember(now.clone()).await {
-            return not_kept(&error);
-        }
-        match self.workspace.client.contacts().update(&found.id, &change).await {
-            Ok(changed) => {
-                *left = Some(stands(&changed));
-                Outcome::Updated(id)
-            }
-            Err(error) => outcome_of(&error),
         }
     }
 
@@ -372,16 +245,6 @@ pub(super) fn no_root() -> migrate_core::Reason {
     migrate_core::Reason::new("no_object", "the object this belongs to is not known")
 }
 
-/// Was an external id made by a migration with the same prefix as this one, whatever its kind?
-fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
-    let prefix = one_of_ours.split_once(':').map_or("", |(prefix, _)| prefix);
-    external_id.split_once(':').is_some_and(|(known, _)| known == prefix)
-}
-
-fn is_new(created_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
-    created_at.is_some_and(|created_at| created_at + CLOCK_SKEW >= since)
-}
-
 fn role(fields: &ContactFields) -> Role {
     Role::from(fields.role.as_str())
 }
@@ -424,48 +287,6 @@ fn whole_update(fields: &ContactFields) -> UpdateContact {
         change = change.signed_up_at(time);
     }
     change
-}
-
-/// What of a contact is to be changed: what is empty, and what differs, unless it was theirs, who
-/// had the contact before. `theirs` is its [image] from then. A foreign external id is never
-/// overwritten.
-fn filling(fields: &ContactFields, found: &Contact, theirs: &Value) -> UpdateContact {
-    let now = image(found);
-    let wanted = |name: &str, ours: &Option<String>| {
-        let ours = ours.clone()?;
-        may_change(&now[name], &json!(ours), &theirs[name]).then_some(ours)
-    };
-    let mut change = UpdateContact::new();
-    if found.external_id.is_none() {
-        change = change.external_id(&fields.external_id);
-    }
-    if let Some(email) = wanted("email", &fields.email)
-        && found.email.as_ref().is_none_or(|known| !known.reveal().eq_ignore_ascii_case(&email))
-    {
-        change = change.email(email);
-    }
-    if let Some(phone) = wanted("phone", &fields.phone) {
-        change = change.phone(phone);
-    }
-    if let Some(name) = wanted("name", &fields.name) {
-        change = change.name(name);
-    }
-    if let Some(time) = time(fields.signed_up_at)
-        && may_change(&now["signed_up_at"], &json!(time.timestamp()), &theirs["signed_up_at"])
-    {
-        change = change.signed_up_at(time);
-    }
-    let (now, theirs) = (&now["custom_attributes"], &theirs["custom_attributes"]);
-    let differing = fields.attributes.iter();
-    let differing = differing.filter(|(name, it)| may_change(&now[name], it, &theirs[name]));
-    change.custom_attributes =
-        differing.map(|(name, value)| (name.clone(), value.clone())).collect();
-    change
-}
-
-/// Is a field to be written that stands so now, and stood so before the migration met the contact?
-fn may_change(now: &Value, wanted: &Value, before: &Value) -> bool {
-    is_empty(now) || (is_empty(before) && now != wanted)
 }
 
 #[cfg(test)]

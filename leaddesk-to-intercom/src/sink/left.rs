@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use intercom_client::{Attributes, Contact, ConversationAttribute, DataAttribute};
 use serde_json::{Value, json};
 
+use super::before;
+
 /// What stands in Intercom now, in the fields this migration may write, and whose it is.
 pub(crate) fn image(found: &Contact) -> Value {
     json!({
@@ -24,18 +26,12 @@ pub(crate) const FIELDS: [&str; 5] = ["external_id", "email", "phone", "name", "
 
 /// A contact that this migration created: all of it, since it is removed whole.
 pub(crate) fn created(found: &Contact) -> Vec<u8> {
-    let more = json!([found.role, found.owner_id, found.unsubscribed_from_emails]);
-    bytes("created", &fields(&image(found), |_| true), &more)
+    bytes("created", &fields(&image(found), |_| true), &before::more(found))
 }
 
-/// A contact that was there before and was filled: what was empty then.
-pub(crate) fn filled(found: &Contact, before: &Value) -> Vec<u8> {
-    bytes("filled", &fields(&image(found), |name| is_empty(&field(before, name))), &Value::Null)
-}
-
-/// A contact that was there before and was overwritten.
-pub(crate) fn overwritten(found: &Contact) -> Vec<u8> {
-    bytes("overwritten", &fields(&image(found), |_| true), &Value::Null)
+/// A contact that was there before: of it the fields that the migration has written.
+pub(crate) fn filled(found: &Contact, written: &BTreeSet<String>) -> Vec<u8> {
+    bytes("filled", &fields(&image(found), |name| written.contains(name)), &Value::Null)
 }
 
 /// The attributes of a conversation, as far as the migration writes such.

@@ -1,6 +1,7 @@
 //! Where drafts are written: Intercom. Nothing here knows LeadDesk.
 
 mod agents;
+pub(crate) mod before;
 mod contacts;
 mod conversations;
 mod dry;

@@ -1,15 +1,23 @@
 //! Contacts and leads: what this migration made is deleted, what was there before is as it was.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use intercom_client::{Contact, ContactId, Error, Query, TagId};
-use migrate_core::ledger::How;
-use migrate_core::{Failure, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo};
+use migrate_core::ledger::{Change, How, LedgerError};
+use migrate_core::{
+    Failure, Key, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo,
+};
 use serde_json::{Map, Value, json};
 
-use crate::sink::{Workspace, failure_of_write, left, or_gone, read_failure, still_there};
+use crate::sink::{Workspace, before, failure_of_write, left, or_gone, read_failure, still_there};
 
-use super::{is_marked, is_tag, is_untouched_since, parts};
+use crate::stage;
+
+use super::conversations::not_read;
+use super::{bears_mark, is_marked, is_tag, is_untouched_since, parts};
 
 /// Takes contacts and leads back.
 #[derive(Clone, Debug)]
@@ -46,21 +54,88 @@ impl ContactUndo {
         }
         let mut notes = client.contacts().notes(id).items();
         while let Some(note) = notes.next().await {
-            let note = note?.id;
-            if !parts(made, |name| !is_tag(name)).any(|own| own == note.as_str()) {
+            let note = note?;
+            let is_own = parts(made, |name| !is_tag(name)).any(|own| own == note.id.as_str());
+            // A lead who was this contact has left a note, which cannot be deleted by itself.
+            let is_of_lead = made.goes_with(stage::LEADS)
+                && note.body.as_ref().is_some_and(|body| bears_mark(body.reveal()));
+            if !is_own && !is_of_lead {
                 return Ok(Stands::added("notes"));
             }
         }
-        let query = Query::eq("contact_ids", id.as_str());
+        let held = self.holding(made, id, None).await?;
+        Ok(held.unwrap_or(Stands::AsLeft))
+    }
+
+    /// How a contact stands that was archived before: it is archived again unless people have changed
+    /// it or added to it since it was taken back.
+    async fn taken_back(&self, made: &Made, found: &Contact) -> Result<Stands, Error> {
+        let Some(before) = &made.before else { return Ok(Stands::changed(["fields"])) };
+        match filled(made, found) {
+            // An address that cannot be taken away is out of sight with the contact.
+            Stands::AsBefore | Stands::AsLeft | Stands::Permanent(_) => {}
+            other => return Ok(other),
+        }
+        let (now, archived) = (left::image(found), &before["archived"]);
+        let written = before::written(before, &now);
+        let theirs = left::names(before, &now).into_iter().filter(|name| !written.contains(name));
+        let theirs: BTreeSet<String> = theirs.collect();
+        let differs = differing(before, &now, &theirs);
+        if !differs.is_empty() {
+            return Ok(changed(&differs));
+        }
+        if archived["more"] != before::more(found) {
+            return Ok(Stands::changed(["role, owner or subscription"]));
+        }
+        let (client, id) = (&self.workspace.client, &found.id);
+        let was_on = |tag: &TagId| {
+            let before = archived["tags"].as_array();
+            before.is_some_and(|tags| tags.iter().any(|it| it == tag.as_str()))
+        };
+        let own = |tag: &TagId| parts(made, is_tag).any(|own| own == tag.as_str());
+        let mut tags = client.contacts().tags(id).await?.into_iter().map(|tag| tag.id);
+        if tags.any(|tag| !own(&tag) && !was_on(&tag)) {
+            return Ok(Stands::added("tags"));
+        }
+        let until = archived["until"].as_i64();
+        let is_since = |at: Option<DateTime<Utc>>| {
+            until.is_none_or(|until| at.is_none_or(|at| at.timestamp() > until))
+        };
+        let mut notes = client.contacts().notes(id).items();
+        while let Some(note) = notes.next().await {
+            let note = note?;
+            let is_own = parts(made, |name| !is_tag(name)).any(|own| own == note.id.as_str());
+            if !is_own && is_since(note.created_at) {
+                return Ok(Stands::added("notes"));
+            }
+        }
+        let held = self.holding(made, id, until).await?;
+        Ok(held.unwrap_or(Stands::AsLeft))
+    }
+
+    /// Does a conversation keep a contact in place, of those that were changed after this second?
+    async fn holding(
+        &self,
+        made: &Made,
+        contact: &ContactId,
+        since: Option<i64>,
+    ) -> Result<Option<Stands>, Error> {
+        let client = &self.workspace.client;
+        let query = Query::eq("contact_ids", contact.as_str());
         let mut conversations = client.conversations().search(query).items();
         while let Some(shown) = conversations.next().await {
             let shown = shown?;
-            let holds = |it: &_| made.is_held_by(&TargetId::new(shown.id.as_str()), is_marked(it));
-            if holds(&shown) && still_there(client, &shown.id).await?.is_some() {
-                return Ok(Stands::added("conversations"));
+            let ours = is_marked(&shown);
+            if !made.is_held_by(&TargetId::new(shown.id.as_str()), ours) {
+                continue;
+            }
+            let Some(found) = still_there(client, &shown.id).await? else { continue };
+            let is_older = |at: DateTime<Utc>| since.is_some_and(|since| at.timestamp() <= since);
+            if !found.updated_at.is_some_and(is_older) {
+                return Ok(Some(if ours { in_place() } else { Stands::added("conversations") }));
             }
         }
-        Ok(Stands::AsLeft)
+        Ok(None)
     }
 
     async fn tag(&self, made: &Made) -> Result<Stands, Error> {
@@ -72,36 +147,93 @@ impl ContactUndo {
         Ok(if is_there { Stands::AsLeft } else { Stands::Gone })
     }
 
-    async fn note(&self, made: &Made) -> Result<Stands, Error> {
+    async fn note(&self, made: &Made) -> Result<Stands, Failure> {
         let Some(contact) = &made.object else { return Ok(Stands::Gone) };
         let mut notes =
             self.workspace.client.contacts().notes(&ContactId::new(contact.as_str())).items();
         while let Some(note) = notes.next().await {
             match note {
                 Ok(note) if note.id.as_str() == made.written.target.as_str() => {
-                    return Ok(Stands::Permanent(note_remains(made)));
+                    return Ok(match self.goes_with_its_contact(made, contact).await? {
+                        true => Stands::Gone,
+                        false => Stands::Permanent(note_remains(made)),
+                    });
                 }
                 Ok(_) => {}
-                Err(error) if error.is_not_found() => break,
-                Err(error) => return Err(error),
+                Err(error) if error.is_not_found() => return self.out_of_sight(made).await,
+                Err(error) => return Err(read_failure(&error)),
             }
         }
         Ok(Stands::Gone)
     }
 
-    async fn restore(&self, made: &Made) -> Result<TakenBack, Error> {
+    /// Is this a note of a lead on a contact that another record of this migration has become, and
+    /// that is deleted by the same rollback?
+    async fn goes_with_its_contact(
+        &self,
+        made: &Made,
+        contact: &TargetId,
+    ) -> Result<bool, Failure> {
+        if !made.goes_with(stage::CONTACTS) {
+            return Ok(false);
+        }
+        let id = ContactId::new(contact.as_str());
+        let Read::Found(found) = self.read(&id).await.map_err(|error| read_failure(&error))? else {
+            return Ok(false);
+        };
+        let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
+        let Some((_, key)) = external_id.and_then(|id| id.split_once(':')) else {
+            return Ok(false);
+        };
+        let key = Key::from(key);
+        let entries = self.workspace.ledger.entries(std::slice::from_ref(&key)).await;
+        let entry = entries.map_err(|error| not_read(&error))?.into_iter().flatten().next();
+        Ok(key != made.key.root()
+            && entry
+                .and_then(|it| it.written(&key).cloned())
+                .is_some_and(|written| written.how == How::Created && written.target == *contact))
+    }
+
+    /// How a note stands whose contact cannot be read: it is there yet where a rollback has archived
+    /// the contact, and would show again with that.
+    async fn out_of_sight(&self, made: &Made) -> Result<Stands, Failure> {
+        let kept = self.workspace.ledger.before(&made.key).await;
+        let kept = kept.map_err(|error| not_read(&error))?;
+        Ok(match kept {
+            Some(kept) if before::was_archived(&kept) => Stands::Permanent(note_remains(made)),
+            _ => Stands::Gone,
+        })
+    }
+
+    async fn restore(&self, made: &Made) -> Result<TakenBack, Failure> {
         let id = ContactId::new(made.written.target.as_str());
-        let (Some(before), Read::Found(found)) = (&made.before, self.read(&id).await?) else {
+        let read = self.read(&id).await.map_err(|error| read_failure(&error))?;
+        let (Some(before), Read::Found(found)) = (&made.before, read) else {
             return Ok(TakenBack::Done);
         };
-        let body = restoring(before, &left::image(&found), &scope(made, &found, before));
-        if body.as_object().is_none_or(Map::is_empty) {
-            return Ok(TakenBack::Done);
+        let now = left::image(&found);
+        let body = restoring(before, &now, &before::written(before, &now));
+        if body.as_object().is_some_and(|fields| !fields.is_empty()) {
+            // The typed change cannot clear an external id, which Intercom allows.
+            let path = format!("/contacts/{}", id.as_str());
+            let put = self.workspace.client.raw(http::Method::PUT, &path, &[], Some(&body)).await;
+            put.map_err(|error| failure_of_write(&error))?;
         }
-        // The typed change cannot clear an external id, which Intercom allows.
-        let path = format!("/contacts/{}", id.as_str());
-        self.workspace.client.raw(http::Method::PUT, &path, &[], Some(&body)).await?;
+        if before::was_archived(before) {
+            self.keep_out_of_sight(made, &id).await.map_err(|error| not_read(&error))?;
+            let archived = self.workspace.client.contacts().archive(&id).await;
+            archived.map_err(|error| failure_of_write(&error))?;
+        }
         Ok(TakenBack::Done)
+    }
+
+    /// Keeps of the notes on a contact that they stay on it, archived: nobody can read them then.
+    async fn keep_out_of_sight(&self, made: &Made, id: &ContactId) -> Result<(), LedgerError> {
+        let is_note = |key: &Key| key.part_name().is_some_and(|name| !is_tag(name));
+        let notes = made.parts.iter().filter(|(key, _)| is_note(key));
+        let kept =
+            notes.map(|(key, _)| Change::Before { key: key.clone(), image: before::archived(id) });
+        self.workspace.ledger.commit(kept.collect()).await
     }
 }
 
@@ -127,7 +259,22 @@ fn email_remains(made: &Made) -> Remains {
     Remains::new(format!("e-mail address of {record}"), reason)
 }
 
-/// How a contact stands that was there before.
+/// Something of this migration hangs on the contact that is not taken back before it. The core looks
+/// again at what was left under this code, when more has gone.
+fn in_place() -> Stands {
+    let message = "a conversation of this migration hangs on it, which is in place";
+    let reason = Reason::new("added_since", message).remedy(
+        "operator",
+        "see why the conversation is left, or roll back the stages calls and chats as well",
+    );
+    Stands::Added(reason)
+}
+
+fn changed(names: &[String]) -> Stands {
+    Stands::changed(names.iter().map(|name| name.trim_start_matches('.')))
+}
+
+/// How a contact stands that was there before, by the fields that this migration has written.
 fn filled(made: &Made, found: &Contact) -> Stands {
     let Some(before) = &made.before else {
         return Stands::changed(["fields"]);
@@ -137,10 +284,10 @@ fn filled(made: &Made, found: &Contact) -> Stands {
         // The image is that of a contact which somebody has merged into this one.
         return Stands::changed(["id"]);
     }
-    let differs = differing(before, &now, &scope(made, found, before));
+    let written = before::written(before, &now);
+    let differs = differing(before, &now, &written);
     let as_left = made
-        .is_as_left(&left::filled(found, before))
-        .map(|filled| filled || made.is_as_left(&left::overwritten(found)) == Some(true))
+        .is_as_left(&left::filled(found, &written))
         .unwrap_or_else(|| is_untouched_since(found.updated_at, made.written.at));
     match &differs[..] {
         [] => Stands::AsBefore,
@@ -148,20 +295,11 @@ fn filled(made: &Made, found: &Contact) -> Stands {
             Stands::Permanent(email_remains(made))
         }
         _ if as_left => Stands::AsLeft,
-        _ => Stands::changed(differs.iter().map(|name| name.trim_start_matches('.'))),
+        _ => changed(&differs),
     }
 }
 
-/// The fields that this migration may have written: all where it overwrote, else those that were
-/// empty.
-fn scope(made: &Made, found: &Contact, before: &Value) -> Vec<String> {
-    let overwrote = made.is_as_left(&left::overwritten(found)) == Some(true)
-        && made.is_as_left(&left::filled(found, before)) != Some(true);
-    let names = left::names(before, &left::image(found)).into_iter();
-    names.filter(|name| overwrote || left::is_empty(&left::field(before, name))).collect()
-}
-
-fn differing(before: &Value, now: &Value, scope: &[String]) -> Vec<String> {
+fn differing(before: &Value, now: &Value, scope: &BTreeSet<String>) -> Vec<String> {
     let same = |name: &&String| {
         let (before, now) = (left::field(before, name), left::field(now, name));
         before == now || (left::is_empty(&before) && left::is_empty(&now))
@@ -175,7 +313,7 @@ fn is_clearable(before: &Value, name: &str) -> bool {
 }
 
 /// The body of the call that puts back what was there before.
-fn restoring(before: &Value, now: &Value, scope: &[String]) -> Value {
+fn restoring(before: &Value, now: &Value, scope: &BTreeSet<String>) -> Value {
     let (mut fields, mut attributes) = (Map::new(), Map::new());
     for name in differing(before, now, scope) {
         let was = left::field(before, &name);
@@ -196,7 +334,7 @@ impl Undo for ContactUndo {
     async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
         let stands = match made.key.part_name() {
             Some(part) if is_tag(part) => self.tag(made).await,
-            Some(_) => self.note(made).await,
+            Some(_) => return self.note(made).await,
             None => {
                 let id = ContactId::new(made.written.target.as_str());
                 match self.read(&id).await {
@@ -204,6 +342,11 @@ impl Undo for ContactUndo {
                     Ok(Read::Merged) => Ok(Stands::changed(["id"])),
                     Ok(Read::Found(found)) if made.written.how == How::Created => {
                         self.whole(made, &found).await
+                    }
+                    Ok(Read::Found(found))
+                        if made.before.as_ref().is_some_and(before::was_archived) =>
+                    {
+                        self.taken_back(made, &found).await
                     }
                     Ok(Read::Found(found)) => Ok(filled(made, &found)),
                     Err(error) => Err(error),
@@ -225,9 +368,7 @@ impl Undo for ContactUndo {
             (None, _) if made.written.how == How::Created => {
                 contacts.delete(&ContactId::new(made.written.target.as_str())).await.map(drop)
             }
-            (None, _) => {
-                return self.restore(made).await.map_err(|error| failure_of_write(&error));
-            }
+            (None, _) => return self.restore(made).await,
         };
         match done {
             Err(error) if !error.is_not_found() => Err(failure_of_write(&error)),

@@ -105,7 +105,8 @@ impl SchemaUndo {
             let id = TargetId::new(contact.id.as_str());
             let external_id = contact.external_id.as_ref().map(|id| id.reveal().as_str());
             let is_ours = external_id.is_some_and(|id| id.starts_with(&self.prefix));
-            if made.dry_run && self.is_taken_off(&id, target).await? {
+            let people_go = made.goes_with(stage::CONTACTS) && made.goes_with(stage::LEADS);
+            if made.dry_run && people_go && self.is_taken_off(&id, target).await? {
                 continue;
             }
             if !made.is_held_by(&id, is_ours) {

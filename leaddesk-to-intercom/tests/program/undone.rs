@@ -50,6 +50,44 @@ async fn commands_that_come_after_a_run() {
     assert_eq!((after.conversations.len(), after.tags.len()), (0, before.tags.len()));
 }
 
+/// A stage or a record by itself, and what cannot be meant.
+#[tokio::test]
+async fn a_selection_by_stage_and_by_key() {
+    let world = World::of(Sandbox::builder(plain())).await;
+    world.succeeds(&["run"]).await;
+    let whole = world.sandbox.workspace();
+    for (arguments, parts) in [
+        (&["--key", "contact:424242"][..], &["no record contact:424242", "queues/"][..]),
+        (&["--key", "person:1"], &["\"person\"", "contact, chat-visitor, call"]),
+        (&["--key", "6a0b1c"], &["no key", "contact:42"]),
+        (&["--key", "call:1/note"], &["a part of call:1", "--key call:1"]),
+        (&["--stage", "schema"], &["stage contacts", "--stage contacts --stage leads"]),
+        (&["--dry-run", "--stage", "schema", "--stage", "calls"], &["stage schema", "everything"]),
+    ] {
+        world.refuses(&[&["rollback"], arguments].concat(), parts).await;
+    }
+    let agent = world.sandbox.account().agents[0].id;
+    let agent = format!("agent:{agent}");
+    world.refuses(&["rollback", "--key", &agent], &["stage agents", "nothing to take back"]).await;
+
+    let call = format!("call:{}", world.sandbox.account().calls[0].id);
+    let dry = world.succeeds(&["rollback", "--dry-run", "--key", &call]).await.json();
+    assert!(world.sandbox.workspace() == whole);
+    let real = world.succeeds(&["rollback", "--key", &call]).await.json();
+    assert_eq!(dry["rollback"]["stages"], real["rollback"]["stages"]);
+    assert_eq!(world.sandbox.workspace().conversations.len(), whole.conversations.len() - 1);
+    let saved = std::fs::read_to_string(world.state("rollback.json")).unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&saved).unwrap();
+    assert_eq!(saved["scope"], serde_json::json!({"keys": [call]}));
+
+    let ended = world.succeeds(&["rollback", "--stage", "calls"]).await.json();
+    assert_eq!(ended["rollback"]["stages"].as_array().unwrap().len(), 1);
+    assert_eq!(world.sandbox.workspace().conversations.len(), 0);
+    assert_eq!(world.sandbox.workspace().contacts.len(), whole.contacts.len());
+    world.succeeds(&["run"]).await;
+    assert_eq!(world.sandbox.workspace().digest(), whole.digest());
+}
+
 /// People see counts and names, and nothing of a person.
 #[tokio::test]
 async fn what_people_see() {

@@ -7,11 +7,11 @@ use migrate_sandbox::{Account, AccountSpec, Faults, ServiceFaults};
 
 use crate::bench::Bench;
 
-const LEADS: &str = "[calls]\nwithout_contact = 'lead'";
+pub(crate) const LEADS: &str = "[calls]\nwithout_contact = 'lead'";
 
 /// An account of which three strangers called, one of them three times, once under the id of a contact who is
 /// not there.
-fn strangers(seed: u64) -> Account {
+pub(crate) fn strangers(seed: u64) -> Account {
     let mut account = Account::generate(&AccountSpec::plain(20, seed));
     for (at, (number, contact)) in [
         ("+358409000001", None),

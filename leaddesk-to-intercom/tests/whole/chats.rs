@@ -14,7 +14,7 @@ use crate::audit::{audit, audit_with_chats};
 use crate::bench::{Bench, assert_clean, assert_same, by_export, ugly};
 
 /// An account with sessions of every kind.
-fn talkative(seed: u64) -> Account {
+pub(crate) fn talkative(seed: u64) -> Account {
     let mut account = ugly(seed);
     let chats = AccountSpec::new(80, seed).with_chats_per_contact(0.9);
     account.chats = Account::generate(&chats).chats;
@@ -48,7 +48,7 @@ fn asked(bench: &Bench, export: &ChatbotExport, lines: &str) -> String {
     format!("[source.chatbot]\nzip = '{}'\n{lines}", zip.display())
 }
 
-async fn bench(account: Account, lines: &str) -> Bench {
+pub(crate) async fn bench(account: Account, lines: &str) -> Bench {
     faulty(account, Vec::new(), lines).await
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use leaddesk_to_intercom::runner::Exit;
 use migrate_core::ledger::{Ledger, Scan};
 use migrate_core::{RollbackOptions, RunOptions};
 use migrate_sandbox::workspace::Contact;
@@ -243,6 +244,7 @@ async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
         account.contacts.iter().filter(with_address).take(2).cloned().collect();
     let (mut same, mut other) = (known[0].clone(), known[1].clone());
     (same.id, same.last_call_id, same.gender) = (990_001, None, Some("other".into()));
+    same.comment = Some("Ask for him at the door.".into());
     (other.id, other.last_call_id) = (990_002, None);
     (other.fname, other.lname) = (Some("Zacharias".into()), Some("Quist".into()));
     account.contacts.extend([same, other]);
@@ -262,10 +264,13 @@ async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
     assert_eq!(contact.custom_attributes["ld_gender"], gender, "what it has is left alone");
     let theirs = found.contacts.iter().filter(|it| it.email == contact.email);
     assert_eq!(theirs.count(), 1, "nobody is there twice");
+    let said = contact.notes.iter().filter(|note| note.body.contains("LeadDesk contact 990001"));
+    assert_eq!(said.count(), 1);
 
     assert_eq!(bench.run().await.report.last_run.writes, 0);
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
-    bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
+    let ended = bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
+    assert_eq!(ended.exit, Exit::Done, "the note has gone with the contact, and nothing is left");
     assert_eq!(bench.sandbox.workspace().contacts.len(), before.contacts.len());
 
     // By names as well, the two are two.

@@ -27,6 +27,7 @@ mod predicted;
 mod proxy;
 mod rollback;
 mod settlement;
+mod taken_back;
 mod twins;
 mod two_ways;
 mod whose;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, assert_same, text_attribute, ugly};
 
-async fn roll_back(bench: &Bench) -> RolledBack {
+pub(crate) async fn roll_back(bench: &Bench) -> RolledBack {
     let ended = bench.runner().rollback(&RollbackOptions::default()).await;
     ended.unwrap_or_else(|error| panic!("the rollback failed: {error}"))
 }
@@ -30,14 +30,14 @@ fn names(report: &RollbackReport) -> BTreeSet<&str> {
     remain.map(|it| it.name.as_str()).collect()
 }
 
-fn left(report: &RollbackReport) -> Vec<(&str, &str)> {
+pub(crate) fn left(report: &RollbackReport) -> Vec<(&str, &str)> {
     let left = report.stages.iter().flat_map(|stage| &stage.left);
     left.map(|it| (it.key.as_str(), it.reason.code.as_str())).collect()
 }
 
 /// Checks that all is as before, and that what remains is named.
 #[track_caller]
-fn assert_undone(bench: &Bench, before: &Workspace, ended: &RolledBack, case: &str) {
+pub(crate) fn assert_undone(bench: &Bench, before: &Workspace, ended: &RolledBack, case: &str) {
     assert_eq!(ended.error, None, "{case}");
     let report = ended.rollback.as_ref().unwrap();
     assert_eq!(left(report), [], "{case}");

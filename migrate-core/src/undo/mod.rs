@@ -11,7 +11,8 @@ mod work;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -148,26 +149,60 @@ pub struct Made {
     pub parts: Vec<(Key, TargetId)>,
     /// Is it only looked at, in a dry run?
     pub dry_run: bool,
-    left: Left,
+    met: Met,
 }
 
-/// The objects that a rollback has left so far. Clones share it.
+/// What a rollback has met so far, and what it is of. Clones share it.
 #[derive(Clone, Default)]
-struct Left(Arc<Mutex<HashSet<TargetId>>>);
+struct Met {
+    scope: Arc<Scope>,
+    objects: Arc<Mutex<Objects>>,
+}
 
-impl Left {
-    fn add(&self, objects: &[TargetId]) {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        left.extend(objects.iter().cloned());
+/// Objects that a rollback has left, and, in a dry run of a selection, those that would be gone by
+/// now, as digests: what is selected may be nearly everything.
+#[derive(Default)]
+struct Objects {
+    left: HashSet<TargetId>,
+    gone: HashSet<u64>,
+}
+
+impl Met {
+    fn new(scope: &Scope) -> Self {
+        Self { scope: Arc::new(scope.clone()), objects: Arc::default() }
     }
 
-    fn remove(&self, object: &TargetId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
+    fn leave(&self, objects: &[TargetId]) {
+        self.objects().left.extend(objects.iter().cloned());
     }
 
-    fn contains(&self, object: &TargetId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(object)
+    fn let_go(&self, object: &TargetId) {
+        self.objects().left.remove(object);
     }
+
+    fn would_go(&self, object: &TargetId) {
+        if *self.scope != Scope::Everything {
+            self.objects().gone.insert(digest(object));
+        }
+    }
+
+    /// Does this object of the migration stay, in a dry run?
+    fn stays(&self, object: &TargetId) -> bool {
+        match *self.scope {
+            Scope::Everything => self.objects().left.contains(object),
+            _ => !self.objects().gone.contains(&digest(object)),
+        }
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn digest(object: &TargetId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    object.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Made {
@@ -181,7 +216,7 @@ impl Made {
             before: None,
             parts: Vec::new(),
             dry_run: false,
-            left: Left::default(),
+            met: Met::default(),
         }
     }
 
@@ -196,10 +231,19 @@ impl Made {
     /// keep that in place? `is_ours` says whether it bears a mark of the migration.
     ///
     /// What a later stage wrote was taken back before, so whatever still hangs there does. A dry
-    /// run takes nothing back, so there it does unless it is ours and would go as well; what
-    /// depends on a scope is taken as selected.
+    /// run takes nothing back, so there it does unless it is ours and would go as well.
     pub fn is_held_by(&self, object: &TargetId, is_ours: bool) -> bool {
-        !self.dry_run || !is_ours || self.left.contains(object)
+        !self.dry_run || !is_ours || self.met.stays(object)
+    }
+
+    /// Is all of this stage taken back by the same rollback? One of single records takes all of
+    /// none.
+    pub fn goes_with(&self, stage: &str) -> bool {
+        match &*self.met.scope {
+            Scope::Everything => true,
+            Scope::Stages(names) => names.contains(stage),
+            Scope::Keys(_) => false,
+        }
     }
 
     /// Did one of the record's other writes become this object?

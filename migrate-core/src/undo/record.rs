@@ -15,7 +15,7 @@ use super::decide::{Act, Approach, Attempt, End, Heard, approach};
 use super::report::Ended;
 use super::rollback::{ARCHIVED, Undone};
 use super::work::Work;
-use super::{Left, Made, Undo, removes};
+use super::{Made, Met, Undo, removes};
 
 /// What the records of one stage are taken back with.
 pub(super) struct Undoing<'a> {
@@ -23,25 +23,25 @@ pub(super) struct Undoing<'a> {
     pub(super) run: &'a Run,
     pub(super) undo: &'a dyn Undo,
     pub(super) dry: bool,
-    left: Left,
+    met: Met,
     begun: OnceCell<()>,
 }
 
 impl<'a> Undoing<'a> {
-    /// `left` is what the rollback has left so far, in all stages.
+    /// `met` is what the rollback has met so far, in all stages.
     pub(super) fn new(
         stage: &'a str,
         run: &'a Run,
         undo: &'a dyn Undo,
         dry: bool,
-        left: Left,
+        met: Met,
     ) -> Self {
-        Self { stage, run, undo, dry, left, begun: OnceCell::new() }
+        Self { stage, run, undo, dry, met, begun: OnceCell::new() }
     }
 
     /// These objects are looked at again: they may go after all.
     pub(super) fn let_go(&self, objects: impl Iterator<Item = TargetId>) {
-        objects.for_each(|object| self.left.remove(&object));
+        objects.for_each(|object| self.met.let_go(&object));
     }
 
     /// Deals with one record. Says which of its objects are left.
@@ -56,12 +56,15 @@ impl<'a> Undoing<'a> {
             Work::Record { entry, sharing } => (entry, sharing),
         };
         let ended = self.record(&entry, &sharing).await?;
+        let root = root_of(&entry).map(|root| root.target.clone());
         if !ended.counted.contains(&Undone::Kept) {
+            if self.dry {
+                root.iter().for_each(|object| self.met.would_go(object));
+            }
             return Ok((ended, Vec::new()));
         }
-        let root = root_of(&entry).map(|root| root.target.clone());
         let objects: Vec<TargetId> = root.into_iter().chain(entry.target).collect();
-        self.left.add(&objects);
+        self.met.leave(&objects);
         Ok((ended, objects))
     }
 
@@ -89,7 +92,11 @@ impl<'a> Undoing<'a> {
                 self.run.ledger.parked_among(key).await?.into_iter().next()
             }
         };
-        let mut ended = match approach(entry, parked.map(|parked| parked.why)) {
+        let approach = match self.may_have_changed(entry).await? {
+            true => Approach::Doubt(vec![entry.key.clone()]),
+            false => approach(entry, parked.map(|parked| parked.why)),
+        };
+        let mut ended = match approach {
             Approach::Nothing => {
                 self.forget(entry, sharing).await?;
                 Ended::of(Undone::Untouched)
@@ -112,6 +119,12 @@ impl<'a> Undoing<'a> {
             sharing.iter().for_each(|key| ended.leave(key, target_of(entry), shares_object()));
         }
         Ok(ended)
+    }
+
+    /// What stood there before is kept right before it is changed. Where nothing is known of the write
+    /// itself, the run was killed on the way, and it may have taken effect.
+    async fn may_have_changed(&self, entry: &Entry) -> Result<bool, LedgerError> {
+        Ok(root_of(entry).is_none() && self.run.ledger.before(&entry.key).await?.is_some())
     }
 
     /// A duplicate that has nothing of its own: it goes unless its object is left.
@@ -232,7 +245,7 @@ impl<'a> Undoing<'a> {
 
     async fn made(&self, entry: &Entry, key: &Key, written: Written) -> Result<Made, LedgerError> {
         let mut made = Made::new(key.clone(), self.stage, written);
-        (made.dry_run, made.left) = (self.dry, self.left.clone());
+        (made.dry_run, made.met) = (self.dry, self.met.clone());
         made.object = object_of(entry).cloned();
         if !removes(made.written.how) {
             made.before = self.run.ledger.before(key).await?;

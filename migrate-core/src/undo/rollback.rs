@@ -20,7 +20,7 @@ use crate::sink::TargetId;
 use super::record::Undoing;
 use super::report::{Remainder, RollbackReport, StageUndone};
 use super::work::{WINDOW, Work, chosen, entries, hidden, shares};
-use super::{Left, Undo};
+use super::{Met, Undo};
 
 /// The ledger's list of what was put out of use, since nothing else tells of it afterwards.
 pub(super) const ARCHIVED: &str = "rollback_archived";
@@ -237,12 +237,12 @@ impl Rollback {
         self.check_scope(run, options).await?;
         self.mark(run, options, Some(options.scope.mark())).await?;
         let mut report = RollbackReport { dry_run: options.dry_run, ..RollbackReport::default() };
-        let left = Left::default();
+        let met = Met::new(&options.scope);
         for (name, undo) in self.stages.iter().rev() {
             if matches!(&options.scope, Scope::Stages(names) if !names.contains(name)) {
                 continue;
             }
-            let undoing = Undoing::new(name, run, &**undo, options.dry_run, left.clone());
+            let undoing = Undoing::new(name, run, &**undo, options.dry_run, met.clone());
             let records = run.ledger.tally(name).await?.total();
             if is_unfinished(&run.ledger.stage(name).await?) {
                 report.unfinished.push(name.clone());

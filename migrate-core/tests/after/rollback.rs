@@ -350,6 +350,22 @@ async fn what_is_in_doubt_is_left_until_the_run_was_resumed() {
     }
 }
 
+/// What stood there is kept right before it is changed, also where no intent is: a run that was killed
+/// in between may have changed it, though the record waits as if nothing had been sent.
+#[tokio::test(start_paused = true)]
+async fn what_an_image_is_kept_of_without_a_write_is_in_doubt() {
+    use migrate_core::ledger::{Change, Parked, Parking};
+
+    let (desk, ledger, _) = migrated().await;
+    let (key, at) = (Key::new("person", 99), chrono::DateTime::UNIX_EPOCH);
+    let parked = Parked::new(key.clone(), "people", Parking::Group, at);
+    let image = serde_json::json!({ "name": "Old Name" });
+    let changes = vec![Change::Park(Box::new(parked)), Change::Before { key, image }];
+    ledger.commit(changes).await.expect("a commit");
+    let report = roll_back(&desk, &ledger, &RollbackOptions::default()).await.expect("a rollback");
+    assert!(remnants(&report).contains(&"person:99 in_doubt".to_owned()), "{report:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stage_or_a_record_can_be_undone_alone() {
     let (desk, ledger, _) = migrated().await;
@@ -360,6 +376,18 @@ async fn a_stage_or_a_record_can_be_undone_alone() {
     };
     let unknown = roll_back(&desk, &ledger, &stages(&["nobody"])).await;
     assert!(matches!(unknown, Err(RunError::NoStage(name)) if name == "nobody"));
+
+    // A dry one tells what a real one does, also of what hangs on what is not undone.
+    let alone = RollbackOptions::only(Scope::Keys([Key::new("person", 1)].into()));
+    for mut scope in [stages(&["people"]), stages(&["threads", "people"]), alone] {
+        let (twin, books, _) = migrated().await;
+        scope.dry_run = true;
+        let mut dry = roll_back(&twin, &books, &scope).await.expect("a dry rollback");
+        scope.dry_run = false;
+        let real = roll_back(&twin, &books, &scope).await.expect("a rollback");
+        dry.dry_run = false;
+        assert_eq!(dry, real, "{scope:?}");
+    }
 
     // People on whom threads hang that are not undone are left.
     let report = roll_back(&desk, &ledger, &stages(&["people"])).await.expect("a rollback");

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use intercom_client::IntercomClient;
+use intercom_client::{Contact, IntercomClient};
 use migrate_core::ledger::{Change, Entry, Ledger};
 use migrate_core::{
     Emit, Event, Fate, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Run, RunOptions, map_fn,
 };
 use migrate_sandbox::{Account, AccountSpec, Sandbox};
+use serde_json::{Value, json};
 
+use super::known::{filling, is_of_migration};
+use super::left::image;
 use super::*;
 use crate::source::Fixed;
 

@@ -5,10 +5,14 @@
 //! The short form runs with the other tests. The long form:
 //! `KILLS=60 cargo test -p leaddesk-to-intercom --release --features cli --test kill -- --nocapture`.
 //! `KILL_SEED=7` replays the moments of one seed, as far as the machine's own timing allows.
+//! So it is done to a rollback in `rollback.rs`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
 
+#[path = "../audit/mod.rs"]
 mod audit;
+
+mod rollback;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,7 +51,7 @@ fn faults(seed: u64) -> Faults {
 }
 
 /// A configuration against these stand-ins. The search lags by one second.
-fn configuration(endpoints: &Endpoints) -> String {
+fn configuration(endpoints: &Endpoints, further: &str) -> String {
     format!(
         r#"
 [source]
@@ -70,6 +74,7 @@ fallback_admin = "{admin}"
 workspace_limit = 1000000
 search_lag_horizon = "2s"
 settle_after = "2s"
+{further}
 "#,
         zone = endpoints.time_zone,
         country = endpoints.default_country,
@@ -83,11 +88,19 @@ settle_after = "2s"
     )
 }
 
+/// The tests go one after the other: each is about when something happens.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 const RUN: &[&str] = &["run", "--accept-proposal"];
 
+/// Starts the program; the file `further.toml` in the folder is added to its configuration.
 fn start(dir: &Path, endpoints: &Endpoints, command: &[&str]) -> Child {
     let config = dir.join("migration.toml");
-    std::fs::write(&config, configuration(endpoints)).expect("the configuration");
+    let further = std::fs::read_to_string(dir.join("further.toml")).unwrap_or_default();
+    std::fs::write(&config, configuration(endpoints, &further)).expect("the configuration");
     Command::new(env!("CARGO_BIN_EXE_leaddesk-to-intercom"))
         .args(command)
         .args(["--json", "--no-progress", "--config"])
@@ -166,6 +179,7 @@ impl Rng {
 
 #[test]
 fn killed_at_any_moment_it_ends_as_if_nothing_had_happened() {
+    let _alone = alone();
     let kills = number("KILLS", 8);
     let seed = number("KILL_SEED", 1);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

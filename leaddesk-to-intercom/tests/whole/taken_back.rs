@@ -1,0 +1,200 @@
+//! Rollback of what a migration does by setting only, of chats, and of a selection; and the run after it.
+
+use std::collections::BTreeSet;
+
+use leaddesk_to_intercom::runner::{Exit, RolledBack};
+use migrate_core::{Key, Reason, RollbackOptions, RunOptions, Scope};
+use migrate_sandbox::Workspace;
+
+use crate::bench::{Bench, assert_same, ugly};
+use crate::callers::{LEADS, strangers};
+use crate::chats;
+use crate::rollback::{assert_undone, left, roll_back};
+
+/// What stands in the workspace beside attributes of conversations that the API cannot bring back: those
+/// are made anew.
+fn anew(mut workspace: Workspace) -> Workspace {
+    workspace.conversation_attributes.retain(|it| !it.archived);
+    workspace
+}
+
+/// Takes back what a run has written, by when the configuration is another: all is as before, and after
+/// another run as after the first.
+async fn there_and_back(bench: &mut Bench, further: &str, by_then: &str) {
+    let before = bench.sandbox.workspace();
+    bench.settings.further = further.into();
+    bench.run().await;
+    let whole = bench.sandbox.workspace();
+    bench.settings.further = by_then.into();
+    let ended = roll_back(bench).await;
+    assert_undone(bench, &before, &ended, "taken back");
+    bench.settings.further = further.into();
+    bench.run().await;
+    assert_same(&anew(whole), &anew(bench.sandbox.workspace()), "run again");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archived_contacts_are_archived_again() {
+    let mut bench = Bench::new(ugly(22)).await;
+    let archived =
+        |bench: &Bench| bench.sandbox.workspace().contacts.iter().filter(|it| it.archived).count();
+    assert!(archived(&bench) > 0, "choose another seed");
+    there_and_back(&mut bench, "[contacts]\nunarchive = true", "").await;
+    assert_eq!(archived(&bench), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_overwritten_is_put_back() {
+    let mut bench = Bench::new(ugly(21)).await;
+    let names = |bench: &Bench| -> BTreeSet<_> {
+        let contacts = bench.sandbox.workspace().contacts;
+        contacts.into_iter().filter_map(|it| it.name).collect()
+    };
+    let theirs = names(&bench);
+    there_and_back(&mut bench, "[contacts]\noverwrite = true", "").await;
+    assert!(!theirs.is_subset(&names(&bench)), "nothing was overwritten: choose another seed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leads_that_were_made_of_numbers_go_after_their_calls() {
+    let mut bench = Bench::new(strangers(71)).await;
+    there_and_back(&mut bench, LEADS, LEADS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chats_go_before_their_visitors() {
+    let account = chats::talkative(61);
+    let mut bench = chats::bench(account, "").await;
+    let further = bench.settings.further.clone();
+    there_and_back(&mut bench, &further, &further).await;
+}
+
+async fn take_back(bench: &Bench, scope: Scope) -> RolledBack {
+    let mut options = RollbackOptions::only(scope);
+    options.dry_run = true;
+    let dry = bench.runner().rollback(&options).await.unwrap().rollback.unwrap();
+    options.dry_run = false;
+    let real = bench.runner().rollback(&options).await.unwrap();
+    let told = real.rollback.as_ref().unwrap();
+    assert_eq!(dry.stages, told.stages, "the dry run tells something else");
+    real
+}
+
+/// Stages that are taken back and run again end as if that had not been.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_taken_back_and_run_again_ends_as_a_single_run() {
+    let account = chats::talkative(64);
+    let bench = chats::bench(account, "").await;
+    bench.run().await;
+    let whole = bench.sandbox.workspace();
+    for (stages, all_goes) in [
+        (&["calls"][..], true),
+        (&["chats"], true),
+        (&["calls", "chats", "contacts", "leads"], true),
+        // Those with calls or chats in place are left.
+        (&["contacts", "leads"], false),
+    ] {
+        let names = stages.iter().map(|&name| name.to_owned()).collect();
+        let report = take_back(&bench, Scope::Stages(names)).await.rollback.unwrap();
+        assert_eq!(report.stages.len(), stages.len(), "{stages:?}");
+        assert_eq!(left(&report).is_empty(), all_goes, "{stages:?}: {:?}", left(&report));
+        let mut left = report.stages.iter().flat_map(|stage| &stage.left).map(|it| &it.reason);
+        let is_held = |it: &Reason| it.message.contains("in place") || it.code == "shares_object";
+        assert!(left.all(is_held), "{stages:?}");
+        let now = bench.sandbox.workspace();
+        assert!(now.tags.len() == whole.tags.len(), "{stages:?}: tags stay");
+        bench.run().await;
+        assert_same(&whole, &bench.sandbox.workspace(), &format!("{stages:?}"));
+        assert_eq!(bench.run().await.report.last_run.writes, 0, "{stages:?}");
+    }
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+}
+
+/// Single records go with what is named beside them, and come again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_taken_back_and_run_again_ends_as_a_single_run() {
+    let bench = Bench::new(ugly(23)).await;
+    bench.run().await;
+    let whole = bench.sandbox.workspace();
+    let is_ours = |id: &str| {
+        let id = &whole.contact(id).unwrap().external_id;
+        id.as_ref().and_then(|id| id.strip_prefix("leaddesk:")).map(str::to_owned)
+    };
+    let (contact, object) = whole
+        .conversations
+        .iter()
+        .find_map(|it| Some((is_ours(&it.contacts[0])?, it.contacts[0].clone())))
+        .unwrap();
+    let contact = Key::from(contact.as_str());
+    let with_calls = |it: &&migrate_sandbox::workspace::Conversation| it.contacts[0] == object;
+    let calls: Vec<Key> = whole
+        .conversations
+        .iter()
+        .filter(with_calls)
+        .map(|it| {
+            let key = it.custom_attributes["ld_source_key__c"].as_str().unwrap();
+            Key::from(key.strip_prefix("leaddesk:").unwrap())
+        })
+        .collect();
+
+    // With calls on it, it is held.
+    let ended = take_back(&bench, Scope::Keys([contact.clone()].into())).await;
+    assert_eq!(ended.exit, Exit::Attention);
+    let report = ended.rollback.unwrap();
+    assert_eq!(left(&report), [(contact.as_str(), "added_since")]);
+    assert_same(&whole, &bench.sandbox.workspace(), "nothing has gone");
+
+    let keys: BTreeSet<Key> = calls.iter().cloned().chain([contact.clone()]).collect();
+    let ended = take_back(&bench, Scope::Keys(keys.clone())).await;
+    assert_eq!(ended.exit, Exit::Done);
+    let now = bench.sandbox.workspace();
+    assert!(now.contact(&object).is_none());
+    assert_eq!(whole.conversations.len() - now.conversations.len(), calls.len());
+    // Once more, there is nothing to be done, and it is no mistake.
+    let writes = bench.writes();
+    assert_eq!(take_back(&bench, Scope::Keys(keys)).await.exit, Exit::Done);
+    assert_eq!(bench.writes(), writes);
+    bench.run().await;
+    assert_same(&whole, &bench.sandbox.workspace(), "run again");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}
+
+/// What would leave something that no run could mend is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attributes_go_with_all_who_use_them_only() {
+    let bench = Bench::new(ugly(24)).await;
+    bench.run().await;
+    let whole = bench.sandbox.workspace();
+    let attribute = Key::from("attribute:contact.ld_created_at");
+    for scope in [Scope::Stages(["schema".to_owned()].into()), Scope::Keys([attribute].into())] {
+        let refused = bench.runner().rollback(&RollbackOptions::only(scope)).await.unwrap_err();
+        assert_eq!(refused.exit, Exit::Failed);
+        assert!(refused.message.contains("--stage contacts"), "{refused}");
+    }
+    assert!(bench.sandbox.workspace() == whole);
+    let all = ["schema", "contacts", "leads", "calls", "chats"].map(str::to_owned);
+    let ended = take_back(&bench, Scope::Stages(all.into())).await;
+    assert_eq!(left(ended.rollback.as_ref().unwrap()), []);
+    bench.run().await;
+    assert_same(&anew(whole), &anew(bench.sandbox.workspace()), "run again");
+}
+
+/// The last run was a pilot, whatever of it was taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pilot_of_which_a_part_was_taken_back_is_one_yet() {
+    let bench = Bench::new(ugly(25)).await;
+    bench.runner().pilot(10, &RunOptions::default()).await.unwrap();
+    let pilot = bench.sandbox.workspace();
+    let ended = take_back(&bench, Scope::Stages(["calls".to_owned()].into())).await;
+    assert_eq!(ended.error, None);
+    assert_eq!(bench.sandbox.workspace().conversations.len(), 0);
+    // What is tried again is of the pilot's records, not of all.
+    let report = bench.runner().redrive(None).await.unwrap().report;
+    assert!(report.notes.iter().any(|note| note.contains("a pilot of")), "{:?}", report.notes);
+    let now = bench.sandbox.workspace();
+    assert_eq!(now.contacts.len(), pilot.contacts.len());
+    bench.runner().pilot(10, &RunOptions::default()).await.unwrap();
+    assert_same(&pilot, &bench.sandbox.workspace(), "the pilot again");
+}
