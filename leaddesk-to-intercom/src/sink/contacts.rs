@@ -367,7 +367,7 @@ pub(super) fn no_root() -> migrate_core::Reason {
 }
 
 /// Was an external id made by a migration with the same prefix as this one, whatever its kind?
-fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
+pub(super) fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
     let prefix = one_of_ours.split_once(':').map_or("", |(prefix, _)| prefix);
     external_id.split_once(':').is_some_and(|(known, _)| known == prefix)
 }
@@ -423,7 +423,7 @@ fn whole_update(fields: &ContactFields) -> UpdateContact {
 /// What of a contact is to be changed: what is empty, and what differs, unless it was theirs, who
 /// had the contact before. `theirs` is its [image] from then. A foreign external id is never
 /// overwritten.
-fn filling(fields: &ContactFields, found: &Contact, theirs: &Value) -> UpdateContact {
+pub(super) fn filling(fields: &ContactFields, found: &Contact, theirs: &Value) -> UpdateContact {
     let now = image(found);
     let wanted = |name: &str, ours: &Option<String>| {
         let ours = ours.clone()?;
