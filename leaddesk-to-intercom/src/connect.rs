@@ -306,6 +306,11 @@ impl Account {
         }
         Ok(Self { original, rest })
     }
+
+    /// How many calls were sent to both APIs so far, each attempt counted.
+    pub fn calls_sent(&self) -> u64 {
+        self.original.calls_sent() + self.rest.as_ref().map_or(0, RestClient::calls_sent)
+    }
 }
 
 fn no_client(setting: &str, error: &leaddesk_client::Error) -> StartError {

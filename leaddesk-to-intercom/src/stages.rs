@@ -17,7 +17,7 @@ use crate::map::{
 use crate::parts::{Custom, Parts};
 use crate::source::{
     self, Agent, Belonging, Callers, Chat, Chatbot, Documented, Findings, First, Fixed, Lead,
-    LeadFilter, ListedContact, NamesOf, Routes, Share, Watch, api, export,
+    LeadFilter, ListedContact, NamesOf, Reach, Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -29,6 +29,21 @@ pub enum LeadDesk {
     Api(Account),
     /// A folder of exports.
     Export(export::Folder),
+}
+
+impl LeadDesk {
+    /// Is it asked by an API, and not read from files?
+    pub(crate) fn is_asked(&self) -> bool {
+        matches!(self, Self::Api(_))
+    }
+
+    /// How many calls were sent to it so far, each attempt counted; none for a folder.
+    pub fn calls_sent(&self) -> u64 {
+        match self {
+            Self::Api(account) => account.calls_sent(),
+            Self::Export(_) => 0,
+        }
+    }
 }
 
 /// The sinks of all stages: those of a run, of a dry run, or of a verification.
@@ -72,6 +87,9 @@ impl std::fmt::Debug for Sinks {
     }
 }
 
+/// Is told the name of a stage.
+pub type Reading = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What the stages are built from.
 #[derive(Clone)]
 pub struct Stages<'a> {
@@ -89,6 +107,11 @@ pub struct Stages<'a> {
     pub fields: Arc<FieldMapping>,
     /// Sees each contact and lead as it is read.
     pub watch: Option<Watch>,
+    /// Counts what each route to calls brings. It keeps lists in the ledger of the plan, so it is for one
+    /// that is thrown away.
+    pub reach: Option<Reach>,
+    /// Is told the stage for which something is read before the plan runs.
+    pub reading: Option<Reading>,
     /// A pilot: so many contacts and so many leads, with the calls of these.
     pub pilot: Option<u64>,
     /// What a program has changed of it.
@@ -125,6 +148,7 @@ impl Stages<'_> {
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
         let (config, now) = (self.config, chrono::Utc::now());
+        self.read_for(stage::INVENTORY);
         let inventory = self.inventory().await?;
         let blacklist = match self.leaddesk {
             LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
@@ -167,6 +191,7 @@ impl Stages<'_> {
         );
         let schema =
             Pipeline::new(stage::SCHEMA, Fixed::new(definitions, PAGE), SchemaMapper, sinks.schema);
+        self.read_for(stage::AGENTS);
         let agents = Pipeline::new(
             stage::AGENTS,
             self.agents().await?,
@@ -212,6 +237,12 @@ impl Stages<'_> {
             plan = plan.stage(stage, &after);
         }
         Ok(plan)
+    }
+
+    fn read_for(&self, stage: &str) {
+        if let Some(reading) = &self.reading {
+            reading(stage);
+        }
     }
 
     /// What is documented and not migrated.
@@ -307,7 +338,7 @@ impl Stages<'_> {
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
         if self.pilot.is_none() {
-            let (config, calls) = (self.config, self.routes(self.config, ledger)?);
+            let (config, calls) = (self.config, self.routes(self.config, mapper, ledger)?);
             return Ok(match config.calls.without_contact {
                 WithoutContact::Lead => {
                     Arc::new(Callers::new(calls, ledger.clone(), config.source.default_country))
@@ -318,9 +349,8 @@ impl Stages<'_> {
         let mut config = self.config.clone();
         let routes = &mut config.source.calls;
         (routes.ids_file, routes.id_range, routes.gdpr_history) = (None, None, Some(false));
-        let mapper = mapper.clone();
-        let names: NamesOf<Call> = Arc::new(move |call: &Call| mapper.contact(call));
-        Ok(Arc::new(Belonging::new(self.routes(&config, ledger)?, names, ledger.clone())))
+        let routes = self.routes(&config, mapper, ledger)?;
+        Ok(Arc::new(Belonging::new(routes, contact_of(mapper), ledger.clone())))
     }
 
     /// Where single calls are looked up. What a call log says goes before what the API does.
@@ -337,13 +367,24 @@ impl Stages<'_> {
     fn routes(
         &self,
         config: &Config,
+        mapper: &CallMapper,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Routes<Call>, SourceError> {
         let (folder, client, rest) = match self.leaddesk {
             LeadDesk::Api(account) => (None, Some(&account.original), account.rest.as_ref()),
             LeadDesk::Export(folder) => (Some(folder), None, None),
         };
-        source::calls(config, folder, client, rest, ledger.clone(), &self.findings)
+        let routes =
+            source::call_routes(config, folder, client, rest, ledger.clone(), &self.findings)?;
+        Ok(routes.into_iter().fold(Routes::new(), |chain, (name, route)| {
+            chain.and(
+                name,
+                match &self.reach {
+                    Some(reach) => reach.of(name, route, contact_of(mapper), ledger.clone()),
+                    None => route,
+                },
+            )
+        }))
     }
 
     /// What is not there to be read, each with what that means, and what the chatbot's export was found to be.
@@ -377,6 +418,12 @@ impl Stages<'_> {
             _ => Account::connect(config, secrets).await.map(LeadDesk::Api),
         }
     }
+}
+
+/// The names of a call's contact, as the mapper gives them.
+fn contact_of(mapper: &CallMapper) -> NamesOf<Call> {
+    let mapper = mapper.clone();
+    Arc::new(move |call: &Call| mapper.contact(call))
 }
 
 type People = Arc<dyn Source<Record = ListedContact>>;

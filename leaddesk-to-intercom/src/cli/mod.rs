@@ -4,6 +4,7 @@
 
 pub mod args;
 mod output;
+mod plan;
 mod progress;
 mod rehearse;
 mod undone;

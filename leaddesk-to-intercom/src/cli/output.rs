@@ -110,7 +110,7 @@ impl Output {
         if self.json {
             println!("{}", serde_json::to_string(plan).unwrap_or_default());
         } else {
-            print!("{}", plan_summary(plan));
+            print!("{}", super::plan::summary(plan));
         }
     }
 }
@@ -183,7 +183,7 @@ const COLUMNS: [Column; 12] = [
 ];
 
 /// The counts of all stages; columns that are zero everywhere are left out.
-fn table(stages: &[StageCounts]) -> String {
+pub(super) fn table(stages: &[StageCounts]) -> String {
     let columns: Vec<&Column> = COLUMNS
         .iter()
         .filter(|(name, count)| *name == "read" || stages.iter().any(|stage| count(stage) > 0))
@@ -195,38 +195,6 @@ fn table(stages: &[StageCounts]) -> String {
         text.push_str(&format!("{:<10}", stage.name));
         columns.iter().for_each(|(_, count)| text.push_str(&format!("{:>12}", count(stage))));
         text.push('\n');
-    }
-    text
-}
-
-fn plan_summary(plan: &PlanFile) -> String {
-    let stages: Vec<StageCounts> = plan.stages.iter().map(|stage| stage.counts.clone()).collect();
-    let mut text = String::from("\nA run would do this (nothing has been written):\n\n");
-    text.push_str(&table(&stages));
-    let time = std::time::Duration::from_secs(plan.seconds_at_quota);
-    text.push_str(&format!(
-        "\n{} calls to Intercom, {} at {} calls a minute (the quota less the reserve).\n",
-        plan.calls,
-        crate::config::duration::format(time),
-        plan.calls_per_minute
-    ));
-    if !plan.queues.is_empty() {
-        text.push_str("\nWould wait for somebody:\n");
-        for (queue, count) in &plan.queues {
-            text.push_str(&format!("  {count:>8}  {queue}\n"));
-        }
-    }
-    for (heading, stopping) in [("A run is refused until then", true), ("To be known", false)] {
-        let found = plan.preflight.findings().iter();
-        let found: Vec<_> = found.filter(|it| it.is_stopping() == stopping).collect();
-        if !found.is_empty() {
-            text.push_str(&format!("\n{heading}:\n"));
-            found.iter().for_each(|finding| text.push_str(&format!("  - {finding}\n")));
-        }
-    }
-    if !plan.notes.is_empty() {
-        text.push_str("\nNotes:\n");
-        plan.notes.iter().for_each(|note| text.push_str(&format!("  - {note}\n")));
     }
     text
 }

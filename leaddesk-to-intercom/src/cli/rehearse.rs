@@ -79,8 +79,8 @@ pub(super) async fn rehearse(
 async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
     let plan = runner.plan().await?;
     output.say(&format!(
-        "Plan: {} calls to Intercom. Custom fields go where mapping.toml proposes, which a real run asks a person to confirm.",
-        plan.calls
+        "Plan: {} calls to Intercom, {} to LeadDesk. Custom fields go where mapping.toml proposes, which a real run asks a person to confirm.",
+        plan.calls, plan.leaddesk.calls
     ));
     output.say("Running it, then reading everything back.");
     let run = runner.run(&RunOptions::default()).await?;

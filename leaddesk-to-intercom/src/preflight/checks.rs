@@ -30,6 +30,40 @@ pub fn live_automation(config: &Config) -> Option<Finding> {
     })
 }
 
+/// What conversations may cost and start in the live workspace, by how many there would be: `conversations`
+/// are opened, with `replies` of customers in them. No price is named, since it is the workspace's own.
+pub fn live_costs(config: &Config, conversations: u64, replies: u64) -> Vec<Finding> {
+    let live = !config.destination.base_url.as_ref().is_some_and(is_loopback);
+    if !live || conversations == 0 {
+        return Vec::new();
+    }
+    let and_replies = match replies {
+        0 => String::new(),
+        replies => format!(", and {replies} replies of customers in them"),
+    };
+    let warn = |found: String, remedy: &str| Finding::warns("live_costs", found, remedy);
+    vec![
+        warn(
+            format!(
+                "{conversations} conversations would be created{and_replies}, and Fin, which is billed per resolution, may answer them; nothing in Intercom's documents says that it does not."
+            ),
+            "Keep Fin from imported conversations until the run has ended; what a resolution costs, the workspace's own contract says.",
+        ),
+        warn(
+            format!(
+                "Workflows and assignment rules may start for each of the {conversations} conversations, and workflows may write to customers; nothing in Intercom's documents says that they do not."
+            ),
+            "Pause them, or exclude imported conversations, until the run has ended.",
+        ),
+        warn(
+            format!(
+                "Teammates and connected apps may be notified of each of the {conversations} conversations: the call that creates one has no setting against it."
+            ),
+            "Tell the teammates beforehand, or have them mute notifications until the run has ended.",
+        ),
+    ]
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -271,6 +305,27 @@ mod tests {
             assert_eq!(live_automation(&config).is_none(), free, "{url}");
             config.destination.acknowledge_live_automation = true;
             assert_eq!(live_automation(&config), None);
+        }
+    }
+
+    #[test]
+    fn costs_are_told_of_a_live_workspace_with_how_many_conversations_there_are() {
+        let config = |url: &str| {
+            let text = format!(
+                "[source]\nkind = 'api'\ntime_zone = 'UTC'\n[destination]\nbase_url = '{url}'\nacknowledge_live_automation = true\n"
+            );
+            Config::parse(&text, "test.toml").unwrap()
+        };
+        let live = config("https://api.intercom.io");
+        assert_eq!(live_costs(&live, 0, 0), []);
+        assert_eq!(live_costs(&config("http://127.0.0.1:8080"), 9, 0), []);
+        let told = live_costs(&live, 1234, 5);
+        assert!(told.iter().all(|it| it.found.contains("1234") && !it.is_stopping()), "{told:?}");
+        assert!(told[0].found.contains("5 replies of customers"), "{told:?}");
+        for (found, word) in told.iter().zip(["Fin", "Workflows", "notified"]) {
+            assert!(found.found.contains(word), "{found}");
+            let price = found.to_string().contains(['$', '€']);
+            assert!(!price, "{found}");
         }
     }
 

@@ -10,6 +10,7 @@
 //! | `clock_skew` | yes | this machine's clock against Intercom's |
 //! | `disk_space` | yes | room for the ledger beside the state that is there |
 //! | `chatbot_period` | yes | the chatbot's export: all four files, and the days that were asked for; a gap in counts is told only |
+//! | `live_costs` | no | how many conversations would be created that may start Fin, workflows, assignment rules and notifications |
 //! | `teams` | no | projects and offices that no team has the name of |
 //! | `agents` | no | agents whom no teammate matches, or calls with a comment by such, while nobody stands in for them |
 //!
@@ -29,7 +30,7 @@ use crate::config::Config;
 
 pub use checks::{
     agents, attribute_limit, attributes, chatbot_period, clock_skew, disk_space, live_automation,
-    teams,
+    live_costs, teams,
 };
 
 /// Something that a check found.

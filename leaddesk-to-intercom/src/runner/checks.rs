@@ -52,6 +52,7 @@ impl Session {
             .into_iter()
             .chain(preflight::agents(agents, calls, self.destination.has_fallback))
             .chain(preflight::teams(queued(stage::TEAMS)))
+            .chain(preflight::live_costs(&runner.config, plan.conversations, plan.replies))
             .collect();
         Preflight::new(found, &runner.config)
     }

@@ -9,6 +9,7 @@ mod checks;
 mod finish;
 mod inventory;
 mod mapping;
+mod meter;
 mod one_tag;
 mod plan;
 mod redrive;
@@ -20,7 +21,10 @@ mod session;
 
 pub use check::check;
 pub use finish::{Exit, Finished, Unfinished};
-pub use plan::{PlanFile, PlannedStage};
+pub use plan::{
+    CallHistory, LeadDeskCalls, PlanFile, PlannedAttribute, PlannedStage, RouteHistory, Sampled,
+    Share, ToAskFor, ToCreate, Way,
+};
 pub use redrive::{DEAD, QUEUES};
 pub use rollback::RolledBack;
 

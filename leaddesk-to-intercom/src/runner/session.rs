@@ -1,6 +1,5 @@
 //! What one command has open: both sides and the ledger.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -25,6 +24,7 @@ use crate::verify::Verifier;
 use super::analytics;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
+use super::meter::CallMeter;
 use super::reporting::{KEPT, Kept, kept, write_report};
 use super::scratch::Scratch;
 use super::{Runner, begin_run, mapping, one_tag};
@@ -89,6 +89,8 @@ impl Session {
             has_fallback: self.destination.has_fallback,
             fields: self.fields.clone(),
             watch: None,
+            reach: None,
+            reading: None,
             pilot: None,
             custom: runner.custom.clone(),
             writes: false,
@@ -348,66 +350,4 @@ fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunS
 
 pub(super) fn run_id(started_at: DateTime<Utc>) -> String {
     format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%3fZ"), std::process::id())
-}
-
-/// Counts the destination's calls for the stage that makes them.
-struct CallMeter {
-    client: intercom_client::IntercomClient,
-    state: std::sync::Mutex<Metered>,
-}
-
-#[derive(Default)]
-struct Metered {
-    stage: Option<String>,
-    since: u64,
-    calls: BTreeMap<String, u64>,
-    /// When the use of the quota was last told.
-    told: Option<std::time::Instant>,
-}
-
-impl CallMeter {
-    fn new(client: intercom_client::IntercomClient) -> Self {
-        Self { client, state: std::sync::Mutex::default() }
-    }
-
-    /// Takes note of an event; says now and then how much of the quota is used.
-    fn observe(&self, event: &Event<'_>) -> Option<f64> {
-        match event {
-            Event::StageBegun { stage, .. } => self.turn_to(Some(stage)),
-            Event::StageEnded { .. } => self.turn_to(None),
-            Event::Settled { .. } => return self.quota_share(),
-            _ => {}
-        }
-        None
-    }
-
-    /// The share of the quota that was used so far, at most once a second.
-    fn quota_share(&self) -> Option<f64> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if state.told.is_some_and(|told| told.elapsed().as_secs() == 0) {
-            return None;
-        }
-        state.told = Some(std::time::Instant::now());
-        drop(state);
-        self.client.rate().utilisation
-    }
-
-    fn turn_to(&self, stage: Option<&str>) {
-        let now = self.client.rate().calls;
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let spent = now.saturating_sub(state.since);
-        // What is settled after the last stage has ended is settled for it, mostly.
-        if let Some(last) = state.stage.clone() {
-            *state.calls.entry(last).or_default() += spent;
-        }
-        state.since = now;
-        if let Some(stage) = stage {
-            state.stage = Some(stage.to_owned());
-        }
-    }
-
-    fn by_stage(&self) -> BTreeMap<String, u64> {
-        self.turn_to(None);
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).calls.clone()
-    }
 }

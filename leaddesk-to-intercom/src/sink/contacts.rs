@@ -2,6 +2,8 @@
 
 mod known;
 
+pub(super) use known::{filling, is_of_migration};
+
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;

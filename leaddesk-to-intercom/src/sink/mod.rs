@@ -16,7 +16,9 @@ mod teams;
 pub use agents::AgentSink;
 pub use contacts::ContactSink;
 pub use conversations::ConversationSink;
-pub use dry::{CallCost, CallCount, DryContactSink, DrySink};
+pub use dry::{
+    Action, CallCost, CallCount, Counted, DryCallSink, DryContactSink, DrySink, Looked, Sampler,
+};
 pub use schema::{SchemaSink, put_away, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;

@@ -1,5 +1,8 @@
 //! Projects and offices, and the teams they are. Nothing is written: the API cannot make teams.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use intercom_client::{Error, IntercomClient};
 use migrate_core::{Doubt, Failure, Found, Limits, Sink, TargetId, Write};
@@ -15,12 +18,19 @@ use super::failure::failure_of;
 pub struct TeamSink {
     client: IntercomClient,
     teams: OnceCell<Vec<(TargetId, String)>>,
+    missing: Mutex<BTreeSet<String>>,
 }
 
 impl TeamSink {
     /// A sink that reads the teams when it is first asked.
     pub fn new(client: IntercomClient) -> Self {
-        Self { client, teams: OnceCell::new() }
+        Self { client, teams: OnceCell::new(), missing: Mutex::default() }
+    }
+
+    /// The names that were asked for and no team has, in order.
+    pub fn missing(&self) -> Vec<String> {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.iter().cloned().collect()
     }
 
     async fn find_team(&self, wanted: &str) -> Result<Option<TargetId>, Error> {
@@ -50,7 +60,12 @@ impl Sink<TeamDraft> for TeamSink {
         for write in batch {
             match self.find_team(&write.draft.team).await {
                 Ok(Some(team)) => write.unchanged(team),
-                Ok(None) => write.queued(queue::team_missing()),
+                Ok(None) => {
+                    let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+                    missing.insert(write.draft.team.clone());
+                    drop(missing);
+                    write.queued(queue::team_missing());
+                }
                 Err(error) => write.failed(failure_of(&error)),
             }
         }

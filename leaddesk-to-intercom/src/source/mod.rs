@@ -25,6 +25,7 @@ pub mod keys;
 mod leads;
 mod lists;
 mod pilot;
+mod reach;
 mod stamp;
 
 pub use agent::Agent;
@@ -35,6 +36,7 @@ pub use fixed::Fixed;
 pub use inventory::{Documented, Sort};
 pub use leads::{LeadFilter, Share, Watch};
 pub use pilot::{Belonging, First, NamesOf};
+pub use reach::{Reach, Reached};
 
 use std::sync::Arc;
 
@@ -115,33 +117,49 @@ pub fn calls(
     ledger: Arc<dyn Ledger>,
     findings: &Findings,
 ) -> Result<Routes<Call>, SourceError> {
+    let routes = call_routes(config, folder, client, rest, ledger, findings)?.into_iter();
+    Ok(routes.fold(Routes::new(), |chain, (name, route)| chain.and(name, route)))
+}
+
+/// The name of a route to calls, and its source.
+pub(crate) type Route = (&'static str, Arc<dyn Source<Record = Call>>);
+
+/// The routes of [`calls`], each by its name, in the order in which they are read.
+pub(crate) fn call_routes(
+    config: &Config,
+    folder: Option<&export::Folder>,
+    client: Option<&OriginalClient>,
+    rest: Option<&RestClient>,
+    ledger: Arc<dyn Ledger>,
+    findings: &Findings,
+) -> Result<Vec<Route>, SourceError> {
     let routes = &config.source.calls;
-    let mut chain = Routes::new();
+    let mut found: Vec<Route> = Vec::new();
     if let Some(calls) = folder.and_then(export::Folder::calls) {
-        chain = chain.and("folder", calls.boxed());
+        found.push(("folder", calls.boxed()));
     }
     if let Some(csv) = &routes.csv {
-        chain = chain.and("csv", export::calls(config, csv)?.boxed());
+        found.push(("csv", export::calls(config, csv)?.boxed()));
     }
-    let Some(client) = client else { return Ok(chain) };
+    let Some(client) = client else { return Ok(found) };
     let by_id = |ids| {
         api::Calls::new(client.clone(), config.source.concurrency, ids, findings.clone()).boxed()
     };
     if routes.last_call {
-        chain = chain.and("last_call", by_id(api::Ids::Discovered(ledger, crate::map::CALLS)));
+        found.push(("last_call", by_id(api::Ids::Discovered(ledger, crate::map::CALLS))));
     }
     if let Some(file) = &routes.ids_file {
-        chain = chain.and("ids_file", by_id(api::Ids::listed(config.resolve(file))?));
+        found.push(("ids_file", by_id(api::Ids::listed(config.resolve(file))?)));
     }
     if let Some(range) = routes.id_range {
-        chain = chain.and("id_range", by_id(api::Ids::Range(range)));
+        found.push(("id_range", by_id(api::Ids::Range(range))));
     }
     if let Some(rest) = rest.filter(|_| config.source.reads_history()) {
         let original = client.clone();
         let history = api::History::new(rest.clone(), original, config, findings.clone());
-        chain = chain.and("gdpr_history", history.boxed());
+        found.push(("gdpr_history", history.boxed()));
     }
-    Ok(chain)
+    Ok(found)
 }
 
 /// How many records a page holds.

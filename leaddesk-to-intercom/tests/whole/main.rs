@@ -23,6 +23,7 @@ mod lead_stage;
 mod leads;
 mod mended;
 mod pilot;
+mod planned;
 mod predicted;
 mod proxy;
 mod rollback;

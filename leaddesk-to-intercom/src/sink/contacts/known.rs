@@ -243,7 +243,7 @@ impl ContactSink {
 }
 
 /// Was an external id made by a migration with the same prefix as this one, whatever its kind?
-pub(super) fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
+pub(in crate::sink) fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
     let prefix = one_of_ours.split_once(':').map_or("", |(prefix, _)| prefix);
     external_id.split_once(':').is_some_and(|(known, _)| known == prefix)
 }
@@ -255,7 +255,11 @@ fn is_new(created_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
 /// What of a contact is to be changed: what is empty, and what differs, unless it was theirs, who
 /// had the contact before. `theirs` is its [image] from then. A foreign external id is never
 /// overwritten.
-pub(super) fn filling(fields: &ContactFields, found: &Contact, theirs: &Value) -> UpdateContact {
+pub(in crate::sink) fn filling(
+    fields: &ContactFields,
+    found: &Contact,
+    theirs: &Value,
+) -> UpdateContact {
     let now = image(found);
     let wanted = |name: &str, ours: &Option<String>| {
         let ours = ours.clone()?;
