@@ -104,12 +104,21 @@ pub(crate) fn fingerprint<D: Draft>(draft: &D) -> Result<Fingerprint, serde_json
     Ok(Fingerprint::of(&serde_json::to_vec(draft)?))
 }
 
+/// How the fingerprints of [`lacking`] begin. Of as many others as there are records in the world, none
+/// does.
+const LACKS: &[u8; 6] = b"lacks:";
+
 /// The fingerprint that is noted of a draft which was written without something that it refers to. By
 /// it the record is looked at again in every run, until that is known.
 pub(crate) fn lacking(fingerprint: Fingerprint) -> Fingerprint {
-    let mut bytes = b"written without something: ".to_vec();
-    bytes.extend_from_slice(fingerprint.as_bytes());
-    Fingerprint::of(&bytes)
+    let mut bytes = *Fingerprint::of(fingerprint.as_bytes()).as_bytes();
+    bytes[..LACKS.len()].copy_from_slice(LACKS);
+    Fingerprint::from_bytes(bytes)
+}
+
+/// Is this the fingerprint of some draft that was written without something?
+pub(crate) fn is_lacking(fingerprint: Fingerprint) -> bool {
+    fingerprint.as_bytes().starts_with(LACKS)
 }
 
 /// Is every object known that a draft refers to?

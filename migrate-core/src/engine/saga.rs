@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::draft::{Draft, Reference, knows_all};
+use crate::draft::{Draft, Reference, knows_all, lacking};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Change, Entry, How, Parking, PartState, Written};
 use crate::mapper::Note;
@@ -307,9 +307,11 @@ impl<'a, D: Draft> Saga<'a, D> {
     ) -> Action<D> {
         let own = &self.unit.steps[step];
         let guarded = own.is_guarded() || more.is_some();
-        let fingerprint = match &more {
-            None => own.written_with(&resolved),
-            Some(_) => own.fingerprint,
+        let fingerprint = match (&more, &known) {
+            (Some(_), _) => own.fingerprint,
+            // It has changed, and what completes it is added next.
+            (None, Some(known)) if own.is_completed_after(known) => lacking(own.fingerprint),
+            (None, _) => own.written_with(&resolved),
         };
         let key = more.unwrap_or_else(|| own.key.clone());
         if guarded {

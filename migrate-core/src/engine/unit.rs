@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::draft::{Draft, Repeat, fingerprint, knows_all, lacking};
+use crate::draft::{Draft, Repeat, fingerprint, is_lacking, knows_all, lacking};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, Parked, Parking, Part, PartState, Written};
 use crate::mapper::{Note, part_key};
@@ -171,8 +171,8 @@ impl<D: Draft> Unit<D> {
                 continue;
             }
             let known = written.clone();
-            let is_lacking = written.fingerprint == lacking(step.fingerprint);
-            let completion = step.draft.completion().filter(|_| is_lacking);
+            let lacks = written.fingerprint == lacking(step.fingerprint);
+            let completion = step.draft.completion().filter(|_| lacks);
             let adds = completion.as_ref().map_or_else(
                 || step.draft.correction().is_some(),
                 |completion| completion.repeat() == Repeat::Never,
@@ -267,6 +267,13 @@ impl<D: Draft> Step<D> {
         let name = self.correction_name();
         let name = if before == 0 { name } else { format!("{name}.{}", before + 1) };
         Some(self.key.root().part(name))
+    }
+
+    /// Was it written without something before, so that more follows when it is written again?
+    pub(super) fn is_completed_after(&self, known: &Written) -> bool {
+        let completion = self.draft.completion();
+        is_lacking(known.fingerprint)
+            && completion.is_some_and(|completion| completion.repeat() == Repeat::Never)
     }
 
     /// The fingerprint to note of what is written while these objects are known.

@@ -18,6 +18,8 @@ enum Part {
     Owner(u64),
     /// What somebody said of it, which cannot.
     Said(u64, String),
+    /// Whom somebody else speaks for, of which nothing is to be seen, until they can say so.
+    Silent(u64, String),
     /// A mark that whoever it names does not change.
     Mark(u64),
 }
@@ -26,7 +28,8 @@ impl Draft for Part {
     fn references(&self) -> Vec<Reference> {
         let who = match self {
             Self::Work => return Vec::new(),
-            Self::Owner(who) | Self::Said(who, _) | Self::Mark(who) => *who,
+            Self::Owner(who) | Self::Mark(who) => *who,
+            Self::Said(who, _) | Self::Silent(who, _) => *who,
         };
         vec![Reference::new([Name::Key(Key::new("person", who))], Missing::Without)]
     }
@@ -49,6 +52,7 @@ impl Draft for Part {
         match self {
             Self::Owner(_) => Some(self.clone()),
             Self::Said(who, _) => Some(Self::Said(*who, "it was me".to_owned())),
+            Self::Silent(who, text) => Some(Self::Said(*who, format!("I: {text}"))),
             Self::Work | Self::Mark(_) => None,
         }
     }
@@ -95,7 +99,8 @@ async fn migrate(ledger: &Arc<MemoryLedger>, people: &[u64], said: &str, sink: &
     let people = Pipeline::new("people", ScriptedSource::new(people), person, Written::default());
     let work = map_fn(|record: Record<String>, out: &mut Emit<Part>| {
         out.push(Part::Work);
-        out.part("said", Part::Said(7, record.body));
+        out.part("said", Part::Said(7, record.body.clone()));
+        out.part("silent", Part::Silent(7, record.body));
         out.part("owner", Part::Owner(7));
         out.part("mark", Part::Mark(7));
     });
@@ -115,6 +120,7 @@ async fn who_comes_later_is_named_then_and_only_once() {
     let first = [
         "Work by nobody",
         "Said(7, \"good\") by nobody",
+        "Silent(7, \"good\") by nobody",
         "Owner(7) by nobody",
         "Mark(7) by nobody",
     ];
@@ -122,13 +128,19 @@ async fn who_comes_later_is_named_then_and_only_once() {
     migrate(&ledger, &[8], "good", &sink).await;
     assert_eq!(sink.take(), [""; 0], "nobody new is known of it");
     migrate(&ledger, &[7, 8], "good", &sink).await;
-    let then = ["Said(7, \"it was me\") by person:7", "again Owner(7) by person:7"];
+    let then = [
+        "Said(7, \"it was me\") by person:7",
+        "Said(7, \"I: good\") by person:7",
+        "again Owner(7) by person:7",
+    ];
     assert_eq!(sink.take(), then);
     migrate(&ledger, &[7, 8], "good", &sink).await;
     assert_eq!(sink.take(), [""; 0]);
     // What has changed then is corrected, as ever.
     migrate(&ledger, &[7, 8], "better", &sink).await;
-    assert_eq!(sink.take(), ["Said(7, \"it reads: better\") by person:7"]);
+    let changed =
+        ["Said(7, \"it reads: better\") by person:7", "again Silent(7, \"better\") by person:7"];
+    assert_eq!(sink.take(), changed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,16 +149,36 @@ async fn what_has_changed_meanwhile_is_corrected_and_what_stayed_is_completed() 
     migrate(&ledger, &[], "good", &sink).await;
     sink.take();
     migrate(&ledger, &[], "better", &sink).await;
-    assert_eq!(sink.take(), ["Said(7, \"it reads: better\") by nobody"]);
+    let changed =
+        ["Said(7, \"it reads: better\") by nobody", "again Silent(7, \"better\") by nobody"];
+    assert_eq!(sink.take(), changed);
     migrate(&ledger, &[7], "better", &sink).await;
-    assert_eq!(sink.take(), ["again Owner(7) by person:7"], "the correction stands for itself");
+    let then = ["Said(7, \"I: better\") by person:7", "again Owner(7) by person:7"];
+    assert_eq!(sink.take(), then, "the correction stands for itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_changed_when_they_come_is_written_and_completed() {
+    let (ledger, sink) = (Arc::<MemoryLedger>::default(), Written::default());
+    migrate(&ledger, &[], "good", &sink).await;
+    sink.take();
+    migrate(&ledger, &[7], "better", &sink).await;
+    let then = [
+        "Said(7, \"it reads: better\") by person:7",
+        "again Silent(7, \"better\") by person:7",
+        "Said(7, \"I: better\") by person:7",
+        "again Owner(7) by person:7",
+    ];
+    assert_eq!(sink.take(), then);
+    migrate(&ledger, &[7], "better", &sink).await;
+    assert_eq!(sink.take(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_known_at_once_is_named_at_once() {
     let (ledger, sink) = (Arc::<MemoryLedger>::default(), Written::default());
     migrate(&ledger, &[7], "good", &sink).await;
-    assert_eq!(sink.take().len(), 4);
+    assert_eq!(sink.take().len(), 5);
     migrate(&ledger, &[7], "good", &sink).await;
     assert_eq!(sink.take(), [""; 0]);
 }
