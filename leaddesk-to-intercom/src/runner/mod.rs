@@ -158,7 +158,7 @@ impl Runner {
         let pilot = match what {
             What::Run(pilot) => pilot,
             // What a pilot has left out is not what it was refused.
-            What::Redrive(_) => session.last_pilot().await?,
+            What::Redrive(_) => session.widest_pilot().await?,
         };
         // What needs no plan comes first: a plan of a large account takes its time.
         let before = session.preflight(&self.config).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use chrono::{DateTime, Utc};
-use migrate_core::ledger::{Change, Entry};
+use migrate_core::ledger::{Change, Entry, StageState};
 use migrate_core::{
     Fate, Key, LastRun, Ledger, Quota, Report, Run, RunState, SqliteLedger, Standing, Verified,
 };
@@ -34,8 +34,63 @@ pub(super) struct Kept {
     pub(super) calls: BTreeMap<String, u64>,
     /// Was it a pilot, and of how many contacts?
     pub(super) pilot: Option<u64>,
+    /// How much of the source was begun with so far, by any run.
+    pub(super) reach: Reach,
     /// Was it a rollback?
     pub(super) rolled_back: bool,
+}
+
+/// How much of the source a migration has begun with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Reach {
+    /// Everything?
+    whole: bool,
+    /// The largest of the pilots.
+    pilot: Option<u64>,
+    /// Of each stage the last pass of a pilot, which meets only a part of what is there.
+    passes: BTreeMap<String, u32>,
+}
+
+impl Reach {
+    /// A run begins, of everything or of a pilot, where the stages stand so.
+    pub(super) fn extend(&mut self, pilot: Option<u64>, stages: &[(&str, StageState)]) {
+        let Some(pilot) = pilot else {
+            self.whole = true;
+            // A stage that the last pilot did not come to is none of its own.
+            let pass = |name: &str| stages.iter().find(|(it, _)| *it == name).map(|it| it.1.pass);
+            self.passes.retain(|name, last| pass(name).is_some_and(|pass| *last <= pass));
+            return;
+        };
+        self.pilot = self.pilot.max(Some(pilot));
+        for (name, state) in stages {
+            let goes_on = state.pass > 0 && !state.finished;
+            let pass = if goes_on { state.pass } else { state.pass + 1 };
+            self.passes.insert((*name).to_owned(), pass);
+        }
+    }
+
+    /// The pilot beyond which nothing was begun with, if it is so.
+    fn pilot(&self) -> Option<u64> {
+        self.pilot.filter(|_| !self.whole)
+    }
+
+    /// Was this the pass of a pilot?
+    fn is_pilot(&self, stage: &str, pass: u32) -> bool {
+        self.passes.get(stage) == Some(&pass)
+    }
+}
+
+impl Kept {
+    /// The pilot within which what is dead or queued is to be tried again: what a pilot has left out is
+    /// not what it was refused.
+    pub(super) fn widest_pilot(&self) -> Option<u64> {
+        match self.reach.pilot() {
+            // Kept by a version that did not know how far it had come.
+            None if !self.reach.whole => self.pilot,
+            pilot => pilot,
+        }
+    }
 }
 
 pub(super) const KEPT: &str = "last_run";
@@ -142,12 +197,17 @@ pub(super) async fn write_report(
             "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
              without --sample for the rest"
         ));
+    }
+    if kept.rolled_back {
         // It has not looked for the others.
         standing.vanished.clear();
     }
-    if kept.rolled_back {
-        // Nor has a rollback.
-        standing.vanished.clear();
+    // Nor has a pilot, whatever came after it.
+    for stage in standing.vanished.keys().cloned().collect::<Vec<_>>() {
+        let pass = ledger.stage(&stage).await.map_err(Unfinished::ledger)?.pass;
+        if kept.pilot.is_some() || kept.reach.is_pilot(&stage, pass) {
+            standing.vanished.remove(&stage);
+        }
     }
     // Attributes and tags are not LeadDesk's to keep.
     let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
@@ -190,4 +250,44 @@ pub(super) fn for_review(standing: &mut Standing) -> Vec<Entry> {
         standing.queues.insert(queue::field_for_review().code, waiting.len() as u64);
     }
     waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(pass: u32, finished: bool) -> Vec<(&'static str, StageState)> {
+        let mut state = StageState::default();
+        (state.pass, state.finished) = (pass, finished);
+        vec![("contacts", state)]
+    }
+
+    #[test]
+    fn a_redrive_goes_as_far_as_any_run_has_come() {
+        let mut kept = Kept::default();
+        assert_eq!(kept.widest_pilot(), None);
+        kept.pilot = Some(7);
+        assert_eq!(kept.widest_pilot(), Some(7), "kept by an older version");
+        kept.reach.extend(Some(10), &at(0, false));
+        kept.reach.extend(Some(3), &at(1, true));
+        assert_eq!(kept.widest_pilot(), Some(10));
+        kept.reach.extend(None, &at(2, true));
+        kept.reach.extend(Some(3), &at(3, true));
+        assert_eq!(kept.widest_pilot(), None, "everything was begun with before");
+    }
+
+    #[test]
+    fn a_pass_of_a_pilot_is_known_until_another_comes() {
+        let mut reach = Reach::default();
+        reach.extend(Some(10), &at(1, true));
+        assert!(reach.is_pilot("contacts", 2) && !reach.is_pilot("contacts", 1));
+        reach.extend(None, &at(2, true));
+        assert!(reach.is_pilot("contacts", 2) && !reach.is_pilot("contacts", 3));
+        reach.extend(Some(10), &at(3, false));
+        assert!(reach.is_pilot("contacts", 3), "it goes on with the pass");
+        // One that has not come to this stage.
+        reach.extend(Some(10), &at(4, true));
+        reach.extend(None, &at(4, true));
+        assert!(!reach.is_pilot("contacts", 5));
+    }
 }

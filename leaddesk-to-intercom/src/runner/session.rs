@@ -127,6 +127,11 @@ impl Session {
     /// Says in the ledger that a run is under way: if it is killed, that is what a report tells.
     pub(super) async fn mark_begun(&self, pilot: Option<u64>) -> Result<(), Unfinished> {
         let mut kept = self.kept().await?;
+        let mut stages = Vec::new();
+        for stage in Stages::NAMES {
+            stages.push((stage, self.ledger.stage(stage).await.map_err(Unfinished::ledger)?));
+        }
+        kept.reach.extend(pilot, &stages);
         kept.pilot = pilot;
         kept.run_id = run_id(self.started_at);
         kept.started_at = Some(self.started_at);
@@ -221,6 +226,7 @@ impl Session {
             notes: self.notes(runner, &result),
             calls: before.calls,
             pilot: before.pilot,
+            reach: before.reach,
             ..Kept::default()
         };
         // A full disk is told below.
@@ -266,9 +272,9 @@ impl Session {
         Ok(None)
     }
 
-    /// The size of the pilot that was the last run, if it was one.
-    pub(super) async fn last_pilot(&self) -> Result<Option<u64>, Unfinished> {
-        Ok(self.kept().await?.pilot)
+    /// The size of the largest pilot, if no run has begun with more.
+    pub(super) async fn widest_pilot(&self) -> Result<Option<u64>, Unfinished> {
+        Ok(self.kept().await?.widest_pilot())
     }
 
     async fn kept(&self) -> Result<Kept, Unfinished> {
