@@ -288,10 +288,7 @@ impl ContactSink {
     /// finds users by their external id, and no leads.
     pub(super) async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
         let key = fields.external_id.as_str();
-        let mut attributes = fields.attributes.iter();
-        let Some((name, _)) = attributes.find(|(_, value)| value.as_str() == Some(key)) else {
-            return Ok(Found::CannotTell);
-        };
+        let Some(name) = source_key(fields) else { return Ok(Found::CannotTell) };
         let query = Query::eq(format!("custom_attributes.{name}"), key);
         let mut found = self.workspace.client.contacts().search(query).items();
         let mut ids = Vec::new();
@@ -320,6 +317,14 @@ impl ContactSink {
         }
         Ok(answer(ids, Evidence::Read))
     }
+}
+
+/// The attribute that holds the key of a lead, by which it is found again.
+pub(crate) fn source_key(fields: &ContactFields) -> Option<&str> {
+    let key = fields.external_id.as_str();
+    let mut attributes = fields.attributes.iter();
+    let (name, _) = attributes.find(|(_, value)| value.as_str() == Some(key))?;
+    Some(name)
 }
 
 #[async_trait]

@@ -295,7 +295,7 @@ fn newest(conversation: &Conversation, author: &str, body: &str) -> Option<Targe
 
 /// Is this the last line of a body? What stands before it may be anything that somebody said, even what passes
 /// for a tag without an end, so the body is looked at as it stands as well.
-fn ends_in(body: &str, marker: &str) -> bool {
+pub(crate) fn ends_in(body: &str, marker: &str) -> bool {
     let only_tags = |rest: &str| text::plain(rest).is_empty();
     text::plain(body).trim_end().ends_with(marker)
         || body.rsplit_once(marker).is_some_and(|(_, rest)| only_tags(rest))

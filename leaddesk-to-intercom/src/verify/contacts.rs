@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use intercom_client::{Contact, ContactId, Error, text};
 use migrate_core::ledger::How;
-use migrate_core::{Check, Failure, Field, Limits, Normal, ReadBack, Snapshot, TargetId, Verify};
+use migrate_core::{
+    Check, Failure, Field, Fingerprint, Limits, Normal, ReadBack, Snapshot, TargetId, Verify,
+};
 use serde_json::Value;
 
 use crate::draft::{ContactDraft, ContactFields};
-use crate::sink::read_failure;
+use crate::sink::{left, read_failure};
 
 use super::{FetchedContact, IN_FLIGHT, KEPT, Verifier, attribute, is_there};
 
@@ -34,7 +36,9 @@ impl Verifier {
                 let mut notes = Vec::new();
                 let mut listed = contacts.notes(&id).items();
                 while let Some(note) = listed.next().await {
-                    notes.extend(note?.body.map(|body| body.reveal().clone()));
+                    let note = note?;
+                    let id = TargetId::new(note.id.as_str());
+                    notes.extend(note.body.map(|body| (id, body.reveal().clone())));
                 }
                 let tags = tags.map(|name| name.to_lowercase()).collect();
                 Some(Arc::new(FetchedContact { contact, tags, notes }))
@@ -50,16 +54,23 @@ impl Verifier {
 }
 
 /// What stands where a draft was written.
-fn fields(check: &Check<ContactDraft>, found: &FetchedContact) -> Vec<Field> {
-    match &check.draft {
-        ContactDraft::Contact(fields) => own_fields(check, fields, found),
-        ContactDraft::Tag(name) => {
-            vec![is_there(format!("tag {name}"), found.tags.contains(&name.to_lowercase()))]
-        }
+fn stands(check: &Check<ContactDraft>, found: &FetchedContact) -> ReadBack {
+    let snapshot = match &check.draft {
+        ContactDraft::Contact(fields) => return own_fields(check, fields, found).into(),
+        ContactDraft::Tag(name) => Snapshot::of([is_there(
+            format!("tag {name}"),
+            found.tags.contains(&name.to_lowercase()),
+        )]),
         ContactDraft::Note { body, .. } => {
-            vec![is_there("note", found.notes.iter().any(|note| text::same(note, body)))]
+            let notes = found.notes.iter().filter(|(_, note)| text::same(note, body));
+            let notes: Vec<TargetId> = notes.map(|(id, _)| id.clone()).collect();
+            if notes.len() > 1 {
+                return ReadBack::Twins("note".to_owned(), notes);
+            }
+            Snapshot::of([is_there("note", !notes.is_empty())])
         }
-    }
+    };
+    snapshot.changed_at(found.contact.updated_at).into()
 }
 
 /// The contact's own fields, but for those that it had before.
@@ -67,13 +78,34 @@ pub(super) fn own_fields<D>(
     check: &Check<D>,
     fields: &ContactFields,
     found: &FetchedContact,
-) -> Vec<Field> {
+) -> Snapshot {
     let before = match check.how() {
         Some(How::Created) | None => Before::Nothing,
         Some(How::Updated) => Before::Image(check.before.clone()),
         _ => Before::Everything,
     };
-    contact_fields(fields, &found.contact, &before)
+    let snapshot = Snapshot::of(contact_fields(fields, &found.contact, &before));
+    let snapshot = snapshot.changed_at(found.contact.updated_at);
+    match state(check, &found.contact) {
+        Some(state) => snapshot.state(state),
+        None => snapshot,
+    }
+}
+
+/// The digest of how a contact stands, taken as the sink did when it had written it.
+fn state<D>(check: &Check<D>, found: &Contact) -> Option<Fingerprint> {
+    let written = check.written.as_ref()?;
+    let digest = |bytes: Vec<u8>| Fingerprint::of(&bytes);
+    if written.how == How::Created {
+        return Some(digest(left::created(found)));
+    }
+    // What it had before may have been overwritten or not, and the digest tells which.
+    let overwritten = digest(left::overwritten(found));
+    match &check.before {
+        _ if written.state == Some(overwritten) => Some(overwritten),
+        Some(before) => Some(digest(left::filled(found, before))),
+        None => None,
+    }
 }
 
 fn contact_fields(fields: &ContactFields, found: &Contact, was: &Before) -> Vec<Field> {
@@ -138,7 +170,14 @@ impl Verify<ContactDraft> for Verifier {
         let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("contact"),
-            Some(found) => Snapshot::of(fields(check, &found)).into(),
+            Some(found) => match &check.draft {
+                ContactDraft::Contact(fields) => {
+                    let twins = self.twins_of_lead(check, fields).await;
+                    let twins = twins.map_err(|error| read_failure(&error))?;
+                    twins.unwrap_or_else(|| stands(check, &found))
+                }
+                _ => stands(check, &found),
+            },
         })
     }
 

@@ -44,12 +44,12 @@ struct Speakers<'a> {
 }
 
 /// What stands where a draft was written.
-fn fields(
+fn stands(
     check: &Check<ConversationDraft>,
     found: &Conversation,
     speakers: &Speakers<'_>,
-) -> Vec<Field> {
-    match &check.draft {
+) -> ReadBack {
+    let fields = match &check.draft {
         // A caller is no conversation, and is read as the contact that it is.
         ConversationDraft::Caller(_) | ConversationDraft::Speaker { .. } => Vec::new(),
         ConversationDraft::Opening { contact, created_at, body, .. } => {
@@ -71,11 +71,11 @@ fn fields(
         ConversationDraft::Remark { agent, created_at, body, .. } => {
             let stands_in = if agent[..] == [bot()] { speakers.bot } else { speakers.admin };
             let author = check.resolved.first(agent).map_or(stands_in.as_str(), TargetId::as_str);
-            said(check, found, body, *created_at, Some(author), speakers)
+            return said(check, found, body, *created_at, Some(author), speakers);
         }
         ConversationDraft::Message { contact, created_at, body } => {
             let author = check.resolved.first(contact).map(TargetId::as_str);
-            said(check, found, body, *created_at, author, speakers)
+            return said(check, found, body, *created_at, author, speakers);
         }
         ConversationDraft::Attributes(wanted) => {
             let found = &found.custom_attributes;
@@ -86,7 +86,9 @@ fn fields(
             vec![is_there(format!("tag {name}"), has_tag(found, name))]
         }
         ConversationDraft::Assign { team, to } => {
-            let Some(wanted) = check.resolved.first(to) else { return Vec::new() };
+            let Some(wanted) = check.resolved.first(to) else {
+                return Snapshot::default().into();
+            };
             let found = match team {
                 true => found.team_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
                 false => found.admin_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
@@ -97,7 +99,12 @@ fn fields(
             let state = if found.state == Some(State::Closed) { "closed" } else { "open" };
             vec![Field::new("state", "closed", state)]
         }
-    }
+    };
+    snapshot(fields, found)
+}
+
+fn snapshot(fields: Vec<Field>, found: &Conversation) -> ReadBack {
+    Snapshot::of(fields).changed_at(found.updated_at).into()
 }
 
 /// Has a conversation the tag of this name? Intercom compares names without case.
@@ -106,7 +113,10 @@ fn has_tag(found: &Conversation, name: &str) -> bool {
     names.any(|known| known.to_lowercase() == name.to_lowercase())
 }
 
-/// What stands where somebody said something: one of several parts of one text is the one of its time.
+/// What stands where somebody said something.
+///
+/// The ledger knows which part it became, so that of two that say the same in the same second each is
+/// missed when it is gone. A part that it does not know, or that is another's, stands for none.
 fn said(
     check: &Check<ConversationDraft>,
     found: &Conversation,
@@ -114,30 +124,74 @@ fn said(
     created_at: i64,
     author: Option<&str>,
     speakers: &Speakers<'_>,
-) -> Vec<Field> {
+) -> ReadBack {
     let field = check.key.part_name().unwrap_or("remark");
-    let exact = saying(found, body).find(|part| seconds(part) == Some(created_at));
+    // Where the reply did not show which part was made, the ledger has the conversation's own id.
+    let own = check.written.as_ref().map(|it| &it.target).filter(|own| **own != check.object);
+    let own_part = found.parts().iter().find(|part| own.is_some_and(|own| is(part, own)));
+    // Text is compared last, since that takes the longest.
+    let at_its_time = |part: &&Part| seconds(part) == Some(created_at) && says(part, body);
+    let others = || {
+        let is_known = |part: &Part| check.taken.iter().chain(own).any(|known| is(part, known));
+        found.parts().iter().filter(move |part| !is_known(part))
+    };
+    if let Some(part) = own_part.filter(|part| says(part, body)) {
+        let shared = check.taken.iter().filter(|taken| Some(*taken) == own).count();
+        if shared > 0 {
+            // A reply has shown one part for several, so that only their number tells.
+            let there = found.parts().iter().filter(at_its_time).count();
+            return snapshot(vec![is_there(field, there > shared)], found);
+        }
+        let twins = others().filter(at_its_time).filter(|twin| author_of(twin) == author_of(part));
+        let twins: Vec<TargetId> = twins.map(|twin| TargetId::new(twin.id.as_str())).collect();
+        return match twins.is_empty() {
+            true => compared(field, part, created_at, author, found),
+            false => ReadBack::Twins(field.to_owned(), twins),
+        };
+    }
+    let exact = others().find(at_its_time);
     // Of a long conversation Intercom shows the latest parts alone: what is hidden cannot be compared.
     let is_shown = |part: &Part| seconds(part).is_some_and(|at| at < created_at);
     if exact.is_none() && found.parts_are_cut() && !found.parts().iter().any(is_shown) {
-        return Vec::new();
+        return Snapshot::default().into();
     }
-    let original = exact.or_else(|| saying(found, body).next());
-    let Some(part) = original.or_else(|| correction(found, &check.draft)) else {
-        return vec![is_there(field, false)];
-    };
-    // Corrections are written by the fallback admin.
-    let author = if original.is_some() { author } else { Some(speakers.admin.as_str()) };
-    let wrote = part.author.as_ref().and_then(|author| author.id.clone());
-    vec![
-        Field::new(format!("{field} created_at"), created_at, seconds(part)),
-        Field::new(format!("{field} author"), author, wrote),
-    ]
+    // One that is known by its id and gone is not the same text of another time.
+    let alike = || others().find(|part| own.is_none() && says(part, body));
+    if let Some(part) = exact.or_else(alike) {
+        return compared(field, part, created_at, author, found);
+    }
+    if let Some(part) = correction(found, &check.draft) {
+        // Corrections are written by the fallback admin.
+        let author = Some(speakers.admin.as_str());
+        return compared(field, part, created_at, author, found);
+    }
+    let Some(part) = own_part else { return snapshot(vec![is_there(field, false)], found) };
+    let said = part.body.as_ref().map(|said| said.reveal().clone());
+    let altered = Field::new(format!("{field} body"), body, said);
+    snapshot(vec![altered.by(Normal::exact().or_same(text::same))], found)
 }
 
-/// The parts of a conversation that say this.
-fn saying<'a>(found: &'a Conversation, body: &'a str) -> impl Iterator<Item = &'a Part> {
-    found.parts().iter().filter(move |part| says(part, body))
+/// A part that says what it should, compared with when and by whom.
+fn compared(
+    field: &str,
+    part: &Part,
+    created_at: i64,
+    author: Option<&str>,
+    found: &Conversation,
+) -> ReadBack {
+    let fields = vec![
+        Field::new(format!("{field} created_at"), created_at, seconds(part)),
+        Field::new(format!("{field} author"), author, author_of(part)),
+    ];
+    snapshot(fields, found)
+}
+
+fn author_of(part: &Part) -> Option<&str> {
+    part.author.as_ref().and_then(|author| author.id.as_deref())
+}
+
+fn is(part: &Part, id: &TargetId) -> bool {
+    part.id.as_str() == id.as_str()
 }
 
 fn says(part: &Part, body: &str) -> bool {
@@ -165,18 +219,22 @@ impl Verify<ConversationDraft> for Verifier {
             let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
             return Ok(match found {
                 None => ReadBack::missing("contact"),
-                Some(found) => Snapshot::of(own_fields(check, fields, &found)).into(),
+                Some(found) => {
+                    let twins = self.twins_of_lead(check, fields).await;
+                    let twins = twins.map_err(|error| read_failure(&error))?;
+                    twins.unwrap_or_else(|| own_fields(check, fields, &found).into())
+                }
             });
         }
         let found = self.conversation(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("conversation"),
-            Some(found) => Snapshot::of(fields(
-                check,
-                &found,
-                &Speakers { admin: &self.admin, bot: &self.bot },
-            ))
-            .into(),
+            Some(found) => {
+                let twins = self.twins_of_opening(check).await;
+                let twins = twins.map_err(|error| read_failure(&error))?;
+                let speakers = Speakers { admin: &self.admin, bot: &self.bot };
+                twins.unwrap_or_else(|| stands(check, &found, &speakers))
+            }
         })
     }
 
