@@ -6,7 +6,9 @@
 mod analytics;
 mod check;
 mod checks;
+mod cutover;
 mod finish;
+mod html;
 mod inventory;
 mod mapping;
 mod one_tag;
@@ -23,6 +25,9 @@ pub use plan::{PlanFile, PlannedStage};
 pub use redrive::{DEAD, QUEUES};
 pub use rollback::RolledBack;
 
+#[cfg(feature = "cli")]
+pub(crate) use reporting::amended;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +43,7 @@ use crate::parts::{Custom, Parts};
 use crate::stages::Stages;
 use crate::state::StateDir;
 
+use cutover::Cutover;
 use scratch::Scratch;
 use session::Session;
 
@@ -198,9 +204,11 @@ impl Runner {
                 break;
             }
         }
+        let held = result.as_ref().map(|end| end.held.clone()).unwrap_or_default();
         let finished = session.finish(self, &run, result, None).await?;
+        let cutover = Cutover::of(&finished.report, held);
         // It reads what the run has read, so what it meets on the way is in the report already.
-        match session.write_inventory(self).await {
+        match session.write_inventory(self, cutover).await {
             Err(error) if finished.error.is_none() => Err(error),
             // Why a run stopped goes before what that kept from being written.
             _ => Ok(finished),

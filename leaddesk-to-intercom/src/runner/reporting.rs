@@ -16,6 +16,7 @@ use crate::stages::Stages;
 use crate::state::StateDir;
 
 use super::finish::{Finished, Unfinished};
+use super::html::{self, Causes};
 use super::session::{opened, run_id};
 
 /// What the ledger keeps of the last run, for a report from the ledger alone.
@@ -138,6 +139,18 @@ pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfi
     Ok(Finished::new(report, None, true))
 }
 
+/// Writes the report again with changes that the ledger does not know of.
+#[cfg(feature = "cli")]
+pub(crate) async fn amended(
+    state: &StateDir,
+    amend: impl FnOnce(&mut Report),
+) -> Result<Report, Unfinished> {
+    let path = state.ledger();
+    let ledger = opened(move || SqliteLedger::open_read_only(path)).await?;
+    let kept = kept(&ledger).await?;
+    write_amended(state, &ledger, kept, amend).await
+}
+
 /// The report as it stands, from a ledger that is open.
 pub(super) async fn current(state: &StateDir, ledger: &dyn Ledger) -> Result<Report, Unfinished> {
     let kept = kept(ledger).await?;
@@ -149,11 +162,21 @@ pub(super) async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
     Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
 }
 
-/// Reads the ledger through, writes the queues' files and `report.json`.
+/// Reads the ledger through, writes the queues' files, `report.json` and `report.html`.
 pub(super) async fn write_report(
     state: &StateDir,
     ledger: &dyn Ledger,
     kept: Kept,
+) -> Result<Report, Unfinished> {
+    write_amended(state, ledger, kept, |_| {}).await
+}
+
+/// The same of what was amended in the report before it is written.
+async fn write_amended(
+    state: &StateDir,
+    ledger: &dyn Ledger,
+    kept: Kept,
+    amend: impl FnOnce(&mut Report),
 ) -> Result<Report, Unfinished> {
     let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
     let mut queues = state.queues().map_err(unwritten)?;
@@ -166,10 +189,13 @@ pub(super) async fn write_report(
         }
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut failed = None;
+    let (mut failed, mut causes) = (None, Causes::default());
     let mut standing = Standing::of(ledger, &names, &kept.calls, |entry| {
         let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
         let queued = if waits { queues.add(entry) } else { Ok(()) };
+        if waits {
+            causes.add(entry);
+        }
         if let Err(error) = queued.and_then(|()| losses.add(entry)) {
             failed.get_or_insert(error);
         }
@@ -180,7 +206,9 @@ pub(super) async fn write_report(
     losses.finish().map_err(unwritten)?;
     for entry in for_review(&mut standing) {
         queues.add(&entry).map_err(unwritten)?;
+        causes.add(&entry);
     }
+    causes.losses.clone_from(&standing.losses);
     queues.finish().map_err(unwritten)?;
     let mut notes = kept.notes;
     notes.extend(
@@ -231,8 +259,10 @@ pub(super) async fn write_report(
         standing,
         kept.last_run,
     );
-    let report = report.with(kept.quota, kept.verify, notes);
+    let mut report = report.with(kept.quota, kept.verify, notes);
+    amend(&mut report);
     state.write_json("report.json", &report).map_err(unwritten)?;
+    html::write(state, &report, &causes).map_err(unwritten)?;
     Ok(report)
 }
 

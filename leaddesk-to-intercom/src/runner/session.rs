@@ -23,6 +23,7 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::analytics;
+use super::cutover::Cutover;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
 use super::reporting::{KEPT, Kept, kept, write_report};
@@ -143,7 +144,11 @@ impl Session {
 
     /// Writes what LeadDesk has and Intercom cannot take. It says what the source delivers now, so it
     /// is written however the run ended.
-    pub(super) async fn write_inventory(&self, runner: &Runner) -> Result<(), Unfinished> {
+    pub(super) async fn write_inventory(
+        &self,
+        runner: &Runner,
+        cutover: Cutover,
+    ) -> Result<(), Unfinished> {
         let refused = |error| Unfinished::start(crate::stages::source_refused(&error));
         let stages = self.stages(runner);
         let documented = stages.inventory().await.map_err(refused)?;
@@ -160,7 +165,7 @@ impl Session {
             teams.into_iter().map(|team| (team.id.to_string(), team.name.unwrap_or_default()));
         let teams = teams.collect();
         let met = Met::in_ledger(&*self.ledger).await.map_err(Unfinished::ledger)?;
-        let inventory = Inventory { documented, agents, teams, met };
+        let inventory = Inventory { documented, agents, teams, met, cutover };
         let written = inventory.write(&runner.state, &runner.config);
         let unwritten =
             |error: io::Error| Unfinished::state("the inventory cannot be written", &error);
