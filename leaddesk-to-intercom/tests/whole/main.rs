@@ -26,6 +26,8 @@ mod predicted;
 mod proxy;
 mod rollback;
 mod settlement;
+mod small_change;
+mod story;
 mod twins;
 mod two_ways;
 mod whose;
