@@ -112,7 +112,12 @@ async fn no_command_tells_secrets_or_people() {
         world.sandbox.set_faults(Faults::default());
         outputs.push(world.run(arguments).await);
         assert_withheld(&world, &outputs);
+        let _ = std::fs::remove_file(world.state("report.html"));
     }
+    outputs.push(world.succeeds(&["report"]).await);
+    let page = std::fs::read_to_string(world.state("report.html")).unwrap();
+    assert!(page.contains("<h2>Stages by fate</h2>") && page.ends_with("</html>\n"), "{page}");
+    assert_withheld(&world, &outputs);
     assert!(world.state("log.jsonl").metadata().unwrap().len() > 4_000, "little was logged");
     assert!(outputs.iter().any(|it| it.code == Some(0)));
 }
