@@ -331,9 +331,10 @@ impl Draft for ConversationDraft {
     }
 }
 
-/// What a teammate says of words that another has written for them.
-pub(crate) const CLAIM: &str = "What I said here in LeadDesk was moved under another teammate's name, \
-                                before I had a seat in this workspace.";
+/// What a teammate says of words that another has written for the agent they are matched with.
+pub(crate) const CLAIM: &str = "What the agent who is matched with this teammate said here in LeadDesk \
+                                was moved under another name, since this teammate was not in the \
+                                workspace yet.";
 
 impl Draft for SchemaDraft {
     fn repeat(&self) -> Repeat {

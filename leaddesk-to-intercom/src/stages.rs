@@ -160,10 +160,11 @@ impl Stages<'_> {
         let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
         let lead = lead.with_beside(beside);
         let (call, chat) = (CallMapper::new(config, now), ChatMapper::new(config, now));
+        let all_calls = self.calls(&call, ledger)?;
         let mut parts = Parts {
             contacts: Arc::new(contact),
             leads: Arc::new(lead),
-            call_source: self.calls(&call, ledger)?,
+            call_source: all_calls.clone(),
             calls: Arc::new(call),
             call_sink: sinks.calls,
             attributes: Vec::new(),
@@ -206,8 +207,13 @@ impl Stages<'_> {
         let leads = Pipeline::new(stage::LEADS, self.leads(leads), lead, sinks.leads);
         let leads = leads.grouped_by(grouping());
         let source = parts.call_source;
-        let calls = Pipeline::new(stage::CALLS, source.clone(), parts.calls, parts.call_sink);
-        let calls = calls.looked_up_in(self.call_lookup(source));
+        let lookup = match Arc::ptr_eq(&source, &all_calls) {
+            true => self.call_lookup(source.clone(), ledger),
+            // What a program has made of the source goes for calls that are looked up as well.
+            false => api::CallLookup::through(source.clone()),
+        };
+        let calls = Pipeline::new(stage::CALLS, source, parts.calls, parts.call_sink);
+        let calls = calls.looked_up_in(lookup);
         let chats = Pipeline::new(stage::CHATS, self.chats(&chat, ledger), chat, sinks.chats);
         let parents = [stage::SCHEMA, stage::AGENTS, stage::CONTACTS, stage::LEADS];
         let plan = Plan::new()
@@ -338,12 +344,10 @@ impl Stages<'_> {
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
         if self.pilot.is_none() {
-            let (config, calls) = (self.config, self.routes(self.config, mapper, ledger)?);
-            return Ok(match config.calls.without_contact {
-                WithoutContact::Lead => {
-                    Arc::new(Callers::new(calls, ledger.clone(), config.source.default_country))
-                }
-                _ => Arc::new(calls),
+            let calls = self.routes(self.config, mapper, ledger)?;
+            return Ok(match self.callers(calls.clone(), ledger) {
+                Some(calls) => Arc::new(calls),
+                None => Arc::new(calls),
             });
         }
         let mut config = self.config.clone();
@@ -354,14 +358,30 @@ impl Stages<'_> {
     }
 
     /// Where single calls are looked up. What a call log says goes before what the API does.
-    fn call_lookup(&self, all: Arc<dyn Source<Record = Call>>) -> api::CallLookup {
+    fn call_lookup(
+        &self,
+        all: Arc<dyn Source<Record = Call>>,
+        ledger: &Arc<dyn Ledger>,
+    ) -> api::CallLookup {
         let lookup = api::CallLookup::through(all);
-        match self.leaddesk {
+        let lookup = match self.leaddesk {
             LeadDesk::Api(account) if self.config.source.calls.csv.is_none() => {
                 lookup.by_id(account.original.clone(), self.config.source.concurrency)
             }
-            _ => lookup,
+            _ => return lookup,
+        };
+        match self.callers((), ledger) {
+            Some(callers) => lookup.with_callers(callers),
+            None => lookup,
         }
+    }
+
+    /// These calls with the numbers that are nobody's, where leads are made of those. In a pilot all
+    /// calls are somebody's.
+    fn callers<S>(&self, calls: S, ledger: &Arc<dyn Ledger>) -> Option<Callers<S>> {
+        let wanted = self.config.calls.without_contact == WithoutContact::Lead;
+        (wanted && self.pilot.is_none())
+            .then(|| Callers::new(calls, ledger.clone(), self.config.source.default_country))
     }
 
     fn routes(

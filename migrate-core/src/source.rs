@@ -79,6 +79,9 @@ impl<S: Source + ?Sized> Source for Box<S> {
 pub trait Lookup: Source {
     /// The records of these keys, in any order and in pages of any size. A key of which there is
     /// no record any more is left out. The cursors of these pages are not used.
+    ///
+    /// A record that one of them refers to may come along before it: it is written as well if
+    /// nothing is known of it yet, and passed over if something is.
     fn lookup(&self, keys: Vec<Key>)
     -> BoxStream<'static, Result<Page<Self::Record>, SourceError>>;
 }

@@ -41,7 +41,7 @@ pub enum Command {
     /// Migrate, or go on where the last run stopped.
     Run(Run),
     /// Migrate what is new or changed since the last run.
-    Delta,
+    Delta(Delta),
     /// Read back and compare with the source, field by field.
     Verify(Verify),
     /// Try again only what is dead or queued.
@@ -89,6 +89,18 @@ pub struct Run {
     /// Only this stage.
     #[arg(long, value_name = "STAGE", value_enum)]
     pub only: Option<Stage>,
+    /// Take mapping.toml, where custom fields go, as it is, though nobody has confirmed it.
+    #[arg(long)]
+    pub accept_proposal: bool,
+    /// Do not wait at the end until nothing is in doubt.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `delta`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[non_exhaustive]
+pub struct Delta {
     /// Take mapping.toml, where custom fields go, as it is, though nobody has confirmed it.
     #[arg(long)]
     pub accept_proposal: bool,
@@ -161,6 +173,12 @@ pub struct Redrive {
     /// Only this queue.
     #[arg(long, value_name = "NAME")]
     pub queue: Option<String>,
+    /// Take mapping.toml, where custom fields go, as it is, though nobody has confirmed it.
+    #[arg(long)]
+    pub accept_proposal: bool,
+    /// Do not wait at the end until nothing is in doubt.
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 /// `rollback`.
@@ -280,6 +298,10 @@ mod tests {
         let run = |sample, only, accept_proposal, no_wait| {
             Command::Run(Run { sample, only, accept_proposal, no_wait })
         };
+        let redrive = |queue: Option<&str>, accept_proposal, no_wait| {
+            let queue = queue.map(str::to_owned);
+            Command::Redrive(Redrive { queue, accept_proposal, no_wait })
+        };
         let verify =
             |sample, all, seed, repair| Command::Verify(Verify { sample, all, seed, repair });
         let rollback = |dry_run, stages: &[Stage], keys: &[&str]| {
@@ -295,14 +317,16 @@ mod tests {
             ("run", run(None, None, false, false)),
             ("run --only contacts --no-wait", run(None, Some(Stage::Contacts), false, true)),
             ("run --sample 5 --accept-proposal", run(Some(5), None, true, false)),
-            ("delta", Command::Delta),
+            ("delta", Command::Delta(Delta::default())),
+            (
+                "delta --accept-proposal --no-wait",
+                Command::Delta(Delta { accept_proposal: true, no_wait: true }),
+            ),
             ("verify", verify(None, false, None, false)),
             ("verify --sample 25 --seed 7", verify(Some(25), false, Some(7), false)),
             ("verify --all --repair", verify(None, true, None, true)),
-            (
-                "redrive --queue shared_email",
-                Command::Redrive(Redrive { queue: Some("shared_email".to_owned()) }),
-            ),
+            ("redrive --queue shared_email", redrive(Some("shared_email"), false, false)),
+            ("redrive --accept-proposal --no-wait", redrive(None, true, true)),
             ("rollback --dry-run", rollback(true, &[], &[])),
             (
                 "rollback --stage calls --stage contacts",

@@ -162,8 +162,18 @@ async fn carry_out(
                 None => runner.run(&options).await.map(Some),
             }
         }
-        Command::Delta => runner.delta().await.map(Some),
-        Command::Redrive(redrive) => runner.redrive(redrive.queue.as_deref()).await.map(Some),
+        Command::Delta(delta) => {
+            let mut options = RunOptions::default().changes_only();
+            options.no_wait = delta.no_wait;
+            let runner = runner.clone().accept_proposal(delta.accept_proposal);
+            runner.run(&options).await.map(Some)
+        }
+        Command::Redrive(redrive) => {
+            let mut options = RunOptions::default();
+            options.no_wait = redrive.no_wait;
+            let runner = runner.clone().accept_proposal(redrive.accept_proposal);
+            runner.redrive_with(redrive.queue.as_deref(), &options).await.map(Some)
+        }
         _ => Err(Unfinished {
             exit: Exit::Failed,
             message: "this command is not available yet".to_owned(),

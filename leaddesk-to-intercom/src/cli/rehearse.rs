@@ -90,10 +90,10 @@ async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
     let everything = VerifyOptions { all: true, ..VerifyOptions::default() };
     let mut verified = runner.verify(everything).await?;
     // The rehearsal's report is that of its run, with what reading it back has found.
-    verified.report.last_run = run.report.last_run;
-    verified.report.quota = run.report.quota;
-    let written = runner.state().write_json("report.json", &verified.report);
-    written.map_err(failed("cannot be written"))?;
+    verified.report = crate::runner::amended(runner.state(), |report| {
+        (report.last_run, report.quota) = (run.report.last_run, run.report.quota);
+    })
+    .await?;
     output.say(&format!("\nThe report is in {}.", runner.state().path().display()));
     Ok(verified)
 }

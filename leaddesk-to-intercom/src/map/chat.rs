@@ -135,6 +135,15 @@ impl Mapper<Chat> for ChatMapper {
 }
 
 impl ChatMapper {
+    /// When a session began that has taken place. One without a usable time, or that is said to end after
+    /// the run began, waits.
+    pub(super) fn took_place(&self, chat: &Chat) -> Option<i64> {
+        let begun = begun(&chat.conversation, self.zone)?;
+        let said = self.said(&chat.conversation, begun, &mut Emit::default());
+        let last = said.last().map_or(begun, |said| said.at);
+        (last <= self.now.timestamp()).then_some(begun)
+    }
+
     /// The names of the contact; none where an anonymous visitor is to wait.
     pub(crate) fn contact(&self, chat: &Chat) -> Option<Vec<Name>> {
         let known = chat.contact(self.country);

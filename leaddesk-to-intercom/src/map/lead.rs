@@ -16,11 +16,11 @@ use chrono::{DateTime, Utc};
 use migrate_core::{Emit, Mapper, Reason, Record};
 use serde_json::Value;
 
-use super::{chat, read};
+use super::{ChatMapper, read};
 use crate::config::{Config, LeadsAs};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::source::{Chat, Lead, ListedContact};
-use crate::value::{Zone, text};
+use crate::value::text;
 
 /// Maps what stage `leads` reads.
 #[derive(Clone)]
@@ -63,9 +63,9 @@ impl Mapper<Lead> for LeadMapper {
 pub struct VisitorMapper {
     key_prefix: String,
     source_key: String,
-    zone: Zone,
     role: &'static str,
-    now: DateTime<Utc>,
+    /// Says which chats wait: nobody is made a lead of whom nothing else would be there.
+    chats: ChatMapper,
 }
 
 impl VisitorMapper {
@@ -74,9 +74,8 @@ impl VisitorMapper {
         Self {
             key_prefix: config.source.key_prefix.clone(),
             source_key: config.names.source_key.clone(),
-            zone: chat::zone(config),
             role: if config.contacts.leads_as == LeadsAs::User { "user" } else { "lead" },
-            now,
+            chats: ChatMapper::new(config, now),
         }
     }
 }
@@ -85,8 +84,7 @@ impl Mapper<Chat> for VisitorMapper {
     type Out = ContactDraft;
 
     fn map(&self, record: Record<Chat>, out: &mut Emit<ContactDraft>) {
-        let begun = chat::begun(&record.body.conversation, self.zone);
-        let Some(begun) = begun.filter(|begun| *begun <= self.now.timestamp()) else {
+        let Some(begun) = self.chats.took_place(&record.body) else {
             return out.skip(Reason::new(
                 "chat_waits",
                 "the visitor's chat waits for a time that can be used",
@@ -108,16 +106,18 @@ impl Mapper<Chat> for VisitorMapper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::map::chat;
     use crate::map::testing::config;
     use crate::source::keys;
 
     #[test]
     fn a_visitor_is_a_lead_from_the_start_of_the_session() {
         for (lines, role) in [("", "lead"), ("[contacts]\nleads_as = 'user'", "user")] {
-            for (now, there) in [(1_714_557_600, true), (1_714_557_599, false)] {
+            // Of a chat that is said to go on after the run began, the visitor waits as it does.
+            for (now, there) in [(1_714_557_660, true), (1_714_557_659, false)] {
                 let now = DateTime::from_timestamp(now, 0).unwrap();
                 let chat = chat::tests::chat(
-                    "conversation,timestamp,question,visitor_name\nc/1,1714557600,Hei,Ada\n",
+                    "conversation,timestamp,question,visitor_name\nc/1,1714557600,Hei,Ada\nc/1,1714557660,Moi,Ada\n",
                 );
                 let key = keys::chat_visitor(&chat.conversation.id);
                 let mut out = Emit::default();

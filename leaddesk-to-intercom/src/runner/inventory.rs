@@ -15,6 +15,8 @@ use crate::map::{self, TeamMapper};
 use crate::source::{Agent, Documented, Sort};
 use crate::state::{StateDir, write_whole};
 
+use super::cutover::Cutover;
+
 /// The folder in the state directory.
 const DIR: &str = "inventory";
 
@@ -27,6 +29,8 @@ pub(super) struct Inventory {
     pub(super) teams: Vec<(String, String)>,
     /// What contacts and calls name, documented or not.
     pub(super) met: Met,
+    /// How the migration stands.
+    pub(super) cutover: Cutover,
 }
 
 /// Names that contacts and calls hold, in order.
@@ -262,6 +266,7 @@ impl Inventory {
             text.push_str("\n## Questions to LeadDesk\n\nAsk while the account is open: afterwards nobody can tell.\n\n");
             text.push_str(&questions);
         }
+        self.cutover.write(&mut text, config);
         text
     }
 }
@@ -372,7 +377,8 @@ mod tests {
             json!({ "Agentit": "5; BO | anna@example.com ; new@example.com", "Status": "6" });
         let project = Documented { sort: Sort::Project, id: "1".into(), content };
         let (documented, teams, met) = (Vec::new(), Vec::new(), Met::default());
-        let inventory = Inventory { documented, agents, teams, met };
+        let cutover = Cutover::default();
+        let inventory = Inventory { documented, agents, teams, met, cutover };
         let expected = ["anna@example.com", "bo", "new@example.com"];
         assert_eq!(inventory.members(&project), expected);
     }

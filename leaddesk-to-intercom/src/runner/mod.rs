@@ -6,7 +6,9 @@
 mod analytics;
 mod check;
 mod checks;
+mod cutover;
 mod finish;
+mod html;
 mod inventory;
 mod mapping;
 mod meter;
@@ -28,6 +30,9 @@ pub use plan::{
 pub use redrive::{DEAD, QUEUES};
 pub use rollback::RolledBack;
 
+#[cfg(feature = "cli")]
+pub(crate) use reporting::amended;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,6 +48,7 @@ use crate::parts::{Custom, Parts};
 use crate::stages::Stages;
 use crate::state::StateDir;
 
+use cutover::Cutover;
 use scratch::Scratch;
 use session::Session;
 
@@ -163,7 +169,7 @@ impl Runner {
         let pilot = match what {
             What::Run(pilot) => pilot,
             // What a pilot has left out is not what it was refused.
-            What::Redrive(_) => session.last_pilot().await?,
+            What::Redrive(_) => session.widest_pilot().await?,
         };
         // What needs no plan comes first: a plan of a large account takes its time.
         let before = session.preflight(&self.config).await?;
@@ -203,9 +209,11 @@ impl Runner {
                 break;
             }
         }
+        let held = result.as_ref().map(|end| end.held.clone()).unwrap_or_default();
         let finished = session.finish(self, &run, result, None).await?;
+        let cutover = Cutover::of(&finished.report, held);
         // It reads what the run has read, so what it meets on the way is in the report already.
-        match session.write_inventory(self).await {
+        match session.write_inventory(self, cutover).await {
             Err(error) if finished.error.is_none() => Err(error),
             // Why a run stopped goes before what that kept from being written.
             _ => Ok(finished),

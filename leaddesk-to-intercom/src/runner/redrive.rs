@@ -36,9 +36,20 @@ impl Runner {
     /// Tries again what is dead or queued, after its cause was mended: of one [queue](QUEUES), the
     /// [dead](DEAD) only, or all. Calls are read by themselves; contacts and leads, who may share an
     /// address with any other, are read whole, so that new ones come along.
+    ///
+    /// While nothing but pilots was run it stays within the largest of them.
     pub async fn redrive(&self, queue: Option<&str>) -> Result<Finished, Unfinished> {
+        self.redrive_with(queue, &RunOptions::default()).await
+    }
+
+    /// The same with options, of which those count that say how it ends.
+    pub async fn redrive_with(
+        &self,
+        queue: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Finished, Unfinished> {
         let selection = selection(queue)?;
-        self.migrate(What::Redrive(&selection), &RunOptions::default()).await
+        self.migrate(What::Redrive(&selection), options).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use chrono::{DateTime, Utc};
-use migrate_core::ledger::{Change, Entry};
+use migrate_core::ledger::{Change, Entry, StageState};
 use migrate_core::{
     Fate, Key, LastRun, Ledger, Quota, Report, Run, RunState, Scope, SqliteLedger, Standing,
     Verified,
@@ -17,6 +17,7 @@ use crate::stages::Stages;
 use crate::state::StateDir;
 
 use super::finish::{Finished, Unfinished};
+use super::html::{self, Causes};
 use super::session::{opened, run_id};
 
 /// What the ledger keeps of the last run, for a report from the ledger alone.
@@ -35,8 +36,63 @@ pub(super) struct Kept {
     pub(super) calls: BTreeMap<String, u64>,
     /// Was it a pilot, and of how many contacts?
     pub(super) pilot: Option<u64>,
+    /// How much of the source was begun with so far, by any run.
+    pub(super) reach: Reach,
     /// Was it a rollback?
     pub(super) rolled_back: bool,
+}
+
+/// How much of the source a migration has begun with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Reach {
+    /// Everything?
+    whole: bool,
+    /// The largest of the pilots.
+    pilot: Option<u64>,
+    /// Of each stage the last pass of a pilot, which meets only a part of what is there.
+    passes: BTreeMap<String, u32>,
+}
+
+impl Reach {
+    /// A run begins, of everything or of a pilot, where the stages stand so.
+    pub(super) fn extend(&mut self, pilot: Option<u64>, stages: &[(&str, StageState)]) {
+        let Some(pilot) = pilot else {
+            self.whole = true;
+            // A stage that the last pilot did not come to is none of its own.
+            let pass = |name: &str| stages.iter().find(|(it, _)| *it == name).map(|it| it.1.pass);
+            self.passes.retain(|name, last| pass(name).is_some_and(|pass| *last <= pass));
+            return;
+        };
+        self.pilot = self.pilot.max(Some(pilot));
+        for (name, state) in stages {
+            let goes_on = state.pass > 0 && !state.finished;
+            let pass = if goes_on { state.pass } else { state.pass + 1 };
+            self.passes.insert((*name).to_owned(), pass);
+        }
+    }
+
+    /// The pilot beyond which nothing was begun with, if it is so.
+    fn pilot(&self) -> Option<u64> {
+        self.pilot.filter(|_| !self.whole)
+    }
+
+    /// Was this the pass of a pilot?
+    fn is_pilot(&self, stage: &str, pass: u32) -> bool {
+        self.passes.get(stage) == Some(&pass)
+    }
+}
+
+impl Kept {
+    /// The pilot within which what is dead or queued is to be tried again: what a pilot has left out is
+    /// not what it was refused.
+    pub(super) fn widest_pilot(&self) -> Option<u64> {
+        match self.reach.pilot() {
+            // Kept by a version that did not know how far it had come.
+            None if !self.reach.whole => self.pilot,
+            pilot => pilot,
+        }
+    }
 }
 
 pub(super) const KEPT: &str = "last_run";
@@ -87,6 +143,18 @@ pub(super) async fn from_ledger_alone(state: &StateDir) -> Result<Finished, Unfi
     Ok(Finished::new(report, None, true))
 }
 
+/// Writes the report again with changes that the ledger does not know of.
+#[cfg(feature = "cli")]
+pub(crate) async fn amended(
+    state: &StateDir,
+    amend: impl FnOnce(&mut Report),
+) -> Result<Report, Unfinished> {
+    let path = state.ledger();
+    let ledger = opened(move || SqliteLedger::open_read_only(path)).await?;
+    let kept = kept(&ledger).await?;
+    write_amended(state, &ledger, kept, amend).await
+}
+
 /// The report as it stands, from a ledger that is open.
 pub(super) async fn current(state: &StateDir, ledger: &dyn Ledger) -> Result<Report, Unfinished> {
     let kept = kept(ledger).await?;
@@ -98,11 +166,21 @@ pub(super) async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
     Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
 }
 
-/// Reads the ledger through, writes the queues' files and `report.json`.
+/// Reads the ledger through, writes the queues' files, `report.json` and `report.html`.
 pub(super) async fn write_report(
     state: &StateDir,
     ledger: &dyn Ledger,
     kept: Kept,
+) -> Result<Report, Unfinished> {
+    write_amended(state, ledger, kept, |_| {}).await
+}
+
+/// The same of what was amended in the report before it is written.
+async fn write_amended(
+    state: &StateDir,
+    ledger: &dyn Ledger,
+    kept: Kept,
+    amend: impl FnOnce(&mut Report),
 ) -> Result<Report, Unfinished> {
     let unwritten = |error: io::Error| Unfinished::state("the report cannot be written", &error);
     let mut queues = state.queues().map_err(unwritten)?;
@@ -115,10 +193,13 @@ pub(super) async fn write_report(
         }
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut failed = None;
+    let (mut failed, mut causes) = (None, Causes::default());
     let mut standing = Standing::of(ledger, &names, &kept.calls, |entry| {
         let waits = matches!(entry.fate, Fate::Queued | Fate::Dead);
         let queued = if waits { queues.add(entry) } else { Ok(()) };
+        if waits {
+            causes.add(entry);
+        }
         if let Err(error) = queued.and_then(|()| losses.add(entry)) {
             failed.get_or_insert(error);
         }
@@ -129,7 +210,9 @@ pub(super) async fn write_report(
     losses.finish().map_err(unwritten)?;
     for entry in for_review(&mut standing) {
         queues.add(&entry).map_err(unwritten)?;
+        causes.add(&entry);
     }
+    causes.losses.clone_from(&standing.losses);
     queues.finish().map_err(unwritten)?;
     let mut notes = kept.notes;
     notes.extend(
@@ -146,12 +229,17 @@ pub(super) async fn write_report(
             "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
              without --sample for the rest"
         ));
+    }
+    if kept.rolled_back {
         // It has not looked for the others.
         standing.vanished.clear();
     }
-    if kept.rolled_back {
-        // Nor has a rollback.
-        standing.vanished.clear();
+    // Nor has a pilot, whatever came after it.
+    for stage in standing.vanished.keys().cloned().collect::<Vec<_>>() {
+        let pass = ledger.stage(&stage).await.map_err(Unfinished::ledger)?.pass;
+        if kept.pilot.is_some() || kept.reach.is_pilot(&stage, pass) {
+            standing.vanished.remove(&stage);
+        }
     }
     // Attributes and tags are not LeadDesk's to keep.
     let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
@@ -175,8 +263,10 @@ pub(super) async fn write_report(
         standing,
         kept.last_run,
     );
-    let report = report.with(kept.quota, kept.verify, notes);
+    let mut report = report.with(kept.quota, kept.verify, notes);
+    amend(&mut report);
     state.write_json("report.json", &report).map_err(unwritten)?;
+    html::write(state, &report, &causes).map_err(unwritten)?;
     Ok(report)
 }
 
@@ -194,4 +284,44 @@ pub(super) fn for_review(standing: &mut Standing) -> Vec<Entry> {
         standing.queues.insert(queue::field_for_review().code, waiting.len() as u64);
     }
     waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(pass: u32, finished: bool) -> Vec<(&'static str, StageState)> {
+        let mut state = StageState::default();
+        (state.pass, state.finished) = (pass, finished);
+        vec![("contacts", state)]
+    }
+
+    #[test]
+    fn a_redrive_goes_as_far_as_any_run_has_come() {
+        let mut kept = Kept::default();
+        assert_eq!(kept.widest_pilot(), None);
+        kept.pilot = Some(7);
+        assert_eq!(kept.widest_pilot(), Some(7), "kept by an older version");
+        kept.reach.extend(Some(10), &at(0, false));
+        kept.reach.extend(Some(3), &at(1, true));
+        assert_eq!(kept.widest_pilot(), Some(10));
+        kept.reach.extend(None, &at(2, true));
+        kept.reach.extend(Some(3), &at(3, true));
+        assert_eq!(kept.widest_pilot(), None, "everything was begun with before");
+    }
+
+    #[test]
+    fn a_pass_of_a_pilot_is_known_until_another_comes() {
+        let mut reach = Reach::default();
+        reach.extend(Some(10), &at(1, true));
+        assert!(reach.is_pilot("contacts", 2) && !reach.is_pilot("contacts", 1));
+        reach.extend(None, &at(2, true));
+        assert!(reach.is_pilot("contacts", 2) && !reach.is_pilot("contacts", 3));
+        reach.extend(Some(10), &at(3, false));
+        assert!(reach.is_pilot("contacts", 3), "it goes on with the pass");
+        // One that has not come to this stage.
+        reach.extend(Some(10), &at(4, true));
+        reach.extend(None, &at(4, true));
+        assert!(!reach.is_pilot("contacts", 5));
+    }
 }

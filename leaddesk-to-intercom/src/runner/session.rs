@@ -22,6 +22,7 @@ use crate::state::StateDir;
 use crate::verify::Verifier;
 
 use super::analytics;
+use super::cutover::Cutover;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
 use super::meter::CallMeter;
@@ -129,6 +130,11 @@ impl Session {
     /// Says in the ledger that a run is under way: if it is killed, that is what a report tells.
     pub(super) async fn mark_begun(&self, pilot: Option<u64>) -> Result<(), Unfinished> {
         let mut kept = self.kept().await?;
+        let mut stages = Vec::new();
+        for stage in Stages::NAMES {
+            stages.push((stage, self.ledger.stage(stage).await.map_err(Unfinished::ledger)?));
+        }
+        kept.reach.extend(pilot, &stages);
         kept.pilot = pilot;
         kept.run_id = run_id(self.started_at);
         kept.started_at = Some(self.started_at);
@@ -140,7 +146,11 @@ impl Session {
 
     /// Writes what LeadDesk has and Intercom cannot take. It says what the source delivers now, so it
     /// is written however the run ended.
-    pub(super) async fn write_inventory(&self, runner: &Runner) -> Result<(), Unfinished> {
+    pub(super) async fn write_inventory(
+        &self,
+        runner: &Runner,
+        cutover: Cutover,
+    ) -> Result<(), Unfinished> {
         let refused = |error| Unfinished::start(crate::stages::source_refused(&error));
         let stages = self.stages(runner);
         let documented = stages.inventory().await.map_err(refused)?;
@@ -157,7 +167,7 @@ impl Session {
             teams.into_iter().map(|team| (team.id.to_string(), team.name.unwrap_or_default()));
         let teams = teams.collect();
         let met = Met::in_ledger(&*self.ledger).await.map_err(Unfinished::ledger)?;
-        let inventory = Inventory { documented, agents, teams, met };
+        let inventory = Inventory { documented, agents, teams, met, cutover };
         let written = inventory.write(&runner.state, &runner.config);
         let unwritten =
             |error: io::Error| Unfinished::state("the inventory cannot be written", &error);
@@ -223,6 +233,7 @@ impl Session {
             notes: self.notes(runner, &result),
             calls: before.calls,
             pilot: before.pilot,
+            reach: before.reach,
             ..Kept::default()
         };
         // A full disk is told below.
@@ -268,9 +279,9 @@ impl Session {
         Ok(None)
     }
 
-    /// The size of the pilot that was the last run, if it was one.
-    pub(super) async fn last_pilot(&self) -> Result<Option<u64>, Unfinished> {
-        Ok(self.kept().await?.pilot)
+    /// The size of the largest pilot, if no run has begun with more.
+    pub(super) async fn widest_pilot(&self) -> Result<Option<u64>, Unfinished> {
+        Ok(self.kept().await?.widest_pilot())
     }
 
     async fn kept(&self) -> Result<Kept, Unfinished> {

@@ -2,7 +2,8 @@
 
 mod known;
 
-pub(super) use known::{filling, is_of_migration};
+pub(super) use known::filling;
+pub(crate) use known::is_of_migration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -169,20 +170,24 @@ impl ContactSink {
     /// finds users by their external id, and no leads.
     pub(super) async fn find_lead(&self, fields: &ContactFields) -> Result<Found, Error> {
         let key = fields.external_id.as_str();
-        let mut attributes = fields.attributes.iter();
-        let Some((name, _)) = attributes.find(|(_, value)| value.as_str() == Some(key)) else {
-            return Ok(Found::CannotTell);
-        };
+        let Some(name) = source_key(fields) else { return Ok(Found::CannotTell) };
         let query = Query::eq(format!("custom_attributes.{name}"), key);
         let mut found = self.workspace.client.contacts().search(query).items();
-        let mut ids = Vec::new();
+        let (mut ids, mut is_ours) = (Vec::new(), true);
         while let Some(contact) = found.next().await {
             let id = contact?.id;
-            if or_gone(self.workspace.client.contacts().get(&id).await)?.is_some() {
+            let read = self.workspace.client.contacts().get(&id).await;
+            if let Some(contact) = or_gone(read)? {
+                let external_id = contact.external_id.as_ref().map(|id| id.reveal().as_str());
+                // One that bears another id was there before, and was filled.
+                is_ours &= external_id.is_none_or(|id| id == key);
                 ids.push(TargetId::new(id.as_str()));
             }
         }
-        Ok(answer(ids, Evidence::Search))
+        Ok(match answer(ids, Evidence::Search) {
+            Found::Yes(id) if !is_ours => Found::Updated(id),
+            found => found,
+        })
     }
 
     /// Looks for a note by its marker line, among the contact's notes, which are current.
@@ -201,6 +206,14 @@ impl ContactSink {
         }
         Ok(answer(ids, Evidence::Read))
     }
+}
+
+/// The attribute that holds the key of a lead, by which it is found again.
+pub(crate) fn source_key(fields: &ContactFields) -> Option<&str> {
+    let key = fields.external_id.as_str();
+    let mut attributes = fields.attributes.iter();
+    let (name, _) = attributes.find(|(_, value)| value.as_str() == Some(key))?;
+    Some(name)
 }
 
 #[async_trait]
@@ -222,7 +235,10 @@ impl Sink<ContactDraft> for ContactSink {
 
     async fn find(&self, doubt: &Doubt<ContactDraft>) -> Result<Found, Failure> {
         let found = match &doubt.draft {
-            ContactDraft::Contact(fields) => self.find_lead(fields).await,
+            ContactDraft::Contact(fields) => match self.find_filled(doubt, fields).await? {
+                Some(found) => Ok(found),
+                None => self.find_lead(fields).await,
+            },
             ContactDraft::Note { body, .. } => self.find_note(doubt, body).await,
             ContactDraft::Tag(_) => Ok(Found::CannotTell),
         };

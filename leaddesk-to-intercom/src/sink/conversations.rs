@@ -12,7 +12,7 @@ use migrate_core::{
     TargetId, Write,
 };
 
-use crate::draft::{self, ConversationDraft};
+use crate::draft::{self, CLAIM, ConversationDraft};
 
 use super::contacts::{ContactSink, answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
@@ -22,7 +22,7 @@ use super::{Workspace, body_of, not_kept, still_there};
 /// Writes conversations.
 #[derive(Clone, Debug)]
 pub struct ConversationSink {
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
 }
 
 impl ConversationSink {
@@ -57,9 +57,11 @@ impl ConversationSink {
             other => match write.resolved.root() {
                 Some(root) => {
                     let id = ConversationId::new(root.as_str());
-                    match other {
-                        ConversationDraft::Tag(name) => self.tag(&id, name, write).await,
-                        other => self.add(&id, other, &write.resolved, left).await,
+                    match (self.is_left_alone(&id, write).await, other) {
+                        (Ok(true), _) => return Outcome::Unchanged(root.clone()),
+                        (Err(error), _) => Err(error),
+                        (_, ConversationDraft::Tag(name)) => self.tag(&id, name, write).await,
+                        (_, other) => self.add(&id, other, &write.resolved, left).await,
                     }
                 }
                 None => return Outcome::Refused(no_root()),
@@ -107,6 +109,12 @@ impl ConversationSink {
             | ConversationDraft::Teammate { .. }
             | ConversationDraft::Opening { .. }
             | ConversationDraft::Tag(_) => whole,
+            ConversationDraft::Remark { agent, body, .. }
+                if body == CLAIM && self.speaker(agent, resolved) == self.workspace.admin =>
+            {
+                // Who has spoken for the agent has become their teammate: nobody else has to say so.
+                whole
+            }
             ConversationDraft::Remark { note, agent, created_at, body } => {
                 let admin = self.speaker(agent, resolved);
                 let html = body_of(body);
@@ -140,13 +148,18 @@ impl ConversationSink {
                 whole
             }
             ConversationDraft::Assign { team, to } => {
-                if let Some(known) = resolved.first(to) {
-                    let to = match team {
-                        true => Assignee::Team(TeamId::new(known.as_str())),
-                        false => Assignee::Admin(AdminId::new(known.as_str())),
-                    };
-                    conversations.assign(id, &self.workspace.admin, to).await?;
-                }
+                let to = resolved.first(to).map(|known| match team {
+                    true => Assignee::Team(TeamId::new(known.as_str())),
+                    false => Assignee::Admin(AdminId::new(known.as_str())),
+                });
+                let stands = match to {
+                    Some(to) => {
+                        let now = conversations.assign(id, &self.workspace.admin, to).await?;
+                        now.map(|now| super::left::assignee(&now, *team))
+                    }
+                    None => Some(super::left::unassigned(*team)),
+                };
+                *left = stands.map(|stands| Fingerprint::of(&stands));
                 whole
             }
             ConversationDraft::Close => {
@@ -274,7 +287,7 @@ fn reaches_behind(
     older.map(|part| TargetId::new(part.id.as_str())).any(|id| doubt.taken.contains(&id))
 }
 
-enum WriteError {
+pub(super) enum WriteError {
     Intercom(Error),
     Outcome(Outcome),
 }
@@ -297,7 +310,7 @@ fn newest(conversation: &Conversation, author: &str, body: &str) -> Option<Targe
 
 /// Is this the last line of a body? What stands before it may be anything that somebody said, even what passes
 /// for a tag without an end, so the body is looked at as it stands as well.
-fn ends_in(body: &str, marker: &str) -> bool {
+pub(crate) fn ends_in(body: &str, marker: &str) -> bool {
     let only_tags = |rest: &str| text::plain(rest).is_empty();
     text::plain(body).trim_end().ends_with(marker)
         || body.rsplit_once(marker).is_some_and(|(_, rest)| only_tags(rest))

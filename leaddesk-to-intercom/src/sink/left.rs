@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use intercom_client::{Attributes, Contact, ConversationAttribute, DataAttribute};
+use intercom_client::{Attributes, Contact, Conversation, ConversationAttribute, DataAttribute};
 use serde_json::{Value, json};
 
 use super::before;
@@ -39,6 +39,26 @@ pub(crate) fn attributes(found: &Attributes, ours: &BTreeSet<String>) -> Vec<u8>
     let values = found.iter().filter(|(name, value)| ours.contains(*name) && !is_empty(value));
     let values = values.map(|(name, value)| (name.clone(), value.clone())).collect();
     bytes("attributes", &values, &Value::Null)
+}
+
+/// Whom a conversation is assigned to, as a team or as a teammate.
+pub(crate) fn assignee(found: &Conversation, team: bool) -> Vec<u8> {
+    assigned_to(
+        team,
+        match team {
+            true => found.team_assignee_id.as_ref().map(|id| id.as_str()),
+            false => found.admin_assignee_id.as_ref().map(|id| id.as_str()),
+        },
+    )
+}
+
+/// Assigned to nobody.
+pub(crate) fn unassigned(team: bool) -> Vec<u8> {
+    assigned_to(team, None)
+}
+
+fn assigned_to(team: bool, id: Option<&str>) -> Vec<u8> {
+    bytes("assignee", &BTreeMap::new(), &json!([team, id.filter(|id| *id != "0")]))
 }
 
 /// An attribute of contacts: what of it people can change.

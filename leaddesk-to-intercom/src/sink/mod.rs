@@ -7,6 +7,7 @@ mod conversations;
 mod dry;
 mod failure;
 mod gone;
+mod gone_on;
 pub(crate) mod left;
 mod same_person;
 mod schema;
@@ -23,9 +24,11 @@ pub use schema::{SchemaSink, put_away, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;
 
-pub(crate) use contacts::CLOCK_SKEW;
+pub(crate) use contacts::{CLOCK_SKEW, is_of_migration, source_key};
+pub(crate) use conversations::ends_in;
 pub(crate) use failure::{failure_of as read_failure, failure_of_write};
 pub(crate) use gone::{or_gone, still_there};
+pub(crate) use same_person::{note_change, owner};
 
 use std::collections::BTreeSet;
 use std::fmt;

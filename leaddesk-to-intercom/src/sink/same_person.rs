@@ -1,20 +1,25 @@
 //! A lead who is one of the contacts: the two stages bring their records together by themselves, and
 //! here what they do not see of each other.
 
-use intercom_client::ContactId;
-use migrate_core::ledger::Entry;
-use migrate_core::{Alias, Fingerprint, Outcome, Write};
+use std::collections::BTreeSet;
+
+use intercom_client::{Contact, ContactId};
+use migrate_core::ledger::{Change, Entry, How, LedgerError, Written};
+use migrate_core::{
+    Alias, Doubt, Evidence, Failure, FailureKind, Fate, Fingerprint, Found, Key, Ledger, Outcome,
+    TargetId, Write,
+};
 
 use crate::config::Dedupe;
-use crate::draft::ContactFields;
+use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 use crate::source::keys;
 use crate::stage;
 use crate::value::name::clearly_different;
 
-use super::contacts::ContactSink;
+use super::contacts::{ContactSink, filling};
 use super::failure::failure_of;
-use super::{not_kept, or_gone};
+use super::{before, left, not_kept, or_gone};
 
 impl ContactSink {
     /// The same for leads. One who has the address of a contact of this migration, or by `dedupe` the
@@ -35,39 +40,129 @@ impl ContactSink {
         left: &mut Option<Fingerprint>,
     ) -> Option<Outcome> {
         let dedupe = self.leads.filter(|dedupe| *dedupe != Dedupe::None)?;
-        let known = match self.workspace.ledger.known_as(&names(fields, dedupe)).await {
-            Ok(known) => known,
-            Err(error) => return Some(not_kept(&error)),
-        };
-        let is_other =
-            |entry: &&Entry| entry.stage == stage::CONTACTS && entry.key != write.key.root();
-        for (entries, by_address) in known.iter().zip([fields.email.is_some(), false]) {
-            let target = entries.iter().filter(is_other).find_map(|entry| entry.target.clone());
-            let Some(target) = target else { continue };
-            let id = ContactId::new(target.as_str());
-            let found = match or_gone(self.workspace.client.contacts().get(&id).await) {
-                Ok(Some(found)) => found,
-                // Somebody has deleted it, or merged it into another.
-                Ok(None) => continue,
-                Err(error) if error.contact_merged_into().is_some() => continue,
-                Err(error) => return Some(Outcome::Failed(failure_of(&error))),
+        let (email, numbers) = names(fields, dedupe);
+        for (names, by_address) in [(email, true), (numbers, false)] {
+            let contacts = match self.contacts_of(write, &names).await {
+                Ok(contacts) => contacts,
+                Err(outcome) => return Some(outcome),
             };
-            let names = found.name.as_ref().zip(fields.name.as_ref());
-            let differs = names.is_some_and(|(one, other)| clearly_different(one.reveal(), other));
-            if !differs {
-                return Some(self.fill(write, fields, &found, left).await);
-            }
-            if by_address && dedupe != Dedupe::EmailAndName {
-                return Some(Outcome::Queued(queue::address_taken().object(id.as_str())));
+            let differs = |found: &&Contact| {
+                let names = found.name.as_ref().zip(fields.name.as_ref());
+                names.is_some_and(|(one, other)| clearly_different(one.reveal(), other))
+            };
+            let same: Vec<&Contact> = contacts.iter().filter(|it| !differs(it)).collect();
+            match (&same[..], contacts.first()) {
+                ([only], _) => return Some(self.fill(write, fields, only, left).await),
+                // Of several nobody can say which the lead is.
+                (_, Some(one)) if by_address && dedupe != Dedupe::EmailAndName => {
+                    let reason = queue::address_taken().object(one.id.as_str());
+                    return Some(Outcome::Queued(reason));
+                }
+                _ => {}
             }
         }
         None
     }
+
+    /// The contacts of this migration that have one of these names, as they are now.
+    async fn contacts_of<D>(
+        &self,
+        write: &Write<D>,
+        names: &[Alias],
+    ) -> Result<Vec<Contact>, Outcome> {
+        let known = self.workspace.ledger.known_as(names).await;
+        let known = known.map_err(|error| not_kept(&error))?.into_iter().flatten();
+        let own = write.key.root();
+        let others = known.filter(|it| it.stage == stage::CONTACTS && it.key != own);
+        let mut ids = BTreeSet::new();
+        for entry in others {
+            match entry.target {
+                Some(target) => drop(ids.insert(target)),
+                None if matches!(entry.fate, Fate::Pending | Fate::InDoubt) => {
+                    let waits = "a contact with the same address is not in place yet";
+                    return Err(Outcome::Failed(Failure::new(FailureKind::NotDone, waits)));
+                }
+                None => {}
+            }
+        }
+        let mut contacts = Vec::with_capacity(ids.len());
+        for id in ids {
+            let id = ContactId::new(id.as_str());
+            match or_gone(self.workspace.client.contacts().get(&id).await) {
+                Ok(found) => contacts.extend(found),
+                // Somebody has merged it into another, which is theirs.
+                Err(error) if error.contact_merged_into().is_some() => {}
+                Err(error) => return Err(Outcome::Failed(failure_of(&error))),
+            }
+        }
+        Ok(contacts)
+    }
+
+    /// What became of a write in doubt that was to fill a contact which was there before: an image of
+    /// that is kept right before it is changed. `None` where nothing was to be filled.
+    pub(super) async fn find_filled(
+        &self,
+        doubt: &Doubt<ContactDraft>,
+        fields: &ContactFields,
+    ) -> Result<Option<Found>, Failure> {
+        let kept = self.workspace.ledger.before(&doubt.key).await;
+        let kept = kept.map_err(|error| {
+            Failure::new(FailureKind::NotDone, format!("the ledger could not be read: {error}"))
+        })?;
+        let Some(kept) = kept.filter(|kept| kept["id"].is_string() && !before::is_bare(kept))
+        else {
+            return Ok(None);
+        };
+        let id = ContactId::new(kept["id"].as_str().unwrap_or_default());
+        let found = or_gone(self.workspace.client.contacts().get(&id).await);
+        let Some(found) = found.map_err(|error| failure_of(&error))? else { return Ok(None) };
+        let is_filled = filling(fields, &found, &kept).is_empty();
+        let id = TargetId::new(found.id.as_str());
+        Ok(Some(if is_filled { Found::Updated(id) } else { Found::No(Evidence::Read) }))
+    }
 }
 
-/// The names by which a person is known, the surest first.
-fn names(fields: &ContactFields, dedupe: Dedupe) -> Vec<Alias> {
-    let email = fields.email.as_deref().map(keys::email);
-    let phone = fields.phone.as_deref().filter(|_| dedupe == Dedupe::EmailOrPhone).map(keys::phone);
-    email.into_iter().chain(phone).collect()
+/// The names by which a person is known: by address, and by numbers where `dedupe` says so.
+fn names(fields: &ContactFields, dedupe: Dedupe) -> (Vec<Alias>, Vec<Alias>) {
+    let email = fields.email.as_deref().map(keys::email).into_iter().collect();
+    let phone = fields.phone.as_deref().filter(|_| dedupe == Dedupe::EmailOrPhone);
+    (email, phone.map(keys::phone).into_iter().collect())
+}
+
+/// The record that has created this contact, if it is another one of this migration.
+pub(crate) async fn owner(
+    ledger: &dyn Ledger,
+    own: &Key,
+    contact: &Contact,
+) -> Result<Option<(Entry, Written)>, LedgerError> {
+    let external_id = contact.external_id.as_ref().map(|id| id.reveal().as_str());
+    let Some((_, key)) = external_id.and_then(|id| id.split_once(':')) else { return Ok(None) };
+    let key = Key::from(key);
+    if key == own.root() {
+        return Ok(None);
+    }
+    let entry = ledger.entries(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
+    Ok(entry.and_then(|entry| {
+        let written = entry.written(&key).cloned()?;
+        let is_it = written.how == How::Created && written.target.as_str() == contact.id.as_str();
+        is_it.then_some((entry, written))
+    }))
+}
+
+/// Keeps that a contact stands otherwise by a change to another record, so that its owner's rollback
+/// does not take that for somebody else's doing. Nothing is kept where somebody has changed it before.
+pub(crate) async fn note_change(
+    ledger: &dyn Ledger,
+    own: &Key,
+    was: &Contact,
+    now: &Contact,
+) -> Result<(), LedgerError> {
+    let Some((entry, written)) = owner(ledger, own, was).await? else { return Ok(()) };
+    if written.state != Some(Fingerprint::of(&left::created(was))) {
+        return Ok(());
+    }
+    let state = Some(Fingerprint::of(&left::created(now)));
+    let Written { target, fingerprint, how, at, .. } = written;
+    let (key, stage) = (entry.key, entry.stage);
+    ledger.commit(vec![Change::Done { key, stage, target, fingerprint, how, state, at }]).await
 }

@@ -35,7 +35,8 @@ impl<S> Callers<S> {
         Self { calls, ledger, country }
     }
 
-    async fn page(&self, page: Page<Call>) -> Result<Page<Call>, SourceError> {
+    /// A page of calls, with what comes before each.
+    pub(super) async fn page(&self, page: Page<Call>) -> Result<Page<Call>, SourceError> {
         let numbers: Vec<Option<String>> = page
             .items
             .iter()

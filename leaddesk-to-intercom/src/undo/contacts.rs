@@ -12,7 +12,10 @@ use migrate_core::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::sink::{Workspace, before, failure_of_write, left, or_gone, read_failure, still_there};
+use crate::sink::{
+    Workspace, before, failure_of_write, left, note_change, or_gone, owner, read_failure,
+    still_there,
+};
 
 use crate::stage;
 
@@ -181,17 +184,8 @@ impl ContactUndo {
         let Read::Found(found) = self.read(&id).await.map_err(|error| read_failure(&error))? else {
             return Ok(false);
         };
-        let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
-        let Some((_, key)) = external_id.and_then(|id| id.split_once(':')) else {
-            return Ok(false);
-        };
-        let key = Key::from(key);
-        let entries = self.workspace.ledger.entries(std::slice::from_ref(&key)).await;
-        let entry = entries.map_err(|error| not_read(&error))?.into_iter().flatten().next();
-        Ok(key != made.key.root()
-            && entry
-                .and_then(|it| it.written(&key).cloned())
-                .is_some_and(|written| written.how == How::Created && written.target == *contact))
+        let owner = owner(&*self.workspace.ledger, &made.key, &found).await;
+        Ok(owner.map_err(|error| not_read(&error))?.is_some())
     }
 
     /// How a note stands whose contact cannot be read: it is there yet where a rollback has archived
@@ -218,6 +212,11 @@ impl ContactUndo {
             let path = format!("/contacts/{}", id.as_str());
             let put = self.workspace.client.raw(http::Method::PUT, &path, &[], Some(&body)).await;
             put.map_err(|error| failure_of_write(&error))?;
+            // A lead who was one of the contacts is taken back before that.
+            if let Read::Found(now) = self.read(&id).await.map_err(|error| read_failure(&error))? {
+                let noted = note_change(&*self.workspace.ledger, &made.key, &found, &now).await;
+                noted.map_err(|error| not_read(&error))?;
+            }
         }
         if before::was_archived(before) {
             self.keep_out_of_sight(made, &id).await.map_err(|error| not_read(&error))?;

@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use intercom_client::{Contact, ContactId, Error, text};
 use migrate_core::ledger::How;
-use migrate_core::{Check, Failure, Field, Limits, Normal, ReadBack, Snapshot, TargetId, Verify};
+use migrate_core::{
+    Check, Failure, Field, Fingerprint, Limits, Normal, ReadBack, Snapshot, TargetId, Verify,
+};
 use serde_json::Value;
 
 use crate::draft::{ContactDraft, ContactFields};
-use crate::sink::read_failure;
+use crate::sink::{before, is_of_migration, left, read_failure};
 
 use super::{FetchedContact, IN_FLIGHT, KEPT, Verifier, attribute, is_there};
 
@@ -34,7 +36,9 @@ impl Verifier {
                 let mut notes = Vec::new();
                 let mut listed = contacts.notes(&id).items();
                 while let Some(note) = listed.next().await {
-                    notes.extend(note?.body.map(|body| body.reveal().clone()));
+                    let note = note?;
+                    let id = TargetId::new(note.id.as_str());
+                    notes.extend(note.body.map(|body| (id, body.reveal().clone())));
                 }
                 let tags = tags.map(|name| name.to_lowercase()).collect();
                 Some(Arc::new(FetchedContact { contact, tags, notes }))
@@ -50,16 +54,23 @@ impl Verifier {
 }
 
 /// What stands where a draft was written.
-fn fields(check: &Check<ContactDraft>, found: &FetchedContact) -> Vec<Field> {
-    match &check.draft {
-        ContactDraft::Contact(fields) => own_fields(check, fields, found),
-        ContactDraft::Tag(name) => {
-            vec![is_there(format!("tag {name}"), found.tags.contains(&name.to_lowercase()))]
-        }
+fn stands(check: &Check<ContactDraft>, found: &FetchedContact) -> ReadBack {
+    let snapshot = match &check.draft {
+        ContactDraft::Contact(fields) => return own_fields(check, fields, found).into(),
+        ContactDraft::Tag(name) => Snapshot::of([is_there(
+            format!("tag {name}"),
+            found.tags.contains(&name.to_lowercase()),
+        )]),
         ContactDraft::Note { body, .. } => {
-            vec![is_there("note", found.notes.iter().any(|note| text::same(note, body)))]
+            let notes = found.notes.iter().filter(|(_, note)| text::same(note, body));
+            let notes: Vec<TargetId> = notes.map(|(id, _)| id.clone()).collect();
+            if notes.len() > 1 {
+                return ReadBack::Twins("note".to_owned(), notes);
+            }
+            Snapshot::of([is_there("note", !notes.is_empty())])
         }
-    }
+    };
+    snapshot.changed_at(found.contact.updated_at).into()
 }
 
 /// The contact's own fields, but for those that it had before.
@@ -67,13 +78,38 @@ pub(super) fn own_fields<D>(
     check: &Check<D>,
     fields: &ContactFields,
     found: &FetchedContact,
-) -> Vec<Field> {
+) -> Snapshot {
     let before = match check.how() {
         Some(How::Created) | None => Before::Nothing,
+        // Another record has become it, which brings its own values over time.
+        Some(How::Updated) if is_anothers(fields, &found.contact) => Before::Whatever,
         Some(How::Updated) => Before::Image(check.before.clone()),
         _ => Before::Everything,
     };
-    contact_fields(fields, &found.contact, &before)
+    let snapshot = Snapshot::of(contact_fields(fields, &found.contact, &before));
+    let snapshot = snapshot.changed_at(found.contact.updated_at);
+    match state(check, &found.contact) {
+        Some(state) => snapshot.state(state),
+        None => snapshot,
+    }
+}
+
+/// Is this contact another record of the migration, as that of a lead may be?
+fn is_anothers(fields: &ContactFields, found: &Contact) -> bool {
+    let external_id = found.external_id.as_ref().map(|id| id.reveal().as_str());
+    external_id
+        .is_some_and(|id| id != fields.external_id && is_of_migration(id, &fields.external_id))
+}
+
+/// The digest of how a contact stands, taken as the sink did when it had written it.
+fn state<D>(check: &Check<D>, found: &Contact) -> Option<Fingerprint> {
+    let written = check.written.as_ref()?;
+    let digest = |bytes: Vec<u8>| Fingerprint::of(&bytes);
+    if written.how == How::Created {
+        return Some(digest(left::created(found)));
+    }
+    let before = check.before.as_ref()?;
+    Some(digest(left::filled(found, &before::written(before, &left::image(found)))))
 }
 
 fn contact_fields(fields: &ContactFields, found: &Contact, was: &Before) -> Vec<Field> {
@@ -88,17 +124,19 @@ fn contact_fields(fields: &ContactFields, found: &Contact, was: &Before) -> Vec<
     ];
     let mut compared = Vec::new();
     for (name, wanted, found, normal) in texts {
-        if let Some(wanted) = wanted.filter(|_| !was.had(name)) {
+        if let Some(wanted) = wanted.filter(|_| !was.theirs(name, found.is_some())) {
             compared.push(Field::new(name, wanted.as_str(), found).by(normal));
         }
     }
-    if let Some(wanted) = fields.signed_up_at.filter(|_| !was.had("signed_up_at")) {
+    let is_there = found.signed_up_at.is_some();
+    if let Some(wanted) = fields.signed_up_at.filter(|_| !was.theirs("signed_up_at", is_there)) {
         let found = found.signed_up_at.map(|time| time.timestamp());
         compared.push(Field::new("signed_up_at", wanted, found));
     }
     for (name, wanted) in &fields.attributes {
-        if !was.had_attribute(name) {
-            compared.push(attribute(name, wanted, found.custom_attributes.get(name.as_str())));
+        let found = found.custom_attributes.get(name.as_str());
+        if !was.theirs(&format!(".{name}"), found.is_some_and(|it| !left::is_empty(it))) {
+            compared.push(attribute(name, wanted, found));
         }
     }
     compared
@@ -108,26 +146,24 @@ fn contact_fields(fields: &ContactFields, found: &Contact, was: &Before) -> Vec<
 enum Before {
     Nothing,
     Image(Option<Value>),
+    /// Whatever stands there now.
+    Whatever,
     Everything,
 }
 
 impl Before {
-    fn had(&self, field: &str) -> bool {
-        self.value(|image| &image[field])
-    }
-
-    fn had_attribute(&self, name: &str) -> bool {
-        self.value(|image| &image["custom_attributes"][name])
-    }
-
-    fn value(&self, get: impl Fn(&Value) -> &Value) -> bool {
+    /// Is what stands in a field theirs who had the contact before? That of an attribute has a dot in
+    /// front of its name. What the migration has never written is, whenever somebody has filled it.
+    fn theirs(&self, name: &str, is_there: bool) -> bool {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
-            Self::Image(image) => {
-                let value = image.as_ref().map(get);
-                value.is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
-            }
+            Self::Whatever => is_there,
+            Self::Image(None) => false,
+            Self::Image(Some(image)) => match before::wrote(image, name) {
+                Some(wrote) => is_there && !wrote,
+                None => !left::is_empty(&left::field(image, name)),
+            },
         }
     }
 }
@@ -138,7 +174,14 @@ impl Verify<ContactDraft> for Verifier {
         let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("contact"),
-            Some(found) => Snapshot::of(fields(check, &found)).into(),
+            Some(found) => match &check.draft {
+                ContactDraft::Contact(fields) => {
+                    let twins = self.twins_of_lead(check, fields).await;
+                    let twins = twins.map_err(|error| read_failure(&error))?;
+                    twins.unwrap_or_else(|| stands(check, &found))
+                }
+                _ => stands(check, &found),
+            },
         })
     }
 

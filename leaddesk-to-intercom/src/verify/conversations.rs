@@ -44,12 +44,12 @@ struct Speakers<'a> {
 }
 
 /// What stands where a draft was written.
-fn fields(
+fn stands(
     check: &Check<ConversationDraft>,
     found: &Conversation,
     speakers: &Speakers<'_>,
-) -> Vec<Field> {
-    match &check.draft {
+) -> ReadBack {
+    let fields = match &check.draft {
         // A caller is no conversation, and is read as the contact that it is.
         ConversationDraft::Caller(_)
         | ConversationDraft::Speaker { .. }
@@ -74,13 +74,14 @@ fn fields(
             let stands_in = if agent[..] == [bot()] { speakers.bot } else { speakers.admin };
             let own = check.resolved.first(agent).map_or(stands_in.as_str(), TargetId::as_str);
             // Who became a teammate later has said so.
-            let claimed = saying(found, CLAIM).any(|part| author(part) == Some(own));
+            let claimed = found.parts().iter().filter(|part| says(part, CLAIM));
+            let claimed = claimed.map(author_of).any(|author| author == Some(own));
             let stands_in = claimed.then_some(stands_in.as_str());
             let authors: Vec<&str> = std::iter::once(own).chain(stands_in).collect();
-            said(check, found, body, *created_at, &authors, speakers)
+            return said(check, found, body, *created_at, &authors, speakers);
         }
         ConversationDraft::Message { contact, created_at, body } => {
-            said(check, found, body, *created_at, &contacts(check, contact), speakers)
+            return said(check, found, body, *created_at, &contacts(check, contact), speakers);
         }
         ConversationDraft::Attributes(wanted) => {
             let found = &found.custom_attributes;
@@ -91,7 +92,9 @@ fn fields(
             vec![is_there(format!("tag {name}"), has_tag(found, name))]
         }
         ConversationDraft::Assign { team, to } => {
-            let Some(wanted) = check.resolved.first(to) else { return Vec::new() };
+            let Some(wanted) = check.resolved.first(to) else {
+                return Snapshot::default().into();
+            };
             let found = match team {
                 true => found.team_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
                 false => found.admin_assignee_id.as_ref().map(|id| id.as_str().to_owned()),
@@ -102,7 +105,12 @@ fn fields(
             let state = if found.state == Some(State::Closed) { "closed" } else { "open" };
             vec![Field::new("state", "closed", state)]
         }
-    }
+    };
+    snapshot(fields, found)
+}
+
+fn snapshot(fields: Vec<Field>, found: &Conversation) -> ReadBack {
+    Snapshot::of(fields).changed_at(found.updated_at).into()
 }
 
 /// Has a conversation the tag of this name? Intercom compares names without case.
@@ -123,7 +131,10 @@ fn wanted<'a>(authors: &[&'a str], wrote: Option<&str>) -> Option<&'a str> {
     own.or_else(|| authors.first()).copied()
 }
 
-/// What stands where somebody said something: one of several parts of one text is the one of its time.
+/// What stands where somebody said something.
+///
+/// The ledger knows which part it became, so that of two that say the same in the same second each is
+/// missed when it is gone. A part that it does not know, or that is another's, stands for none.
 fn said(
     check: &Check<ConversationDraft>,
     found: &Conversation,
@@ -131,37 +142,74 @@ fn said(
     created_at: i64,
     authors: &[&str],
     speakers: &Speakers<'_>,
-) -> Vec<Field> {
+) -> ReadBack {
     let field = check.key.part_name().unwrap_or("remark");
-    let exact = saying(found, body).find(|part| seconds(part) == Some(created_at));
+    // Where the reply did not show which part was made, the ledger has the conversation's own id.
+    let own = check.written.as_ref().map(|it| &it.target).filter(|own| **own != check.object);
+    let own_part = found.parts().iter().find(|part| own.is_some_and(|own| is(part, own)));
+    // Text is compared last, since that takes the longest.
+    let at_its_time = |part: &&Part| seconds(part) == Some(created_at) && says(part, body);
+    let others = || {
+        let is_known = |part: &Part| check.taken.iter().chain(own).any(|known| is(part, known));
+        found.parts().iter().filter(move |part| !is_known(part))
+    };
+    if let Some(part) = own_part.filter(|part| says(part, body)) {
+        let shared = check.taken.iter().filter(|taken| Some(*taken) == own).count();
+        if shared > 0 {
+            // A reply has shown one part for several, so that only their number tells.
+            let there = found.parts().iter().filter(at_its_time).count();
+            return snapshot(vec![is_there(field, there > shared)], found);
+        }
+        let twins = others().filter(at_its_time).filter(|twin| author_of(twin) == author_of(part));
+        let twins: Vec<TargetId> = twins.map(|twin| TargetId::new(twin.id.as_str())).collect();
+        return match twins.is_empty() {
+            true => compared(field, part, created_at, authors, found),
+            false => ReadBack::Twins(field.to_owned(), twins),
+        };
+    }
+    let exact = others().find(at_its_time);
     // Of a long conversation Intercom shows the latest parts alone: what is hidden cannot be compared.
     let is_shown = |part: &Part| seconds(part).is_some_and(|at| at < created_at);
     if exact.is_none() && found.parts_are_cut() && !found.parts().iter().any(is_shown) {
-        return Vec::new();
+        return Snapshot::default().into();
     }
-    let original = exact.or_else(|| saying(found, body).next());
-    let Some(part) = original.or_else(|| correction(found, &check.draft)) else {
-        return vec![is_there(field, false)];
-    };
-    // Corrections are written by the fallback admin.
-    let wrote = author(part);
-    let wanted = match original {
-        Some(_) => wanted(authors, wrote),
-        None => Some(speakers.admin.as_str()),
-    };
-    vec![
-        Field::new(format!("{field} created_at"), created_at, seconds(part)),
-        Field::new(format!("{field} author"), wanted, wrote),
-    ]
+    // One that is known by its id and gone is not the same text of another time.
+    let alike = || others().find(|part| own.is_none() && says(part, body));
+    if let Some(part) = exact.or_else(alike) {
+        return compared(field, part, created_at, authors, found);
+    }
+    if let Some(part) = correction(found, &check.draft) {
+        // Corrections are written by the fallback admin.
+        return compared(field, part, created_at, &[speakers.admin.as_str()], found);
+    }
+    let Some(part) = own_part else { return snapshot(vec![is_there(field, false)], found) };
+    let said = part.body.as_ref().map(|said| said.reveal().clone());
+    let altered = Field::new(format!("{field} body"), body, said);
+    snapshot(vec![altered.by(Normal::exact().or_same(text::same))], found)
 }
 
-fn author(part: &Part) -> Option<&str> {
+/// A part that says what it should, compared with when and by whom.
+fn compared(
+    field: &str,
+    part: &Part,
+    created_at: i64,
+    authors: &[&str],
+    found: &Conversation,
+) -> ReadBack {
+    let wrote = author_of(part);
+    let fields = vec![
+        Field::new(format!("{field} created_at"), created_at, seconds(part)),
+        Field::new(format!("{field} author"), wanted(authors, wrote), wrote),
+    ];
+    snapshot(fields, found)
+}
+
+fn author_of(part: &Part) -> Option<&str> {
     part.author.as_ref().and_then(|author| author.id.as_deref())
 }
 
-/// The parts of a conversation that say this.
-fn saying<'a>(found: &'a Conversation, body: &'a str) -> impl Iterator<Item = &'a Part> {
-    found.parts().iter().filter(move |part| says(part, body))
+fn is(part: &Part, id: &TargetId) -> bool {
+    part.id.as_str() == id.as_str()
 }
 
 fn says(part: &Part, body: &str) -> bool {
@@ -189,18 +237,22 @@ impl Verify<ConversationDraft> for Verifier {
             let found = self.contact(&check.object).await.map_err(|error| read_failure(&error))?;
             return Ok(match found {
                 None => ReadBack::missing("contact"),
-                Some(found) => Snapshot::of(own_fields(check, fields, &found)).into(),
+                Some(found) => {
+                    let twins = self.twins_of_lead(check, fields).await;
+                    let twins = twins.map_err(|error| read_failure(&error))?;
+                    twins.unwrap_or_else(|| own_fields(check, fields, &found).into())
+                }
             });
         }
         let found = self.conversation(&check.object).await.map_err(|error| read_failure(&error))?;
         Ok(match found {
             None => ReadBack::missing("conversation"),
-            Some(found) => Snapshot::of(fields(
-                check,
-                &found,
-                &Speakers { admin: &self.admin, bot: &self.bot },
-            ))
-            .into(),
+            Some(found) => {
+                let twins = self.twins_of_opening(check).await;
+                let twins = twins.map_err(|error| read_failure(&error))?;
+                let speakers = Speakers { admin: &self.admin, bot: &self.bot };
+                twins.unwrap_or_else(|| stands(check, &found, &speakers))
+            }
         })
     }
 

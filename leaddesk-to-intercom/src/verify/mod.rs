@@ -7,13 +7,15 @@
 
 mod contacts;
 mod conversations;
+mod twins;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use intercom_client::{AdminId, Contact, Conversation, IntercomClient, text};
+use intercom_client::{AdminId, Contact, Conversation, ConversationId, IntercomClient, text};
 use migrate_core::{Field, Normal, TargetId};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 /// Reads back contacts and conversations. Clones share what they have read.
 #[derive(Clone)]
@@ -30,12 +32,17 @@ pub struct Verifier {
 struct Read {
     contacts: HashMap<TargetId, Option<Arc<FetchedContact>>>,
     conversations: HashMap<TargetId, Option<Arc<Conversation>>>,
+    /// By contact.
+    opened: HashMap<TargetId, Arc<OnceCell<Opened>>>,
 }
+
+/// The conversations of a contact, each with the text that opened it.
+type Opened = Vec<(ConversationId, String)>;
 
 struct FetchedContact {
     contact: Contact,
     tags: BTreeSet<String>,
-    notes: Vec<String>,
+    notes: Vec<(TargetId, String)>,
 }
 
 impl std::fmt::Debug for Verifier {

@@ -50,6 +50,18 @@ async fn a_mapping_is_obeyed_when_somebody_has_confirmed_it() {
     assert_eq!(found["verify"]["mismatches"].as_array().unwrap().len(), 0);
 }
 
+/// What a delta and a redrive are told to do, they can be told.
+#[tokio::test]
+async fn a_delta_and_a_redrive_take_a_proposal_as_well() {
+    let world = World::new().await;
+    for command in ["delta", "redrive"] {
+        let before = &["--no-progress", command];
+        world.refuses(before, &["Nobody has confirmed", "--accept-proposal"]).await;
+        let told = world.succeeds(&[command, "--accept-proposal", "--no-wait"]).await.json();
+        assert_eq!(told["accounted"], true, "{command}");
+    }
+}
+
 #[tokio::test]
 async fn a_confirmed_plan_needs_no_other() {
     let world = World::new().await;

@@ -127,7 +127,8 @@ impl World {
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leaddesk-to-intercom"));
         command.current_dir(self.dir.path()).args(arguments).arg("--json");
-        if arguments.first() == Some(&"run") {
+        let takes_proposal = matches!(arguments.first(), Some(&"run" | &"delta" | &"redrive"));
+        if takes_proposal && !arguments.contains(&"--accept-proposal") {
             command.arg("--accept-proposal");
         }
         for (option, file) in [("--config", "migration.toml"), ("--state", "state")] {

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) patience: Option<(&'static str, &'static str)>,
     /// Further lines of `[destination]`, and tables after it.
     pub(crate) further: String,
+    /// Does nobody stand in for agents who are no teammates?
+    pub(crate) without_fallback: bool,
 }
 
 /// A person who knows what is a field of several choices however few contacts have it, and what other
@@ -152,10 +154,14 @@ impl Bench {
             source => source.clone(),
         };
         let (settle_after, lag_horizon) = self.settings.patience.unwrap_or(("1s", "1s"));
+        let fallback = match self.settings.without_fallback {
+            true => String::new(),
+            false => format!("fallback_admin = '{}'\n", self.endpoints.fallback_admin),
+        };
         let text = format!(
-            "{source}\n[destination]\nbase_url = '{}'\nfallback_admin = '{}'\n\
+            "{source}\n[destination]\nbase_url = '{}'\n{fallback}\
              workspace_limit = 600000\nsearch_lag_horizon = '{lag_horizon}'\nsettle_after = '{settle_after}'\n{}\n",
-            self.endpoints.intercom, self.endpoints.fallback_admin, self.settings.further
+            self.endpoints.intercom, self.settings.further
         );
         Config::parse(&text, "test.toml").unwrap_or_else(|error| panic!("{error}\n{text}"))
     }

@@ -1,11 +1,13 @@
 //! Calls with numbers that are no contact's, where leads are made of these.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use migrate_core::SourceExt as _;
 use migrate_sandbox::workspace::Workspace;
 use migrate_sandbox::{Account, AccountSpec, Faults, ServiceFaults};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, by_api};
 
 pub(crate) const LEADS: &str = "[calls]\nwithout_contact = 'lead'";
 
@@ -79,6 +81,62 @@ async fn calls_of_one_number_share_one_lead() {
     bench.run().await;
     assert_eq!(leads(&bench.sandbox.workspace()), wanted);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
+}
+
+/// Leads are made of numbers only when calls wait for them already: a redrive makes them, and reads nothing
+/// but these calls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redrive_makes_leads_of_calls_that_waited() {
+    let account = strangers(73);
+    let wanted = expected(&account);
+    let mut bench = Bench::new(account).await;
+    let (first, last) = bench.endpoints.call_ids;
+    let calls = format!("last_call = true\ngdpr_history = false\nid_range = [{first}, {last}]");
+    bench.settings.source = by_api(&bench.endpoints, &calls);
+    assert_eq!(bench.run().await.report.queues["calls_without_contact"], 5);
+
+    bench.settings.further = LEADS.into();
+    std::fs::remove_file(bench.path("state/plan.json")).unwrap();
+    bench.runner().plan().await.unwrap();
+    let read = |bench: &Bench| {
+        let counters = bench.sandbox.counters().leaddesk_original;
+        let calls = counters.iter().filter(|(name, _)| name.contains("call"));
+        calls.filter(|(name, _)| !name.contains("list")).map(|(_, count)| count).sum::<u64>()
+    };
+    let before = read(&bench);
+    let finished = bench.runner().redrive(Some("calls_without_contact")).await.unwrap();
+    assert_eq!(read(&bench) - before, 5, "{:?}", bench.sandbox.counters().leaddesk_original);
+    assert_eq!(leads(&bench.sandbox.workspace()), wanted);
+    assert_eq!(finished.report.queues.get("calls_without_contact"), None);
+    assert!(finished.report.accounted);
+    let notes = &finished.report.notes;
+    assert!(!notes.iter().any(|it| it.contains("not delivered")), "{notes:?}");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+}
+
+/// What a program has made of the source of calls goes for those that are tried again as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redrive_reads_calls_as_a_program_has_them() {
+    let bench = Bench::new(strangers(74)).await;
+    let finished = bench.run_with(bench.runner()).await;
+    assert_eq!(finished.report.queues["calls_without_contact"], 5);
+    let first = bench.sandbox.account().contacts[0].id;
+    let runner = bench.runner().customized(move |mut parts| {
+        let owner = leaddesk_client::ContactId::new(first);
+        let calls = parts.call_source.map_body(move |mut call: leaddesk_client::Call| {
+            let of_a_stranger = call.number.as_ref().is_some_and(|it| it.reveal().contains("900"));
+            if of_a_stranger {
+                call.contact_id = Some(owner.clone());
+            }
+            call
+        });
+        parts.call_source = Arc::new(calls);
+        parts
+    });
+    std::fs::remove_file(bench.path("state/plan.json")).unwrap();
+    let finished = runner.redrive(Some("calls_without_contact")).await.unwrap();
+    assert_eq!(finished.report.queues.get("calls_without_contact"), None);
 }
 
 /// Replies are lost on the way: no lead and no conversation is made twice.

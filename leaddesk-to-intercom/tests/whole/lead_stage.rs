@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use leaddesk_to_intercom::runner::Exit;
-use migrate_core::ledger::{Ledger, Scan};
-use migrate_core::{RollbackOptions, RunOptions};
+use migrate_core::ledger::{How, Ledger, Scan};
+use migrate_core::{Key, RollbackOptions, RunOptions};
 use migrate_sandbox::workspace::Contact;
 use migrate_sandbox::{
     Account, AccountSpec, FaultKind, Faults, Sandbox, ServiceFaults, SourceContact, Strike,
@@ -235,9 +235,9 @@ async fn doubt_about_a_merged_lead_is_settled() {
     }
 }
 
-/// A lead who has a contact's address is that contact, unless the names say that they are two people.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
+/// An account with a lead who has a contact's address and name, and one who has only the address.
+/// Beside it the contacts whose addresses they are.
+fn with_leads_among_contacts() -> (Account, Vec<SourceContact>) {
     let mut account = account();
     let with_address = |it: &&SourceContact| it.email.is_some() && it.fname.is_some();
     let known: Vec<SourceContact> =
@@ -248,10 +248,21 @@ async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
     (other.id, other.last_call_id) = (990_002, None);
     (other.fname, other.lname) = (Some("Zacharias".into()), Some("Quist".into()));
     account.contacts.extend([same, other]);
+    (account, known)
+}
+
+fn among_contacts(status: &str) -> BTreeMap<u64, [&str; 3]> {
+    BTreeMap::from([(990_001, [status, "", ""]), (990_002, [status, "", ""])])
+}
+
+/// A lead who has a contact's address is that contact, unless the names say that they are two people.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
+    let (mut account, known) = with_leads_among_contacts();
     let mut bench = Bench::new(account.clone()).await;
     let before = bench.sandbox.workspace();
     let files = Files::of(&account, &bench.path("export"));
-    files.write(&BTreeMap::from([(990_001, ["Hot", "", ""]), (990_002, ["Hot", "", ""])]));
+    files.write(&among_contacts("Hot"));
     bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
     let report = bench.run().await.report;
     let leads = report.stages.iter().find(|it| it.name == "leads").unwrap();
@@ -269,6 +280,18 @@ async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
 
     assert_eq!(bench.run().await.report.last_run.writes, 0);
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+    // Each brings its own changes, and leaves alone what the other has.
+    let changed = account.contacts.iter_mut().find(|it| it.id == known[0].id).unwrap();
+    changed.city = Some("Rauma".into());
+    Files::of(&account, &bench.path("export")).write(&among_contacts("Warm"));
+    bench.run().await;
+    let found = bench.sandbox.workspace();
+    let contact = of(&found, known[0].id);
+    assert_eq!(contact.custom_attributes["ld_city"], "Rauma");
+    assert_eq!(contact.custom_attributes["ld_lead_status"], "Warm");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+
     let ended = bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
     assert_eq!(ended.exit, Exit::Done, "the note has gone with the contact, and nothing is left");
     assert_eq!(bench.sandbox.workspace().contacts.len(), before.contacts.len());
@@ -279,5 +302,31 @@ async fn a_lead_who_is_one_of_the_contacts_is_brought_together_with_it() {
     bench.run().await;
     let found = bench.sandbox.workspace();
     assert_eq!(of(&found, 990_002).role, "lead");
+    assert_eq!(of(&found, known[0].id).custom_attributes["ld_lead_status"], "Warm");
+}
+
+/// The replies to what fills the contact get lost: it stays the contact's, and is not the lead's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_about_a_lead_who_is_a_contact_does_not_make_the_contact_the_leads() {
+    let (account, known) = with_leads_among_contacts();
+    let strike = Strike::new("PUT /contacts/{id}", FaultKind::LostReply, 0).times(12);
+    let intercom = ServiceFaults { strikes: vec![strike], ..ServiceFaults::default() };
+    let faults = Faults { intercom, ..Faults::default() };
+    let mut bench = Bench::with(Sandbox::builder(account.clone()).faults(faults)).await;
+    let before = bench.sandbox.workspace();
+    Files::of(&account, &bench.path("export")).write(&among_contacts("Hot"));
+    bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
+    bench.run().await;
+    let lost = bench.sandbox.counters().faults[&FaultKind::LostReply];
+    assert!(
+        (1..12).contains(&lost),
+        "{lost} replies were lost, and none of them is tried for ever"
+    );
+    let key = Key::new("contact", 990_001);
+    let entry = bench.ledger().entries(&[key.clone()]).await.unwrap().remove(0).unwrap();
+    assert_eq!(entry.written(&key).unwrap().how, How::Updated);
+    let found = bench.sandbox.workspace();
     assert_eq!(of(&found, known[0].id).custom_attributes["ld_lead_status"], "Hot");
+    bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
+    assert_eq!(bench.sandbox.workspace().contacts.len(), before.contacts.len());
 }

@@ -28,6 +28,8 @@ mod predicted;
 mod proxy;
 mod rollback;
 mod settlement;
+mod small_change;
+mod story;
 mod taken_back;
 mod twins;
 mod two_ways;

@@ -94,3 +94,42 @@ async fn a_run_after_a_pilot_that_was_cut_off_does_not_end_with_it() {
         assert_clean(&audit(&account, &bench.sandbox.workspace()));
     }
 }
+
+/// Everything was migrated before a pilot was run once more: what waits is tried again wherever it is, and
+/// the calls that the pilot did not meet have not vanished.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redrive_after_a_later_pilot_tries_everything_again() {
+    let mut account = account(33);
+    let last = account.contacts.len() - 1;
+    account.contacts[last].email = None;
+    account.contacts[last].phonenumbers = Vec::new();
+    let key = format!("contact:{}", account.contacts[last].id);
+    let bench = Bench::new(account).await;
+    let waiting = bench.run().await.report.queues["contacts_without_identifier"];
+    pilot(&bench).await;
+    bench.sandbox.edit_account(|account| {
+        account.contacts[last].email = Some("mended@example.com".into());
+    });
+    let finished = bench.runner().redrive(Some("contacts_without_identifier")).await.unwrap();
+    let queues = &finished.report.queues;
+    let left = queues.get("contacts_without_identifier").copied().unwrap_or_default();
+    assert_eq!(left, waiting - 1);
+    let workspace = bench.sandbox.workspace();
+    assert!(workspace.contact_by_external_id(&format!("leaddesk:{key}")).is_some());
+    let notes = &finished.report.notes;
+    assert!(!notes.iter().any(|it| it.contains("not delivered")), "{notes:?}");
+    assert!(!notes.iter().any(|it| it.contains("a pilot of")), "{notes:?}");
+}
+
+/// While nothing but pilots was run, a redrive brings nobody whom they have left out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redrive_stays_within_the_largest_pilot() {
+    let bench = Bench::new(account(33)).await;
+    pilot(&bench).await;
+    let there = bench.sandbox.workspace();
+    let smaller = bench.runner().pilot(CONTACTS / 2, &RunOptions::default()).await.unwrap();
+    assert_eq!(smaller.report.state, RunState::Complete);
+    let finished = bench.runner().redrive(None).await.unwrap();
+    assert_eq!(read(&finished.report, "contacts"), CONTACTS);
+    assert_same(&there, &bench.sandbox.workspace(), "after a redrive");
+}

@@ -39,6 +39,8 @@ pub(super) struct Flow<'a, D: Draft> {
     forced: Option<&'a Selection>,
     /// What the source may bring yet, while it is being read.
     to_come: Option<ToCome>,
+    /// Do records of a lane come in its order, as when the source is read?
+    in_order: bool,
     /// Set when the run is to end: records under way end at the next step.
     halted: AtomicBool,
     held_lanes: Mutex<Vec<(String, Hold)>>,
@@ -89,7 +91,8 @@ enum Job {
 impl<'a, D: Draft> Flow<'a, D> {
     pub(super) fn new(stage: &'a str, run: &'a Run, sink: &'a dyn Sink<D>) -> Self {
         let (halted, held_lanes, open_keys) = Default::default();
-        Self { stage, run, sink, forced: None, to_come: None, halted, held_lanes, open_keys }
+        let (forced, to_come, in_order) = (None, None, false);
+        Self { stage, run, sink, forced, to_come, in_order, halted, held_lanes, open_keys }
     }
 
     /// The same flow, which tries these records again although they have not changed.
@@ -100,7 +103,12 @@ impl<'a, D: Draft> Flow<'a, D> {
 
     /// The same flow while the source is being read: what refers to a record that may come yet
     /// waits until all is read.
-    pub(super) fn reading(mut self, to_come: ToCome) -> Self {
+    pub(super) fn reading(self, to_come: ToCome) -> Self {
+        Self { in_order: true, ..self.accompanied(to_come) }
+    }
+
+    /// The same flow of single records, of which some come along with those that refer to them.
+    pub(super) fn accompanied(mut self, to_come: ToCome) -> Self {
         self.to_come = Some(to_come);
         self
     }
@@ -331,7 +339,7 @@ impl<'a, D: Draft> Flow<'a, D> {
     async fn keep_place(&self, key: &Key, lane: &str) -> Result<Ended, RunError> {
         let place = place_in_lane(key, self.stage, Some(lane), self.run.clock.now());
         let mut changes = Vec::new();
-        if self.to_come.is_some() {
+        if self.in_order {
             changes.push(Change::Unpark { key: key.clone() });
         }
         changes.extend(place);
@@ -364,7 +372,7 @@ impl<'a, D: Draft> Flow<'a, D> {
             _ => false,
         };
         let saga = Saga::new(self.stage, self.run.times(), unit, entry, forced);
-        saga.in_order(self.to_come.is_some())
+        saga.in_order(self.in_order)
     }
 
     /// Sends one write. A receipt that is dropped counts as in doubt.

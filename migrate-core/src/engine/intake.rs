@@ -35,7 +35,8 @@ pub(super) struct Intake<'a, M> {
     pub(super) forced: Option<&'a Selection>,
     /// What the source may bring yet, which is told here as its records show it.
     pub(super) to_come: ToCome,
-    /// Are all others passed over? Then nothing is noted of the reading, which is no pass.
+    /// Are all others that are known passed over? Then nothing is noted of the reading, which is no
+    /// pass, but for what comes along with them: that counts as met in the last pass.
     pub(super) only_forced: bool,
     /// What was looked up already: a source may deliver a key again on a later page, and no page of
     /// a look-up is open or seen.
@@ -67,9 +68,11 @@ impl<M> Intake<'_, M> {
         self.run.observer.observe(&Event::Read { stage: self.stage, records: count });
         let incoming = self.map(page.items);
         let keys: Vec<Key> = incoming.iter().map(|record| record.key.clone()).collect();
-        self.to_come.brings(&keys);
         let mut met = open_among(&keys);
         let entries = self.run.ledger.entries(&keys).await?;
+        let is_to_come = |entry: &Option<Entry>| !self.only_forced || entry.is_none();
+        let come = keys.iter().zip(&entries).filter(|(_, entry)| is_to_come(entry));
+        self.to_come.brings(&come.map(|(key, _)| key.clone()).collect::<Vec<Key>>());
         let mut new_keys = Vec::with_capacity(keys.len());
         let mut changes = Vec::new();
         let (mut units, mut grouped) = (Vec::new(), Vec::new());
@@ -79,15 +82,17 @@ impl<M> Intake<'_, M> {
             let forced = self.is_forced(entry.as_ref());
             let was_met = |entry: &Entry| entry.seen == self.pass && entry.stage == self.stage;
             let again = entry.as_ref().is_some_and(was_met);
+            // What a wanted record refers to comes along with it, if nothing is known of it yet.
+            let comes_along = entry.is_none() && record.unreadable.is_none();
             let passed_over = match self.only_forced {
-                true => !forced || !self.looks_up(&record.key),
+                true => !(forced || comes_along) || !self.looks_up(&record.key),
                 false => again,
             };
             if passed_over || !met.insert(record.key.clone()) {
                 // Met by another way already in this pass, or not wanted.
                 continue;
             }
-            if !self.only_forced {
+            if !self.only_forced || comes_along {
                 new_keys.push(record.key.clone());
             }
             if let Some(unit) = self.doubt_only(&mut record, entry.as_ref())? {
@@ -171,8 +176,13 @@ impl<M> Intake<'_, M> {
             self.run.ledger.commit(changes).await?;
         }
         counts.into_iter().for_each(|fate| self.run.count(self.stage, fate));
-        let page = OpenedPage { pass: self.pass, keys: new_keys, next: page.next, mark: page.mark };
-        Ok(Load { page: (!self.only_forced).then_some(page), units })
+        let (next, mark) = match self.only_forced {
+            true => (None, None),
+            false => (page.next, page.mark),
+        };
+        let is_noted = !self.only_forced || !new_keys.is_empty();
+        let page = OpenedPage { pass: self.pass, keys: new_keys, next, mark };
+        Ok(Load { page: is_noted.then_some(page), units })
     }
 
     /// Is this key looked up for the first time?

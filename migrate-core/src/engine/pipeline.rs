@@ -157,9 +157,10 @@ where
     ) -> Result<(), RunError> {
         let run = intake.run;
         let mut flow = Flow::new(&self.name, run, &self.sink).forcing(intake.forced);
-        if !intake.only_forced {
-            flow = flow.reading(intake.to_come.clone());
-        }
+        flow = match intake.only_forced {
+            true => flow.accompanied(intake.to_come.clone()),
+            false => flow.reading(intake.to_come.clone()),
+        };
         self.hold_waiting_lanes(run, &flow).await?;
         match intake.forced.filter(|_| intake.only_forced) {
             // What is not tried again holds those that come after it.
@@ -202,7 +203,12 @@ where
         };
         let (stage, estimate) = (self.name.as_str(), Estimate::Unknown);
         run.observer.observe(&Event::StageBegun { stage, estimate, done: 0 });
-        let intake = Intake { only_forced: true, ..self.intake(run, state.pass, Some(selection)) };
+        let intake = Intake {
+            only_forced: true,
+            // Nothing comes but what comes along.
+            to_come: ToCome::default(),
+            ..self.intake(run, state.pass, Some(selection))
+        };
         let pages = stream::iter(first).map(Ok).chain(selected).map_ok(|keys| {
             let pages = lookup.lookup(keys);
             pages.map_err(|cause| self.unreadable(cause))

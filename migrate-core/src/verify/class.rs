@@ -55,11 +55,15 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Has it been changed since? The digest decides, since it sees only what was written; the
-    /// time of a change says no more than that something of the object changed. `skew` is how far
-    /// the clocks of the two may be apart.
+    /// Has somebody changed it since? Where the digest is the same nobody has, since it sees what was
+    /// written, and the time of a change says no more than that something of the object changed.
+    /// Where it differs somebody has, unless the destination says that there was no change. `skew` is
+    /// how far the clocks of the two may be apart.
     fn is_edited(&self, skew: TimeDelta) -> bool {
         match (self.states, self.written_at, self.changed_at) {
+            ((Some(left), Some(now)), Some(written), Some(changed)) => {
+                left != now && changed > written
+            }
             ((Some(left), Some(now)), ..) => left != now,
             (_, Some(written), Some(changed)) => changed > written + skew,
             _ => false,
@@ -102,7 +106,9 @@ mod tests {
         };
         let unknown = evidence((None, None), None);
         let untouched = evidence((state("a"), state("a")), at(999));
-        let touched = evidence((state("a"), state("b")), at(1));
+        let touched = evidence((state("a"), state("b")), at(101));
+        let vanished = evidence((state("a"), state("b")), at(99));
+        let nobody_knows_when = evidence((state("a"), state("b")), None);
         let outdated = Evidence { outdated: true, ..untouched };
         let outdated_and_touched = Evidence { outdated: true, ..touched };
         let later = evidence((None, state("b")), at(161));
@@ -116,6 +122,9 @@ mod tests {
             (&lost, untouched, Some(Class::Lost)),
             (&other, untouched, Some(Class::Altered)),
             (&lost, touched, Some(Class::Edited)),
+            (&lost, vanished, Some(Class::Lost)),
+            (&other, vanished, Some(Class::Altered)),
+            (&lost, nobody_knows_when, Some(Class::Edited)),
             (&other, touched, Some(Class::Edited)),
             (&other, later, Some(Class::Edited)),
             (&lost, outdated, Some(Class::Outdated)),

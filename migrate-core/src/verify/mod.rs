@@ -108,6 +108,8 @@ pub struct Check<D> {
     pub resolved: Resolved,
     /// What it became, if the ledger knows this very write.
     pub written: Option<Written>,
+    /// What the record's other writes became: of two that look alike, one of these is not this one.
+    pub taken: Vec<TargetId>,
     /// For what was there before the migration changed it, what stood there, if the sink
     /// [remembered](crate::Write::remember) it.
     pub before: Option<Value>,

@@ -287,8 +287,11 @@ impl Verification {
             Some(written) if written.how == How::Updated => self.ledger.before(key).await?,
             _ => None,
         };
+        let others = entry.parts.iter().filter(|part| part.key != *key);
+        let taken = others.filter_map(|part| part.state.written()).map(|it| it.target.clone());
+        let taken = taken.collect();
         let (key, draft) = (key.clone(), draft.clone());
-        Ok(Check { key, draft, object, resolved, written, before })
+        Ok(Check { key, draft, object, resolved, written, taken, before })
     }
 
     /// Keeps, durably and once, that a record was read back and what is wrong with it.

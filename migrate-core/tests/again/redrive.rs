@@ -7,7 +7,7 @@ use futures::stream::BoxStream;
 use migrate_core::ledger::{Ledger as _, Scan};
 use migrate_core::{
     Cursor, Estimate, Fate, Key, Lookup, MemoryLedger, Page, Pipeline, RunOptions, Selection,
-    Source, SourceError,
+    Source, SourceError, vanished,
 };
 
 use crate::shelf::{Library, Shelf, as_they_are, books, looked_up_books, redrive, run, with_fate};
@@ -96,6 +96,34 @@ async fn what_is_not_mended_stays_where_it_is_and_is_counted_once_more() {
 async fn entries(ledger: &MemoryLedger) -> Vec<(Key, Fate, u32)> {
     let rows = ledger.scan(&Scan::of("books")).await.unwrap();
     rows.into_iter().map(|(_, entry)| (entry.key, entry.fate, entry.attempts)).collect()
+}
+
+/// What a sequel waited for is there now: it comes along, though nobody asked for it by its key. What is
+/// known already is left to the next run, even if it has changed.
+#[tokio::test(start_paused = true)]
+async fn what_a_record_waited_for_comes_along() {
+    let (shelf, library) = (Shelf::of(5), Library::default());
+    let ledger = Arc::<MemoryLedger>::default();
+    shelf.put(6, "sequel", Some(99));
+    shelf.put(7, "sequel", Some(99));
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(with_fate(&ledger, Fate::Queued).await, 2);
+    library.lock().writes = 0;
+
+    shelf.put(99, "first part", Some(1));
+    shelf.put(1, "second edition", None);
+    shelf.lock().along = true;
+    redrive(looked_up_books(&shelf, &library), &ledger, &Selection::all()).await;
+    assert_eq!(library.lock().writes, 3, "the sequels and what they waited for");
+    assert_eq!(with_fate(&ledger, Fate::Created).await, 8);
+    let state = ledger.stage("books").await.unwrap();
+    let proof = ledger.proof("books", 1).await.unwrap();
+    assert!(state.finished && state.pass == 1, "it is no pass");
+    assert_eq!((proof.keys, proof.digest), (8, state.digest), "it counts as met in the last one");
+    assert_eq!(vanished(&*ledger, "books", |_| {}).await.unwrap(), 0);
+
+    run(books(&shelf, &library), &ledger, &RunOptions::default()).await.unwrap();
+    assert_eq!(library.lock().writes, 4, "the changed one");
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,8 @@ pub(crate) struct Books {
     pub(crate) marks: bool,
     /// Are all books in one lane?
     pub(crate) one_lane: bool,
+    /// Does a sequel that is looked up bring the book before it along?
+    pub(crate) along: bool,
     /// Keys of the books that were delivered, and how.
     pub(crate) read: Vec<u64>,
     pub(crate) looked_up: Vec<u64>,
@@ -126,8 +128,13 @@ impl Source for Shelf {
 impl Lookup for Shelf {
     fn lookup(&self, keys: Vec<Key>) -> BoxStream<'static, Result<Page<Book>, SourceError>> {
         let mut shelf = self.lock();
-        let numbers: Vec<u64> = keys.iter().map(|key| key.id().parse().unwrap()).collect();
+        let mut numbers: Vec<u64> = keys.iter().map(|key| key.id().parse().unwrap()).collect();
         shelf.looked_up.extend(&numbers);
+        if shelf.along {
+            let first = |n: &u64| shelf.books.get(n).and_then(|(_, book)| book.sequel_of);
+            let with_first = numbers.iter().flat_map(|n| first(n).into_iter().chain([*n]));
+            numbers = with_first.collect();
+        }
         let one_lane = shelf.one_lane;
         let found = numbers.iter().filter_map(|n| {
             let record = record(*n, &shelf.books.get(n)?.1);

@@ -10,8 +10,8 @@ use super::{CLOCK_SKEW, ContactSink, Left, time};
 use crate::draft::ContactFields;
 use crate::queue;
 use crate::sink::failure::{failure_of, failure_of_write, outcome_of};
-use crate::sink::left::{self, image, is_empty};
-use crate::sink::{before, not_kept};
+use crate::sink::left::{self, field, image};
+use crate::sink::{before, not_kept, note_change};
 
 impl ContactSink {
     /// A record that waits for an archived contact goes on waiting while that cannot be read,
@@ -111,7 +111,7 @@ impl ContactSink {
             Err(error) => return not_kept(&error),
         };
         let as_it_was = |kept: &Value| {
-            let is_written = kept["written"].as_array().is_some_and(|names| !names.is_empty());
+            let is_written = kept["written"].as_object().is_some_and(|names| !names.is_empty());
             before::was_archived(kept) && kept["id"] == json!(id) && !is_written
         };
         if !kept.as_ref().is_some_and(as_it_was) {
@@ -202,6 +202,19 @@ impl ContactSink {
         match self.workspace.client.contacts().update(&found.id, &change).await {
             Ok(changed) => {
                 *left = Some(stands(&changed));
+                let settled = before::settled(before.clone(), &image(&changed), &change);
+                if settled != before
+                    && is_it(&&before)
+                    && let Err(error) = self.replace(write, Some(settled)).await
+                {
+                    return not_kept(&error);
+                }
+                if is_anothers
+                    && let Err(error) =
+                        note_change(&*self.workspace.ledger, &write.key, found, &changed).await
+                {
+                    return not_kept(&error);
+                }
                 Outcome::Updated(id)
             }
             Err(error) => {
@@ -243,7 +256,7 @@ impl ContactSink {
 }
 
 /// Was an external id made by a migration with the same prefix as this one, whatever its kind?
-pub(in crate::sink) fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
+pub(crate) fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
     let prefix = one_of_ours.split_once(':').map_or("", |(prefix, _)| prefix);
     external_id.split_once(':').is_some_and(|(known, _)| known == prefix)
 }
@@ -261,9 +274,11 @@ pub(in crate::sink) fn filling(
     theirs: &Value,
 ) -> UpdateContact {
     let now = image(found);
+    let may_change =
+        |name: &str, wanted: &Value| before::may_change(theirs, name, &field(&now, name), wanted);
     let wanted = |name: &str, ours: &Option<String>| {
         let ours = ours.clone()?;
-        may_change(&now[name], &json!(ours), &theirs[name]).then_some(ours)
+        may_change(name, &json!(ours)).then_some(ours)
     };
     let mut change = UpdateContact::new();
     if found.external_id.is_none() {
@@ -281,19 +296,13 @@ pub(in crate::sink) fn filling(
         change = change.name(name);
     }
     if let Some(time) = time(fields.signed_up_at)
-        && may_change(&now["signed_up_at"], &json!(time.timestamp()), &theirs["signed_up_at"])
+        && may_change("signed_up_at", &json!(time.timestamp()))
     {
         change = change.signed_up_at(time);
     }
-    let (now, theirs) = (&now["custom_attributes"], &theirs["custom_attributes"]);
     let differing = fields.attributes.iter();
-    let differing = differing.filter(|(name, it)| may_change(&now[name], it, &theirs[name]));
+    let differing = differing.filter(|(name, it)| may_change(&format!(".{name}"), it));
     change.custom_attributes =
         differing.map(|(name, value)| (name.clone(), value.clone())).collect();
     change
-}
-
-/// Is a field to be written that stands so now, and stood so before the migration met the contact?
-fn may_change(now: &Value, wanted: &Value, before: &Value) -> bool {
-    is_empty(now) || (is_empty(before) && now != wanted)
 }

@@ -11,14 +11,16 @@ use migrate_core::{
 };
 
 use super::fetch::{Got, fetch};
-use crate::source::{PAGE, keys};
+use crate::source::{Callers, PAGE, keys};
 
 /// All calls, of which those with an id that LeadDesk gave can be had one by one. The others are met
-/// by reading everything.
+/// by reading everything. Before a call that is had either way comes the record of its number, where
+/// the source makes one.
 #[derive(Clone)]
 pub struct CallLookup {
     all: Arc<dyn Source<Record = Call>>,
     by_id: Option<(OriginalClient, usize)>,
+    callers: Option<Callers<()>>,
 }
 
 impl std::fmt::Debug for CallLookup {
@@ -30,7 +32,7 @@ impl std::fmt::Debug for CallLookup {
 impl CallLookup {
     /// A look-up that reads everything, whatever is asked for.
     pub fn through(all: impl Source<Record = Call> + 'static) -> Self {
-        Self { all: all.boxed(), by_id: None }
+        Self { all: all.boxed(), by_id: None, callers: None }
     }
 
     /// The same, which asks the API for the calls that have an id, at most `concurrency` at once.
@@ -38,6 +40,13 @@ impl CallLookup {
     #[must_use]
     pub fn by_id(mut self, client: OriginalClient, concurrency: usize) -> Self {
         self.by_id = Some((client, concurrency));
+        self
+    }
+
+    /// The same, which makes records of numbers that are nobody's of the calls that it asks the API for.
+    #[must_use]
+    pub fn with_callers(mut self, callers: Callers<()>) -> Self {
+        self.callers = Some(callers);
         self
     }
 }
@@ -63,26 +72,52 @@ impl Lookup for CallLookup {
         };
         let ids: Vec<u64> = ids.iter().filter_map(id).collect();
         let by_id = match self.by_id.clone() {
-            Some((client, concurrency)) => stream::iter(batches(ids))
-                .then(move |ids| page(client.clone(), concurrency, ids))
-                .boxed(),
+            Some((client, concurrency)) => {
+                let callers = self.callers.clone();
+                let page = move |ids| {
+                    let (client, callers) = (client.clone(), callers.clone());
+                    async move {
+                        let page = page(client, concurrency, ids).await?;
+                        match callers {
+                            Some(callers) => callers.page(page).await,
+                            None => Ok(page),
+                        }
+                    }
+                };
+                stream::iter(batches(ids)).then(page).boxed()
+            }
             None => stream::empty().boxed(),
         };
         if others.is_empty() {
             return by_id;
         }
         let others: BTreeSet<Key> = others.into_iter().collect();
-        let met = self.all.read(None).map(move |page| {
-            page.map(|mut page| {
-                page.items.retain(|item| match item {
-                    Ok(record) => others.contains(&record.key),
-                    Err(unreadable) => others.contains(&unreadable.key),
-                });
-                page
-            })
-        });
+        let met = self.all.read(None).map(move |page| page.map(|page| only(page, &others)));
         by_id.chain(met).boxed()
     }
+}
+
+/// Those of a page that are wanted, each with the record of its number before it, if there is one.
+fn only(mut page: Page<Call>, wanted: &BTreeSet<Key>) -> Page<Call> {
+    let mut caller = None;
+    let mut kept = Vec::new();
+    for item in page.items {
+        let key = match &item {
+            Ok(record) => &record.key,
+            Err(unreadable) => &unreadable.key,
+        };
+        if key.kind() == keys::CALLER {
+            caller = Some(item);
+            continue;
+        }
+        let before = caller.take();
+        if wanted.contains(key) {
+            kept.extend(before);
+            kept.push(item);
+        }
+    }
+    page.items = kept;
+    page
 }
 
 fn batches(ids: Vec<u64>) -> Vec<Vec<u64>> {
