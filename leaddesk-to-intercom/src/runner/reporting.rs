@@ -139,8 +139,8 @@ pub(super) async fn write_report(
     }
     if let Some(pilot) = kept.pilot {
         notes.push(format!(
-            "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
-             without --sample for the rest"
+            "this was a pilot of at most {pilot} contacts, {pilot} leads and {pilot} anonymous \
+             visitors with their calls and chats; run without --sample for the rest"
         ));
         // It has not looked for the others.
         standing.vanished.clear();
