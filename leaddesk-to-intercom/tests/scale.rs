@@ -5,6 +5,7 @@
 //! `WHOLE_RUNS=10000 cargo test -p leaddesk-to-intercom --release --features cli --test scale -- --nocapture`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test may fail it as well")]
+#![allow(clippy::print_stdout, reason = "the long form is run for its figures")]
 
 mod audit;
 
@@ -165,7 +166,7 @@ fn migrate(what: &str, account: &Account, terms: &Terms, source: impl Fn(&Run) -
     run.source = source(&run);
     run.command(&["plan"]);
     let began = Instant::now();
-    let runs = run.to_the_end();
+    let runs = run.finish();
     let took = began.elapsed();
     // What is late must have arrived before the destination is looked at.
     std::thread::sleep(Duration::from_secs(1));
@@ -201,7 +202,7 @@ fn migrate(what: &str, account: &Account, terms: &Terms, source: impl Fn(&Run) -
         run.sandbox.set_faults(Faults::default());
         let writes = run.sandbox.counters().writes();
         run.command(&["verify", "--all"]);
-        run.to_the_end();
+        run.finish();
         assert_eq!(run.sandbox.counters().writes(), writes, "a second run makes no write call");
     }
 }
@@ -261,7 +262,7 @@ impl Run {
 
     /// Runs until the program says that it is done, and says how often it was started; what stopped it in between must
     /// be resumable.
-    fn to_the_end(&mut self) -> usize {
+    fn finish(&mut self) -> usize {
         for n in 1..20 {
             match self.exit(&["run", "--accept-proposal"]) {
                 (Some(0), _) => return n,
