@@ -139,7 +139,8 @@ fn faults(seed: u64) -> Faults {
         lost_reply: 0.01,
         late_effect: 0.01,
         late_by: Duration::from_millis(900),
-        refused: 0.01,
+        // Each of these lets everything pause.
+        refused: 0.0005,
         truncated: 0.01,
         slow: 0.01,
         slow_by: Duration::from_millis(300),
@@ -148,7 +149,7 @@ fn faults(seed: u64) -> Faults {
     let leaddesk = ServiceFaults {
         error_before: 0.005,
         lost_reply: 0.005,
-        refused: 0.005,
+        refused: 0.0005,
         truncated: 0.005,
         ..ServiceFaults::default()
     };
