@@ -112,7 +112,7 @@ pub struct Stages<'a> {
     pub reach: Option<Reach>,
     /// Is told the stage for which something is read before the plan runs.
     pub reading: Option<Reading>,
-    /// A pilot: so many contacts and so many leads, with the calls of these.
+    /// A pilot: so many contacts, leads and anonymous visitors, with the calls and chats of these.
     pub pilot: Option<u64>,
     /// What a program has changed of it.
     pub custom: Option<Custom>,
@@ -304,23 +304,26 @@ impl Stages<'_> {
         })
     }
 
-    /// The leads, and the anonymous visitors of the chatbot where they are to be such.
+    /// The leads, and the anonymous visitors of the chatbot where they are to be such. A pilot takes as many of
+    /// either.
     fn leads(&self, leads: People) -> Routes<Lead> {
         let leads = leads.map_body(|lead| Lead::Listed(Box::new(lead)));
         let routes = Routes::new().and("leads", leads.boxed());
         let anonymous = self.config.source.chatbot.as_ref().map(|chatbot| chatbot.anonymous);
-        // A pilot takes nobody of whom nothing but a session is known.
-        let chatbot = self.chatbot.filter(|_| self.pilot.is_none());
-        match chatbot.filter(|_| anonymous == Some(Anonymous::Lead)) {
+        match self.chatbot.filter(|_| anonymous == Some(Anonymous::Lead)) {
             None => routes,
             Some(chatbot) => {
                 let visitors = chatbot.visitors().map_body(|chat| Lead::Visitor(Box::new(chat)));
-                routes.and("visitors", visitors.boxed())
+                let visitors = match self.pilot {
+                    Some(wanted) => First::new(visitors, wanted).boxed(),
+                    None => visitors.boxed(),
+                };
+                routes.and("visitors", visitors)
             }
         }
     }
 
-    /// The sessions; in a pilot, those of its contacts.
+    /// The sessions; in a pilot, those of its contacts and visitors.
     fn chats(
         &self,
         mapper: &ChatMapper,
@@ -336,25 +339,48 @@ impl Stages<'_> {
         Arc::new(Belonging::new(chatbot.chats(), names, ledger.clone()))
     }
 
-    /// The calls of all routes; in a pilot, those of its contacts that can be had without reading
-    /// every call by its id, or asking for every number.
+    /// The calls of all routes; of a pilot, see [`Self::calls_of_pilot`].
     fn calls(
         &self,
         mapper: &CallMapper,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
-        if self.pilot.is_none() {
-            let calls = self.routes(self.config, mapper, ledger)?;
-            return Ok(match self.callers(calls.clone(), ledger) {
-                Some(calls) => Arc::new(calls),
-                None => Arc::new(calls),
-            });
+        if self.pilot.is_some() {
+            return self.calls_of_pilot(mapper, ledger);
         }
+        let calls = self.routes(self.config, mapper, ledger)?;
+        Ok(match self.callers(calls.clone(), ledger) {
+            Some(calls) => Arc::new(calls),
+            None => Arc::new(calls),
+        })
+    }
+
+    /// The calls of a pilot's contacts that can be had without reading every call by its id: those of a call log, the
+    /// last ones, and the history of their numbers. Calls with a number that is no contact's hang on none, so no leads
+    /// are made of such numbers.
+    ///
+    /// Where the run will read all ids, it knows more of the calls than the history does, and what came first would
+    /// stay: so the history is left to that run.
+    fn calls_of_pilot(
+        &self,
+        mapper: &CallMapper,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
         let mut config = self.config.clone();
         let routes = &mut config.source.calls;
+        let reads_ids = routes.ids_file.is_some() || routes.id_range.is_some();
         (routes.ids_file, routes.id_range, routes.gdpr_history) = (None, None, Some(false));
-        let routes = self.routes(&config, mapper, ledger)?;
-        Ok(Arc::new(Belonging::new(routes, contact_of(mapper), ledger.clone())))
+        let mut calls = self.routes(&config, mapper, ledger)?;
+        if let LeadDesk::Api(account) = self.leaddesk
+            && let Some(rest) = &account.rest
+            && self.config.source.reads_history()
+            && !reads_ids
+        {
+            let (client, findings) = (account.original.clone(), self.findings.clone());
+            let history = api::History::new(rest.clone(), client, self.config, findings);
+            calls = calls.and("gdpr_history", history.of_pilot(ledger.clone()).boxed());
+        }
+        Ok(Arc::new(Belonging::new(calls, contact_of(mapper), ledger.clone())))
     }
 
     /// Where single calls are looked up. What a call log says goes before what the API does.

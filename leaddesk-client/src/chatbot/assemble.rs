@@ -155,9 +155,10 @@ fn is_whole(row: &Row) -> bool {
     !texts.iter().any(|column| row.has_column(*column))
 }
 
-/// The columns of a row that nothing else shows.
+/// The columns of a row that nothing else shows. A team is an agent's, where the row names one.
 fn others(row: &Row) -> Vec<(String, String)> {
-    let known = row.columns().filter(|(column, _)| !has_field(*column));
+    let shown = |column| has_field(column) && (column != Column::Team || names_somebody(row));
+    let known = row.columns().filter(|(column, _)| !shown(*column));
     let known = known.map(|(column, field)| (column.name().to_owned(), field.to_owned()));
     known
         .chain(row.extra().map(|(heading, field)| (heading.to_owned(), field.to_owned())))
@@ -228,10 +229,15 @@ fn agents<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Agent> {
             transferred_at: when(row, Column::TransferredAt),
             accepted_at: when(row, Column::AcceptedAt),
         };
-        let somebody = agent.id.is_some() || agent.name.is_some() || agent.email.is_some();
-        if somebody && !agents.contains(&agent) {
+        if names_somebody(row) && !agents.contains(&agent) {
             agents.push(agent);
         }
     }
     agents
+}
+
+/// Does the row say who answered?
+fn names_somebody(row: &Row) -> bool {
+    let names = [Column::AgentId, Column::AgentName, Column::AgentEmail];
+    names.into_iter().any(|column| !row.get(column).is_empty())
 }

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::columns::{Column, fold};
 use super::time::Timestamp;
 use crate::model::{Personal, PersonalText};
 
 /// Id of a conversation with the chatbot: text of unknown form, compared as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct ConversationId(String);
 
 impl ConversationId {
@@ -30,8 +33,8 @@ impl fmt::Display for ConversationId {
     }
 }
 
-/// What the files say about one conversation. `Debug` shows no content.
-#[derive(Clone)]
+/// What the files say about one conversation. `Debug` shows no content, what is serialised all of it.
+#[derive(Clone, Serialize)]
 #[non_exhaustive]
 pub struct Conversation {
     /// Its id.
@@ -70,8 +73,8 @@ pub struct Conversation {
     pub notes: Vec<String>,
 }
 
-/// What somebody said. `Debug` shows no content.
-#[derive(Clone)]
+/// What somebody said. `Debug` shows no content, what is serialised all of it.
+#[derive(Clone, Serialize)]
 #[non_exhaustive]
 pub struct Turn {
     /// Its number in the conversation, as the file has it. A question and its answer share it.
@@ -95,7 +98,8 @@ pub struct Turn {
 }
 
 /// Who said something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Who {
     /// The visitor.
@@ -109,7 +113,7 @@ pub enum Who {
 }
 
 /// A time as written, and as far as it can be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct When {
     /// What was written.
@@ -118,8 +122,8 @@ pub struct When {
     pub timestamp: Option<Timestamp>,
 }
 
-/// A person who answers. `Debug` shows no content.
-#[derive(Clone, PartialEq, Eq)]
+/// A person who answers. `Debug` shows no content, what is serialised all of it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Agent {
     /// Id.
@@ -137,7 +141,8 @@ pub struct Agent {
 }
 
 /// How a conversation ended. The words are those of the chatbot's screens, of StarChat and of comparable products.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// With the bot.

@@ -4,12 +4,14 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime};
 use chrono::{TimeZone, Utc, Weekday};
+use serde::Serialize;
 
 /// A moment, a day or a span of days, as far as the text says it.
 ///
 /// No time zone is assumed: what is [`Local`](Self::Local), a [`Day`](Self::Day) or a [`Span`](Self::Span) needs one
 /// from whoever knows where the account is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Timestamp {
     /// A moment: the text had an offset or `Z`, or counted seconds (10 digits) or milliseconds (13 digits) from 1970.

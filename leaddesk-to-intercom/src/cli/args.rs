@@ -83,7 +83,7 @@ pub struct Rehearse {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[non_exhaustive]
 pub struct Run {
-    /// A pilot of N contacts, and as many leads, with all that hangs on them. A later run goes on.
+    /// A pilot of N contacts, and as many leads and anonymous visitors, with all that hangs on them. A later run goes on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub sample: Option<u64>,
     /// Only this stage.

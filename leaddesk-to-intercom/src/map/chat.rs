@@ -28,7 +28,7 @@ use leaddesk_client::chatbot::{Conversation, Turn, Who};
 use migrate_core::{Emit, Mapper, Name, Record};
 
 pub(super) use self::told::begun;
-use self::told::{agent, campaign, intents, moment, others, outcome};
+use self::told::{agent, campaign, intents, moment, others, outcome, teams};
 use super::{AttributeWriter, MAX_TEXT, html, read, shown};
 use crate::config::{Anonymous, ChatMessages, Config, Names};
 use crate::draft::{self, ConversationDraft, Topic};
@@ -373,6 +373,7 @@ impl ChatMapper {
         line("Channel", &of(&talk.channel));
         line("Bot", &of(&talk.bot));
         line("Handed to", &of(&talk.transfer_target));
+        line("Team", &teams(talk).join("; "));
         for (name, text) in &long {
             line(name, text);
         }

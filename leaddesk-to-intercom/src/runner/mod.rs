@@ -156,9 +156,14 @@ impl Runner {
         self.migrate(What::Run(None), options).await
     }
 
-    /// Migrates a pilot: the first `contacts` contacts and as many leads, with the calls of these. A
-    /// later [`run`](Self::run) goes on from there. Routes that read every call by its id are left to
-    /// that, and an address that several contacts share shows only when all are read.
+    /// Migrates a pilot: the first `contacts` contacts, as many leads, and as many anonymous visitors of
+    /// the chatbot, with the calls and chats of these. A later [`run`](Self::run) goes on from there.
+    ///
+    /// Of the histories by number only those of the pilot's own contacts are read, and none of a number
+    /// that others have as well. Left to the run are routes that read every call by its id – and, since
+    /// they know more of a call, the histories where there is such a route – and calls with numbers that
+    /// are no contact's, which hang on nobody. An address that several contacts share shows only when all
+    /// are read.
     pub async fn pilot(&self, contacts: u64, options: &RunOptions) -> Result<Finished, Unfinished> {
         self.migrate(What::Run(Some(contacts)), options).await
     }

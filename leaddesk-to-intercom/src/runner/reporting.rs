@@ -226,8 +226,8 @@ async fn write_amended(
     }
     if let Some(pilot) = kept.pilot.filter(|_| !kept.rolled_back) {
         notes.push(format!(
-            "this was a pilot of at most {pilot} contacts and {pilot} leads with their calls; run \
-             without --sample for the rest"
+            "this was a pilot of at most {pilot} contacts, {pilot} leads and {pilot} anonymous \
+             visitors with their calls and chats; run without --sample for the rest"
         ));
     }
     if kept.rolled_back {

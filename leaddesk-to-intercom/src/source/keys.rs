@@ -6,9 +6,12 @@ use std::fmt::Display;
 
 use migrate_core::{Alias, Key};
 
+/// The kind of [`contact`]s.
+pub const CONTACT: &str = "contact";
+
 /// `contact:<id>`
 pub fn contact(id: impl Display) -> Key {
-    Key::new("contact", id)
+    Key::new(CONTACT, id)
 }
 
 /// `agent:<id>`, or with the user name where no id is known.

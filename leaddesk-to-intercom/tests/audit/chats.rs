@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{NaiveDateTime, TimeZone as _};
-use migrate_sandbox::workspace::{Conversation, Part};
+use migrate_sandbox::workspace::{Conversation, CreatedBy, Part};
 use migrate_sandbox::{Account, SourceChat};
 use serde_json::{Value, json};
 
-use super::expect::{self, ExpectedContact};
-use super::{Audit, Marker, marker};
+use super::expect::{self, People, Waits};
+use super::{Audit, Marker, marker, says};
 
 /// Who is the contact of a session.
 enum Whose {
@@ -17,7 +17,7 @@ enum Whose {
     /// A lead of its own.
     Lead,
     /// Nobody: it waits.
-    Nobody,
+    Nobody(Waits),
 }
 
 /// Something said: by whom, when, and its text.
@@ -52,13 +52,8 @@ const SHOWN: &[(&str, &str)] = &[
 ];
 
 impl Audit<'_> {
-    pub(super) fn chats(
-        &mut self,
-        account: &Account,
-        people: &[ExpectedContact],
-        ids: &HashMap<usize, String>,
-    ) {
-        let workspace = self.workspace;
+    pub(super) fn chats(&mut self, people: &People<'_>, ids: &HashMap<usize, String>) {
+        let (workspace, account) = (self.workspace, self.account);
         let mut found: BTreeMap<String, Vec<&Conversation>> = BTreeMap::new();
         for conversation in &workspace.conversations {
             if let Some(Marker::Chat(id)) = marker(&conversation.source.body) {
@@ -69,17 +64,17 @@ impl Audit<'_> {
         for chat in &account.chats {
             let of = format!("chat {}", chat.id);
             let (contact, kind) = match whose(people, chat) {
-                Whose::Person(at) => (ids.get(&at).cloned(), "user"),
+                Whose::Person(at) => (ids.get(&at).cloned(), people.all[at].role),
                 Whose::Lead => {
                     leads.insert(format!("leaddesk:chat-visitor:{}", chat.id));
-                    (self.lead(account, chat), "lead")
+                    (self.visitor(chat), "lead")
                 }
-                Whose::Nobody => (None, ""),
+                Whose::Nobody(_) => (None, ""),
             };
             let Some(contact) = contact else { continue };
             match found.remove(&chat.id).as_deref() {
                 None => self.say(format!("{of}: has no conversation")),
-                Some([one]) => self.chat(account, chat, (&contact, kind), one),
+                Some([one]) => self.chat(chat, (&contact, kind), one),
                 Some(more) => self.say(format!("{of}: has {} conversations", more.len())),
             }
         }
@@ -95,9 +90,9 @@ impl Audit<'_> {
     }
 
     /// Compares the lead of an anonymous visitor. Returns its id.
-    fn lead(&mut self, account: &Account, chat: &SourceChat) -> Option<String> {
+    fn visitor(&mut self, chat: &SourceChat) -> Option<String> {
         let of = &format!("{VISITOR}{}", chat.id);
-        let workspace = self.workspace;
+        let (workspace, account) = (self.workspace, self.account);
         let is_it = |it: &&migrate_sandbox::workspace::Contact| {
             it.external_id.as_deref() == Some(of.as_str())
         };
@@ -111,6 +106,12 @@ impl Audit<'_> {
         let begun = begun.or_else(|| moment(account, &chat.started_at, 0));
         self.same(of, "signed_up_at", found.signed_up_at, begun);
         self.same(of, "e-mail and phone", (&found.email, &found.phone), (&None, &None));
+        self.same(of, "name", &found.name, &None);
+        self.same(of, "archived", found.archived, false);
+        self.same(of, "unsubscribed", found.unsubscribed_from_emails, false);
+        self.same(of, "owner", &found.owner_id, &None);
+        self.same(of, "last_seen_at", found.last_seen_at, None);
+        self.same(of, "maker", found.created_by, CreatedBy::Api);
         let attributes = BTreeMap::from([("ld_source_key".to_owned(), json!(of))]);
         self.attributes(of, &found.custom_attributes, &attributes);
         self.tags(of, &found.tags, &BTreeSet::new());
@@ -118,14 +119,8 @@ impl Audit<'_> {
         Some(found.id.clone())
     }
 
-    fn chat(
-        &mut self,
-        account: &Account,
-        chat: &SourceChat,
-        (contact, kind): (&str, &str),
-        found: &Conversation,
-    ) {
-        let of = &format!("chat {}", chat.id);
+    fn chat(&mut self, chat: &SourceChat, (contact, kind): (&str, &str), found: &Conversation) {
+        let (of, account) = (&format!("chat {}", chat.id), self.account);
         let mut thread = thread(account, chat);
         let started = moment(account, &chat.started_at, 0).unwrap_or_default();
         let begun = thread.first().map_or(started, |said| said.at);
@@ -134,8 +129,7 @@ impl Audit<'_> {
         self.same(of, "author's kind", found.source.author.kind.as_str(), kind);
         self.same(of, "author", found.source.author.id.as_str(), contact);
         self.same(of, "contacts", &found.contacts, &vec![contact.to_owned()]);
-        self.same(of, "state", found.state.as_str(), "closed");
-        self.same(of, "assignee", (found.admin_assignee_id, found.team_assignee_id), (0, 0));
+        self.whole(of, found);
         self.attributes(of, &found.custom_attributes, &attributes(chat));
         self.tags(of, &found.tags, &tags(chat));
 
@@ -156,14 +150,8 @@ impl Audit<'_> {
             }
         }
 
-        let admins = &self.workspace.admins;
-        let admin = |email: Option<String>| {
-            let named = admins.iter().find(|admin| Some(&admin.email) == email.as_ref());
-            named.or(admins.first()).map(|admin| admin.id.to_string()).unwrap_or_default()
-        };
-        let (bot, agent) = (admin(None), admin(expect::teammate(account, chat.agent_id)));
-        let says = |part: &&Part| part.body.as_ref().is_some_and(|body| !body.is_empty());
-        let mut parts = found.parts.iter().filter(says).peekable();
+        let (bot, agent) = (self.fallback(), self.speaker(chat.agent_id));
+        let mut parts = found.parts.iter().filter(|part| says(part));
         for said in &thread {
             let author = match said.by {
                 By::Visitor => contact,
@@ -218,20 +206,33 @@ fn said_in(part: &Part) -> String {
     }
 }
 
-const VISITOR: &str = "leaddesk:chat-visitor:";
+pub(super) const VISITOR: &str = "leaddesk:chat-visitor:";
 
-fn whose(people: &[ExpectedContact], chat: &SourceChat) -> Whose {
+/// The sessions that wait, with their queues, and those whose visitors are anonymous.
+pub(super) fn waiting<'a>(
+    account: &'a Account,
+    people: &People<'_>,
+) -> (BTreeMap<&'a str, Waits>, BTreeSet<&'a str>) {
+    let (mut waiting, mut anonymous) = (BTreeMap::new(), BTreeSet::new());
+    for chat in &account.chats {
+        match whose(people, chat) {
+            Whose::Nobody(queue) => drop(waiting.insert(&*chat.id, queue)),
+            Whose::Lead => drop(anonymous.insert(&*chat.id)),
+            Whose::Person(_) => {}
+        }
+    }
+    (waiting, anonymous)
+}
+
+fn whose(people: &People<'_>, chat: &SourceChat) -> Whose {
     let email = chat.email.as_deref().and_then(expect::address);
-    let by_email = |email: &String| people.iter().position(|it| it.email.as_ref() == Some(email));
     let phone = chat.phone.as_deref().map(expect::e164);
-    let by_phone = |phone: &String| people.iter().position(|it| it.numbers.contains(phone));
     match (&email, &phone) {
         (None, None) => Whose::Lead,
-        _ => {
-            let known = email.as_ref().and_then(by_email);
-            let known = known.or_else(|| phone.as_ref().and_then(by_phone));
-            known.map_or(Whose::Nobody, Whose::Person)
-        }
+        _ => match people.find(None, email.as_ref(), phone.as_ref()) {
+            Ok(at) => Whose::Person(at),
+            Err(queue) => Whose::Nobody(queue),
+        },
     }
 }
 

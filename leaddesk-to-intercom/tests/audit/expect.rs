@@ -1,17 +1,24 @@
-//! What an account should become, worked out from the account alone.
+//! Who an account's people should become, worked out from the account alone. What of their calls: `expect_calls.rs`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
-use migrate_sandbox::{Account, SourceCall, SourceContact};
+use chrono::{DateTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _};
+use migrate_sandbox::{Account, ExistingContact, SourceCall, SourceContact};
 use serde_json::{Value, json};
 
+use super::{Lead, Terms};
+
+/// The queue in which something waits.
+pub(crate) type Waits = &'static str;
+
 /// A person whom the workspace should know, made of one contact of the account or of several.
-pub(crate) struct ExpectedContact {
+pub(crate) struct ExpectedContact<'a> {
     pub(crate) members: Vec<u64>,
     pub(crate) numbers: Vec<String>,
     pub(crate) external_id: String,
+    /// `user` or `lead`.
+    pub(crate) role: &'static str,
     pub(crate) email: Option<String>,
     pub(crate) phone: Option<String>,
     pub(crate) name: Option<String>,
@@ -20,44 +27,153 @@ pub(crate) struct ExpectedContact {
     /// In lower case.
     pub(crate) tags: BTreeSet<String>,
     pub(crate) notes: Vec<String>,
+    /// Whom the workspace knew before with this address.
+    pub(crate) known: Option<&'a ExistingContact>,
+    /// Why it is not there.
+    pub(crate) waits: Option<Waits>,
 }
 
 type Field<'a> = &'a dyn Fn(&SourceContact) -> Option<String>;
 
-/// A call that should be a conversation.
-pub(crate) struct ExpectedCall {
-    /// The place of its contact among the expected ones.
-    pub(crate) contact: usize,
-    pub(crate) created_at: i64,
-    /// What the opening has to say.
-    pub(crate) said: Vec<String>,
-    /// Time and text.
-    pub(crate) remark: Option<(i64, String)>,
-    pub(crate) agent: Option<u64>,
-    pub(crate) attributes: BTreeMap<String, Value>,
-    /// In lower case.
-    pub(crate) tags: BTreeSet<String>,
+/// The people of an account, by all names.
+pub(crate) struct People<'a> {
+    pub(crate) all: Vec<ExpectedContact<'a>>,
+    /// Contacts that are nobody's part, with the queue in which each waits.
+    pub(crate) waiting: BTreeMap<u64, Waits>,
+    by_id: HashMap<u64, usize>,
+    /// Places of the people; `None` for a contact that waits.
+    by_number: HashMap<String, Vec<Option<usize>>>,
+    by_email: HashMap<String, Vec<Option<usize>>>,
 }
 
-/// The people. Who has neither address nor number is left out, and so are strangers with one address.
-pub(crate) fn contacts(account: &Account) -> Vec<ExpectedContact> {
-    let mut by_address: BTreeMap<String, Vec<&SourceContact>> = BTreeMap::new();
-    let mut alone = Vec::new();
-    for contact in &account.contacts {
-        match valid_email(contact) {
-            Some(email) => by_address.entry(email).or_default().push(contact),
-            None if contact.phonenumbers.is_empty() => {}
-            None => alone.push(vec![contact]),
+impl<'a> People<'a> {
+    /// Leads and contacts are brought together among themselves only. Who has neither address nor number waits, and
+    /// so do strangers with one address.
+    pub(crate) fn of(account: &'a Account, terms: &Terms) -> Self {
+        let calls: HashMap<u64, &SourceCall> =
+            account.calls.iter().map(|call| (call.id, call)).collect();
+        let mut people = Self {
+            all: Vec::new(),
+            waiting: BTreeMap::new(),
+            by_id: HashMap::new(),
+            by_number: HashMap::new(),
+            by_email: HashMap::new(),
+        };
+        for leads in [false, true] {
+            let mut by_address: BTreeMap<String, Vec<&SourceContact>> = BTreeMap::new();
+            let mut groups = Vec::new();
+            let is_of = |it: &&SourceContact| terms.leads.contains_key(&it.id) == leads;
+            for contact in account.contacts.iter().filter(is_of) {
+                match valid_email(contact) {
+                    Some(email) => by_address.entry(email).or_default().push(contact),
+                    None if contact.phonenumbers.is_empty() => {
+                        people.waiting.insert(contact.id, "contacts_without_identifier");
+                    }
+                    None => groups.push(vec![contact]),
+                }
+            }
+            for members in by_address.into_values() {
+                let first = (&members[0].fname, &members[0].lname);
+                if members.iter().all(|one| (&one.fname, &one.lname) == first) {
+                    groups.push(members);
+                } else {
+                    people.wait(&members);
+                }
+            }
+            for members in groups {
+                let mut person = person(account, &calls, terms, members);
+                people.meets_others(account, &mut person);
+                people.add(person);
+            }
+        }
+        people
+    }
+
+    /// Who is a user meets whoever has the address in the workspace already.
+    fn meets_others(&self, account: &'a Account, person: &mut ExpectedContact<'a>) {
+        let Some(email) = person.email.clone().filter(|_| person.role == "user") else { return };
+        let others = self.by_email.get(&email).into_iter().flatten().flatten();
+        let mut others = others.map(|at| &self.all[*at]).filter(|it| it.waits.is_none());
+        // A contact that has become the user with this address keeps it.
+        if others.any(|other| other.role == "user") {
+            person.waits = Some("shared_email");
+            return;
+        }
+        drop(others);
+        let known = account.existing.iter().find(|it| it.email.eq_ignore_ascii_case(&email));
+        person.known = known;
+        person.waits = known.filter(|it| it.archived).map(|_| "archived_in_intercom");
+    }
+
+    fn wait(&mut self, members: &[&SourceContact]) {
+        for member in members {
+            self.waiting.insert(member.id, "shared_email");
+            for number in &member.phonenumbers {
+                self.by_number.entry(e164(number)).or_default().push(None);
+            }
+            let email = valid_email(member).unwrap_or_default();
+            self.by_email.entry(email).or_default().push(None);
         }
     }
-    let is_one_person = |members: &Vec<&SourceContact>| {
-        members.iter().all(|one| (&one.fname, &one.lname) == (&members[0].fname, &members[0].lname))
-    };
-    let groups = by_address.into_values().filter(is_one_person).chain(alone);
-    groups.map(|members| person(account, members)).collect()
+
+    fn add(&mut self, person: ExpectedContact<'a>) {
+        let at = self.all.len();
+        for id in &person.members {
+            self.by_id.insert(*id, at);
+        }
+        let place = Some(at).filter(|_| person.waits.is_none());
+        for number in &person.numbers {
+            self.by_number.entry(number.clone()).or_default().push(place);
+        }
+        if let Some(email) = &person.email {
+            self.by_email.entry(email.clone()).or_default().push(place);
+        }
+        self.all.push(person);
+    }
+
+    /// Whom an id, or else an address or a number, leads to: the place of somebody who is there, or the queue.
+    pub(crate) fn find(
+        &self,
+        id: Option<u64>,
+        email: Option<&String>,
+        number: Option<&String>,
+    ) -> Result<usize, Waits> {
+        if let Some(id) = id {
+            match self.by_id.get(&id) {
+                Some(at) if self.all[*at].waits.is_some() => return Err("waiting_for_parent"),
+                Some(at) => return Ok(*at),
+                None if self.waiting.contains_key(&id) => return Err("waiting_for_parent"),
+                None => {}
+            }
+        }
+        let by_email = email.and_then(|email| self.by_email.get(email));
+        let by_number = number.and_then(|number| self.by_number.get(number));
+        for holders in [by_email, by_number].into_iter().flatten() {
+            // What several share leads to none of them.
+            match holders[..] {
+                [Some(at)] => return Ok(at),
+                [None] => return Err("waiting_for_parent"),
+                _ => {}
+            }
+        }
+        Err("calls_without_contact")
+    }
+
+    /// The contacts of one queue.
+    pub(crate) fn in_queue(&self, queue: &str) -> BTreeSet<u64> {
+        let waiting = self.waiting.iter().filter(|(_, waits)| **waits == queue);
+        let people = self.all.iter().filter(|person| person.waits == Some(queue));
+        let first = people.filter_map(|person| person.members.iter().min());
+        waiting.map(|(id, _)| *id).chain(first.copied()).collect()
+    }
 }
 
-fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContact {
+fn person<'a>(
+    account: &Account,
+    calls: &HashMap<u64, &SourceCall>,
+    terms: &Terms,
+    mut members: Vec<&SourceContact>,
+) -> ExpectedContact<'a> {
     let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
     let first = ids.iter().min().copied().unwrap_or_default();
     // The last changed goes first.
@@ -75,7 +191,7 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
     let tags: BTreeMap<String, String> = members
         .iter()
         .filter(|member| !member.phonenumbers.is_empty())
-        .filter_map(|member| call(account, member.last_call_id?)?.campaign_name.clone())
+        .filter_map(|member| calls.get(&member.last_call_id?)?.campaign_name.clone())
         .map(|campaign| format!("ld_campaign_{campaign}"))
         .map(|tag| (tag.to_lowercase(), tag))
         .collect();
@@ -131,6 +247,23 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
             }
         }
     }
+    let external_id = format!("leaddesk:contact:{first}");
+    let leads: Vec<&Lead> = members.iter().filter_map(|it| terms.leads.get(&it.id)).collect();
+    let lead_of = |field: fn(&Lead) -> &String| {
+        let mut texts = leads.iter().map(|lead| field(lead)).filter(|text| !text.is_empty());
+        texts.next().map(|text| json!(text))
+    };
+    let (office, sponsor) = (lead_of(|it| &it.office), lead_of(|it| &it.sponsor));
+    let is_assigned = office.is_some() || sponsor.is_some();
+    let key = (!leads.is_empty()).then(|| json!(external_id));
+    for (name, value) in [
+        ("ld_source_key", key),
+        ("ld_lead_status", lead_of(|it| &it.status)),
+        ("ld_office", office),
+        ("ld_sponsor", sponsor),
+    ] {
+        attributes.extend(value.map(|value| (name.to_owned(), value)));
+    }
     let notes = members.iter().filter_map(|member| {
         let comment = member.comment.as_deref().map(str::trim).filter(|it| !it.is_empty())?;
         Some(format!("{comment}\n\nLeadDesk contact {}", member.id))
@@ -141,7 +274,8 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
         Some(whole.split_whitespace().collect::<Vec<_>>().join(" "))
     };
     ExpectedContact {
-        external_id: format!("leaddesk:contact:{first}"),
+        external_id,
+        role: if leads.is_empty() || is_assigned { "user" } else { "lead" },
         email: members.iter().find_map(|it| valid_email(it)),
         phone: numbers.first().cloned(),
         name: first_of(&name),
@@ -151,6 +285,8 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
         notes: notes.collect(),
         members: ids,
         numbers,
+        known: None,
+        waits: None,
     }
 }
 
@@ -172,103 +308,10 @@ fn custom(label: &str, value: &str) -> (&'static str, Value) {
     }
 }
 
-/// The calls of these people that have a time, by id.
-pub(crate) fn calls(
-    account: &Account,
-    people: &[ExpectedContact],
-) -> BTreeMap<String, ExpectedCall> {
-    let calls = account.calls.iter();
-    let expected =
-        |call: &SourceCall| Some((call.id.to_string(), expected_call(account, people, call)?));
-    calls.filter_map(expected).collect()
-}
-
-fn expected_call(
-    account: &Account,
-    people: &[ExpectedContact],
-    call: &SourceCall,
-) -> Option<ExpectedCall> {
-    let created_at = utc(account, &call.talk_start).or_else(|| utc(account, &call.created_at))?;
-    if created_at > Utc::now().timestamp() {
-        return None;
-    }
-    let number = call.number.as_deref().map(e164);
-    let by_id =
-        call.contact_id.and_then(|id| people.iter().position(|it| it.members.contains(&id)));
-    let contact = by_id.or_else(|| {
-        let number = number.as_ref()?;
-        people.iter().position(|it| it.numbers.contains(number))
-    })?;
-
-    let mut attributes: BTreeMap<String, Value> = BTreeMap::from([
-        ("ld_source_key__c".into(), json!(format!("leaddesk:call:{}", call.id))),
-        ("ld_direction__c".into(), json!(call.direction)),
-        ("ld_talk_time__c".into(), json!(call.talk_time)),
-    ]);
-    let campaign = call.campaign_name.as_ref().map(|name| format!("ld_campaign_{name}"));
-    let outcome = call.call_ending_reason_name.as_ref();
-    for (name, text) in [
-        ("ld_agent__c", call.agent_username.as_ref()),
-        ("ld_outcome__c", outcome),
-        ("ld_campaign_tag__c", campaign.as_ref()),
-    ] {
-        attributes.extend(text.map(|text| (name.to_owned(), json!(text))));
-    }
-    let outcome_tag = outcome.map(|name| format!("ld_outcome_{name}"));
-    let tags = campaign.into_iter().chain(outcome_tag).map(|tag| tag.to_lowercase()).collect();
-
-    let texts = [
-        number.as_ref(),
-        call.agent_username.as_ref(),
-        call.campaign_name.as_ref(),
-        outcome,
-        call.record_file.as_ref(),
-    ];
-    let mut said: Vec<String> = texts.into_iter().flatten().cloned().collect();
-    said.extend(call.order_ids.iter().map(u64::to_string));
-    said.push(match call.direction.as_str() {
-        "in" => "Incoming".into(),
-        _ => "Outgoing".into(),
-    });
-
-    let comment = call.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty());
-    let ended = utc(account, &call.handling_stop).or_else(|| utc(account, &call.talk_end));
-    let at = ended.unwrap_or(created_at).max(created_at);
-    Some(ExpectedCall {
-        contact,
-        created_at,
-        said,
-        remark: comment.map(|comment| (at, comment.to_owned())),
-        agent: call.agent_id,
-        attributes,
-        tags,
-    })
-}
-
 /// The address of the teammate whom an agent is.
 pub(crate) fn teammate(account: &Account, agent: Option<u64>) -> Option<String> {
     let agent = account.agents.iter().find(|it| Some(it.id) == agent && it.has_teammate)?;
     agent.primary_email.clone()
-}
-
-/// Every tag that something of the account can give a reason for, in lower case.
-pub(crate) fn all_tags(account: &Account) -> BTreeSet<String> {
-    let campaigns = account.calls.iter().filter_map(|call| call.campaign_name.as_ref());
-    let outcomes = account.calls.iter().filter_map(|call| call.call_ending_reason_name.as_ref());
-    let campaigns = campaigns.map(|name| format!("ld_campaign_{name}").to_lowercase());
-    let interests = account.contacts.iter().flat_map(|contact| contact.other_info.values());
-    let interests =
-        interests.filter(|it| it.label == "Interests").flat_map(|it| it.value.split(','));
-    let results = outcomes.clone().map(|name| format!("ld_disposition_{name}").to_lowercase());
-    campaigns
-        .chain(results)
-        .chain(outcomes.map(|name| format!("ld_outcome_{name}").to_lowercase()))
-        .chain(interests.map(|it| format!("ld_interests_{}", it.trim()).to_lowercase()))
-        .collect()
-}
-
-fn call(account: &Account, id: u64) -> Option<&SourceCall> {
-    account.calls.iter().find(|call| call.id == id)
 }
 
 fn valid_email(contact: &SourceContact) -> Option<String> {

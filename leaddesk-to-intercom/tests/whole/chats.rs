@@ -91,37 +91,6 @@ async fn sessions_arrive_whole_and_a_second_run_writes_nothing() {
     assert_same(&whole, &folder.sandbox.workspace(), "from a folder");
 }
 
-/// Each kind of damage to a thread is a finding of the audit.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_audit_finds_damage_to_threads() {
-    let account = chats_alone(62);
-    let bench = bench(account.clone(), "").await;
-    bench.run().await;
-    let whole = bench.sandbox.workspace();
-    assert_clean(&audit_with_chats(&account, &whole));
-    type Damage = fn(&mut migrate_sandbox::Workspace);
-    let damages: [(&str, Damage); 8] = [
-        ("has no conversation", |it| drop(it.conversations.pop())),
-        ("has 2 conversations", |it| it.conversations.extend(it.conversations.last().cloned())),
-        ("its thread", |it| it.conversations.iter_mut().for_each(|it| drop(it.parts.remove(0)))),
-        ("a message's time", |it| {
-            it.conversations.iter_mut().for_each(|it| it.parts[0].created_at += 1);
-        }),
-        ("a message's author", |it| {
-            it.conversations.iter_mut().for_each(|it| it.parts[0].author.id = "0".into());
-        }),
-        ("state is", |it| it.conversations[0].state = "open".into()),
-        ("tags is", |it| it.conversations.iter_mut().for_each(|it| it.tags.clear())),
-        ("times", |it| it.contacts.retain(|it| it.role != "lead")),
-    ];
-    for (expected, damage) in damages {
-        let mut damaged = whole.clone();
-        damage(&mut damaged);
-        let findings = audit_with_chats(&account, &damaged);
-        assert!(findings.iter().any(|it| it.contains(expected)), "{expected}: {findings:?}");
-    }
-}
-
 /// Whatever write loses its reply, or takes effect late, nothing is twice and nothing is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doubt_about_a_session_leaves_no_twin() {

@@ -323,7 +323,8 @@ async fn doubt_about_a_lead_who_is_a_contact_does_not_make_the_contact_the_leads
         "{lost} replies were lost, and none of them is tried for ever"
     );
     let key = Key::new("contact", 990_001);
-    let entry = bench.ledger().entries(&[key.clone()]).await.unwrap().remove(0).unwrap();
+    let entry =
+        bench.ledger().entries(std::slice::from_ref(&key)).await.unwrap().remove(0).unwrap();
     assert_eq!(entry.written(&key).unwrap().how, How::Updated);
     let found = bench.sandbox.workspace();
     assert_eq!(of(&found, known[0].id).custom_attributes["ld_lead_status"], "Hot");

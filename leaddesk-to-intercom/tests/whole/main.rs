@@ -7,6 +7,7 @@ mod audit;
 
 mod again;
 mod assigned;
+mod audited;
 mod behind;
 mod bench;
 mod beside;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use migrate_core::{Event, RunOptions, RunState};
-use migrate_sandbox::{Account, AccountSpec};
+use migrate_sandbox::workspace::Conversation;
+use migrate_sandbox::{Account, AccountSpec, ChatbotExport};
 
-use crate::audit::audit;
-use crate::bench::{Bench, assert_clean, assert_same, by_export};
+use crate::audit::{audit, audit_of_histories};
+use crate::bench::{Bench, assert_clean, assert_same, by_api, by_export};
 
 const CONTACTS: u64 = 10;
 
@@ -132,4 +133,96 @@ async fn a_redrive_stays_within_the_largest_pilot() {
     let finished = bench.runner().redrive(None).await.unwrap();
     assert_eq!(read(&finished.report, "contacts"), CONTACTS);
     assert_same(&there, &bench.sandbox.workspace(), "after a redrive");
+}
+
+/// The histories of the pilot's own numbers are read, and of nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pilot_has_the_history_of_its_own_numbers() {
+    let account = account(33);
+    let routes = "last_call = true\ngdpr_history = true";
+    let mut whole = Bench::new(account.clone()).await;
+    whole.settings.source = by_api(&whole.endpoints, routes);
+    whole.run().await;
+    let mut bench = Bench::new(account.clone()).await;
+    bench.settings.source = by_api(&bench.endpoints, routes);
+    // A plan asks for all.
+    bench.runner().plan().await.unwrap();
+    let asked = || bench.sandbox.counters().leaddesk_rest["GET /gdpr/contact"];
+    let before = asked();
+    pilot(&bench).await;
+    let taken = &account.contacts[..CONTACTS as usize];
+    let numbers = taken.iter().map(|contact| contact.phonenumbers.len() as u64).sum::<u64>();
+    assert_eq!(asked() - before, numbers);
+    let of_taken = account.calls.iter().filter(|call| {
+        let is_last = taken.iter().any(|contact| contact.last_call_id == Some(call.id));
+        let has_time = call.created_at.as_deref().is_some_and(|at| at > "1");
+        let is_theirs = taken.iter().any(|contact| {
+            let own = contact.phonenumbers.iter().map(|number| crate::audit::e164(number));
+            own.into_iter().any(|number| Some(number) == call.number)
+        });
+        (is_last || is_theirs) && has_time
+    });
+    let there = bench.sandbox.workspace().conversations.len();
+    assert_eq!(there, of_taken.count());
+    let last = taken.iter().filter(|contact| contact.last_call_id.is_some()).count();
+    assert!(there > last, "the history has brought {there}, of which {last} are last calls");
+
+    bench.run().await;
+    let found = bench.sandbox.workspace();
+    assert_same(&whole.sandbox.workspace(), &found, "after a pilot");
+    let last: BTreeSet<u64> = account.contacts.iter().filter_map(|it| it.last_call_id).collect();
+    assert_clean(&audit_of_histories(&account, &found, &last));
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}
+
+/// As many anonymous visitors as contacts, with their chats. Numbers that are nobody's are left to the run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pilot_has_anonymous_visitors_and_no_callers() {
+    let spec = AccountSpec::new(80, 34).with_chats_per_contact(1.0);
+    let mut account = Account::generate(&spec.with(|it| {
+        (it.shared_address, it.in_two_lists, it.calls_by_strangers) = (0.0, 0.0, 0.1);
+    }));
+    // Somebody of the pilot has chatted under its address.
+    let known = account.contacts[..CONTACTS as usize].iter().find(|it| it.email.is_some()).unwrap();
+    let email = known.email.clone();
+    account.chats.iter_mut().find(|chat| chat.email.is_some()).unwrap().email = email;
+    let begin = async || {
+        let mut bench = Bench::new(account.clone()).await;
+        let (zip, calls) = (bench.path("chatbot.zip"), bench.path("export/calls.csv"));
+        account.export_chatbot(&zip, &ChatbotExport::new()).unwrap();
+        account.export(&bench.path("export")).unwrap();
+        let routes = format!("last_call = true\ngdpr_history = false\ncsv = '{}'", calls.display());
+        bench.settings.source = by_api(&bench.endpoints, &routes);
+        bench.settings.further = format!(
+            "[source.chatbot]\nzip = '{}'\n[calls]\nwithout_contact = 'lead'",
+            zip.display()
+        );
+        bench
+    };
+    let whole = begin().await;
+    whole.run().await;
+    let bench = begin().await;
+    pilot(&bench).await;
+    let found = bench.sandbox.workspace();
+    let leads: Vec<&str> = found
+        .contacts
+        .iter()
+        .filter(|contact| contact.role == "lead")
+        .map(|contact| contact.external_id.as_deref().unwrap())
+        .collect();
+    assert_eq!(leads.len() as u64, CONTACTS);
+    assert!(leads.iter().all(|id| id.starts_with("leaddesk:chat-visitor:")), "{leads:?}");
+    let is_chat = |it: &&Conversation| it.source.body.contains("LeadDesk chat ");
+    let chats: Vec<&Conversation> = found.conversations.iter().filter(is_chat).collect();
+    let of_leads = chats.iter().filter(|chat| chat.source.author.kind == "lead").count();
+    assert_eq!(of_leads as u64, CONTACTS);
+    assert!(chats.len() > of_leads, "and those of its contacts");
+    assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+    let writes = bench.writes();
+    pilot(&bench).await;
+    assert_eq!(bench.writes(), writes, "once more");
+
+    bench.run().await;
+    assert_same(&whole.sandbox.workspace(), &bench.sandbox.workspace(), "after a pilot");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
 }

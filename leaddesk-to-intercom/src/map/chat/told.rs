@@ -67,6 +67,17 @@ pub(super) fn agent(talk: &Conversation, at: i64, zone: Zone) -> Vec<Name> {
     email.into_iter().chain(id).chain(name).collect()
 }
 
+/// The teams of those who answered, each once.
+pub(super) fn teams(talk: &Conversation) -> Vec<&str> {
+    let mut teams: Vec<&str> = Vec::new();
+    for team in talk.agents.iter().filter_map(|agent| agent.team.as_deref()) {
+        if !teams.contains(&team) {
+            teams.push(team);
+        }
+    }
+    teams
+}
+
 /// The intent of the whole session, else those that answered, each once and in order.
 pub(super) fn intents(talk: &Conversation) -> Vec<String> {
     let each = talk.turns.iter().filter_map(|turn| turn.intent.as_deref());

@@ -1,6 +1,6 @@
 //! Contacts: the ids of all calling lists, and each contact by its id.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -73,21 +73,27 @@ impl Contacts {
 
     /// Every number of every contact, as digits of E.164, each once and in no order. They are those of the lists'
     /// exports, which have a row for each number; whoever has no row there is asked for.
-    pub(super) async fn numbers(&self, country: Country) -> Result<Vec<u64>, SourceError> {
+    ///
+    /// Of a pilot, `only` those of its contacts, and of these none that somebody else has as well: whose calls they are
+    /// is known when everybody is read.
+    pub(super) async fn numbers(
+        &self,
+        country: Country,
+        only: Option<&BTreeSet<u64>>,
+    ) -> Result<Vec<u64>, SourceError> {
         let lists = self.lists().await?;
         let mut replies = stream::iter(lists)
             .map(|list| async move { self.list(&list.id).await })
             .buffered(self.concurrency);
-        let (mut numbers, mut silent) = (Vec::new(), Vec::new());
-        let mut take = |text: &str| {
-            let phones = Phone::parse_all(text, country).into_iter();
-            numbers.extend(phones.filter_map(|phone| phone.e164()?.get(1..)?.parse::<u64>().ok()));
-        };
+        let is_wanted = |id: u64| only.is_none_or(|only| only.contains(&id));
+        let (mut numbers, mut of_others, mut silent) = (Vec::new(), Vec::new(), Vec::new());
         while let Some((ids, rows)) = replies.try_next().await? {
             let mut met = HashSet::new();
             for row in rows.iter().flatten() {
                 if let Some(phone) = &row.phone {
-                    take(phone.reveal());
+                    let is_wanted = is_wanted(number(&row.contact_id)?);
+                    let into = if is_wanted { &mut numbers } else { &mut of_others };
+                    into.extend(numbers_in(phone.reveal(), country));
                     met.insert(&row.contact_id);
                 }
             }
@@ -95,18 +101,23 @@ impl Contacts {
                 silent.push(number(id)?);
             }
         }
+        silent.retain(|id| is_wanted(*id));
         silent.sort_unstable();
         silent.dedup();
         let contact = |id: u64| async move { self.client.contact(&ContactId::new(id)).await };
         for ids in silent.chunks(PAGE) {
             for (_, got) in fetch(ids, self.concurrency, contact).await? {
                 if let Got::Record(contact) = got {
-                    contact.phones().into_iter().for_each(|phone| take(phone.reveal()));
+                    for phone in contact.phones() {
+                        numbers.extend(numbers_in(phone.reveal(), country));
+                    }
                 }
             }
         }
         numbers.sort_unstable();
         numbers.dedup();
+        of_others.sort_unstable();
+        numbers.retain(|number| of_others.binary_search(number).is_err());
         Ok(numbers)
     }
 
@@ -159,6 +170,12 @@ type Rows = Vec<Result<ListRow, leaddesk_client::Unreadable>>;
 struct Index {
     ids: Vec<u64>,
     lists: Lists,
+}
+
+/// The digits of the numbers in a text.
+fn numbers_in(text: &str, country: Country) -> impl Iterator<Item = u64> {
+    let phones = Phone::parse_all(text, country).into_iter();
+    phones.filter_map(|phone| phone.e164()?.get(1..)?.parse().ok())
 }
 
 fn number(id: &ContactId) -> Result<u64, SourceError> {

@@ -1,18 +1,23 @@
 //! The calls of each number, as the REST API's GDPR history has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use leaddesk_client::rest::HistoryCall;
 use leaddesk_client::{Call, CallId, OriginalClient, Personal, RestClient};
-use migrate_core::{Cursor, Estimate, Item, Key, Page, Record, Source, SourceError, Unreadable};
+use migrate_core::ledger::{LedgerError, Scan};
+use migrate_core::{
+    Cursor, Estimate, Item, Key, Ledger, Page, Record, Source, SourceError, Unreadable,
+};
 use serde_json::Value;
 
 use super::contacts::Contacts;
 use super::fetch::{Got, fetch};
 use crate::config::{Config, GdprDuration};
 use crate::source::{Findings, keys};
+use crate::stage;
 use crate::value::{Country, Phone, Zone, time};
 
 /// Numbers that are asked for before a page is given out. Each may have any number of calls.
@@ -37,6 +42,8 @@ pub struct History {
     zone: Zone,
     duration: GdprDuration,
     findings: Findings,
+    /// A pilot's: only the numbers of whom this ledger knows.
+    known_in: Option<Arc<dyn Ledger>>,
 }
 
 impl std::fmt::Debug for History {
@@ -63,12 +70,27 @@ impl History {
             zone: source.time_zone,
             duration: source.calls.gdpr_duration,
             findings,
+            known_in: None,
         }
+    }
+
+    /// The same for a pilot: only numbers of the contacts that are in the destination by this ledger, and none that
+    /// another contact has as well.
+    #[must_use]
+    pub fn of_pilot(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.known_in = Some(ledger);
+        self
     }
 
     /// The numbers with their digests, in the order of these.
     async fn numbers(&self) -> Result<Vec<Number>, SourceError> {
-        let numbers = self.contacts.numbers(self.country).await?;
+        let only = match &self.known_in {
+            Some(ledger) => Some(in_place(&**ledger).await.map_err(|error| {
+                SourceError::unavailable("the ledger could not be read").because(error)
+            })?),
+            None => None,
+        };
+        let numbers = self.contacts.numbers(self.country, only.as_ref()).await?;
         let mut numbers: Vec<Number> =
             numbers.into_iter().map(|number| (digest(&e164(number)), number)).collect();
         numbers.sort_unstable();
@@ -167,6 +189,23 @@ impl History {
         call.extra = Personal::new(extra);
         call
     }
+}
+
+/// The contacts and leads that are in the destination.
+async fn in_place(ledger: &dyn Ledger) -> Result<BTreeSet<u64>, LedgerError> {
+    let mut ids = BTreeSet::new();
+    for stage in [stage::CONTACTS, stage::LEADS] {
+        let mut scan = Scan::of(stage);
+        loop {
+            let rows = ledger.scan(&scan).await?;
+            let Some((last, _)) = rows.last() else { break };
+            scan.after = Some(*last);
+            let there = rows.into_iter().map(|(_, entry)| entry);
+            let there = there.filter(|it| it.target.is_some() && it.key.kind() == keys::CONTACT);
+            ids.extend(there.filter_map(|entry| entry.key.id().parse::<u64>().ok()));
+        }
+    }
+    Ok(ids)
 }
 
 /// A number behind its digest.

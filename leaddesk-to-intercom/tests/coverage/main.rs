@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail at any step")]
 
+mod chatbot;
+
 use std::collections::BTreeSet;
 
 use leaddesk_client::{Call, CallingList, Campaign, Contact, User};
