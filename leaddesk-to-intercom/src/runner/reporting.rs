@@ -1,20 +1,20 @@
 //! The report, told from the ledger and from what that keeps of the last run.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 
 use chrono::{DateTime, Utc};
 use migrate_core::ledger::{Change, Entry, StageState};
 use migrate_core::{
     Fate, Key, LastRun, Ledger, Quota, Report, Run, RunState, Scope, SqliteLedger, Standing,
-    Verified,
+    Verified, vanished,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::queue;
 use crate::stages::Stages;
-use crate::state::StateDir;
+use crate::state::{StateDir, private};
 
 use super::finish::{Finished, Unfinished};
 use super::html::{self, Causes};
@@ -166,6 +166,45 @@ pub(super) async fn kept(ledger: &dyn Ledger) -> Result<Kept, Unfinished> {
     Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
 }
 
+/// Writes `vanished.jsonl`: each record of these stages that is in place and was not delivered any more,
+/// as `{key, kind, stage, object}`. Without any there is no such file.
+async fn list_vanished(
+    state: &StateDir,
+    ledger: &dyn Ledger,
+    stages: impl Iterator<Item = &String>,
+) -> Result<(), Unfinished> {
+    let unwritten =
+        |error: io::Error| Unfinished::state("vanished.jsonl cannot be written", &error);
+    let (new, path) = (state.file("vanished.jsonl.new"), state.file("vanished.jsonl"));
+    let mut file = io::BufWriter::new(private(&new).map_err(unwritten)?);
+    let (mut count, mut written) = (0, Ok(()));
+    for stage in stages {
+        let listed = vanished(ledger, stage, |entry| {
+            let line = json!({
+                "key": entry.key, "kind": entry.key.kind(), "stage": entry.stage,
+                "object": entry.target,
+            });
+            if written.is_ok() {
+                written = writeln!(file, "{line}");
+            }
+        });
+        count += listed.await.map_err(Unfinished::ledger)?;
+    }
+    written.map_err(unwritten)?;
+    let file = file.into_inner().map_err(|error| unwritten(error.into_error()))?;
+    file.sync_all().map_err(unwritten)?;
+    if count > 0 {
+        return std::fs::rename(&new, &path).map_err(unwritten);
+    }
+    for path in [new, path] {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritten(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Reads the ledger through, writes the queues' files, `report.json` and `report.html`.
 pub(super) async fn write_report(
     state: &StateDir,
@@ -242,11 +281,12 @@ async fn write_amended(
         }
     }
     // Attributes and tags are not LeadDesk's to keep.
-    let vanished = standing.vanished.iter().filter(|(stage, _)| *stage != crate::stage::SCHEMA);
-    notes.extend(vanished.map(|(stage, count)| {
+    standing.vanished.remove(crate::stage::SCHEMA);
+    list_vanished(state, ledger, standing.vanished.keys()).await?;
+    notes.extend(standing.vanished.iter().map(|(stage, count)| {
         format!(
             "{stage}: {count} that were migrated were not delivered by LeadDesk any more; they stay \
-             in Intercom"
+             in Intercom, and vanished.jsonl names them"
         )
     }));
     let now = Utc::now();

@@ -156,10 +156,20 @@ async fn what_has_vanished_is_told_and_stays() {
     };
     assert_eq!(told(&bench.run().await.report), Vec::<String>::new());
     let (writes, there) = (bench.writes(), bench.sandbox.workspace());
-    bench.sandbox.edit_account(|account| drop(account.contacts.remove(3)));
+    let mut gone = 0;
+    bench.sandbox.edit_account(|account| gone = account.contacts.remove(3).id);
+    assert!(!bench.path("state/vanished.jsonl").exists());
     let told = told(&bench.run().await.report);
     // Nobody asks for the history of the number any more, so its calls are told as well.
     assert!(told.contains(&"contacts: 1".to_owned()), "{told:?}");
+    let listed = std::fs::read_to_string(bench.path("state/vanished.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let external_id = format!("leaddesk:contact:{gone}");
+    let object = &there.contact_by_external_id(&external_id).unwrap().id;
+    let expected = serde_json::json!({
+        "key": format!("contact:{gone}"), "kind": "contact", "stage": "contacts", "object": object,
+    });
+    assert_eq!(first, expected);
     assert_eq!(bench.writes(), writes);
     assert!(bench.sandbox.workspace() == there, "the workspace has changed");
 }
