@@ -99,7 +99,7 @@ fn person(account: &Account, mut members: Vec<&SourceContact>) -> ExpectedContac
         ("ld_assigned_agent", &|it| id(it.assigned_agent_id)),
         ("ld_outcome__c", &|it| it.last_reason.clone()),
         // Calling lists have it, with a row for each number.
-        ("ld_disposition__c", &|it| it.last_reason.clone().filter(|_| !it.phonenumbers.is_empty())),
+        ("ld_disposition__c", &|it| it.last_result.clone().filter(|_| !it.phonenumbers.is_empty())),
     ];
     for (name, field) in texts {
         attributes.extend(first_of(field).map(|text| (name.to_owned(), json!(text.trim()))));
