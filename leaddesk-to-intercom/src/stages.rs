@@ -1,14 +1,16 @@
 //! The stages of the migration: sources, mappers and sinks put together.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
+use migrate_core::{Ledger, Pipeline, Plan, Record, Sink, Source, SourceError, SourceExt as _};
 
 use crate::config::{Anonymous, Config, LeadRule, SourceKind, WithoutContact};
 use crate::connect::{Account, Secrets, StartError, chain};
-use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
+use crate::draft::{
+    AgentDraft, AttributeDefinition, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft,
+};
 use crate::fields::FieldMapping;
 use crate::map::{
     AgentMapper, Beside, CallMapper, ChatMapper, ContactGrouping, ContactMapper, InventoryMapper,
@@ -17,7 +19,7 @@ use crate::map::{
 use crate::parts::{Custom, Parts};
 use crate::source::{
     self, Agent, Belonging, Callers, Chat, Chatbot, Documented, Findings, First, Fixed, Lead,
-    LeadFilter, ListedContact, NamesOf, Reach, Routes, Share, Watch, api, export,
+    LeadFilter, ListedContact, NamesOf, Outcomes, Reach, Routes, Share, Watch, api, export,
 };
 use crate::stage;
 
@@ -147,34 +149,18 @@ impl Stages<'_> {
         tags: &[String],
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
-        let (config, now) = (self.config, chrono::Utc::now());
+        let (config, now) = (self.config, Utc::now());
         self.read_for(stage::INVENTORY);
         let inventory = self.inventory().await?;
         let blacklist = match self.leaddesk {
             LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
-            LeadDesk::Api(_) => HashSet::new(),
+            LeadDesk::Api(_) => None,
         };
+        let outcomes = Outcomes::of(&inventory);
         let beside = Beside::new(&inventory, blacklist);
-        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
-        let contact = contact.with_beside(beside.clone());
-        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
-        let lead = lead.with_beside(beside);
-        let (call, chat) = (CallMapper::new(config, now), ChatMapper::new(config, now));
-        let mut parts = Parts {
-            contacts: Arc::new(contact),
-            leads: Arc::new(lead),
-            call_source: self.calls(&call, ledger)?,
-            calls: Arc::new(call),
-            call_sink: sinks.calls,
-            attributes: Vec::new(),
-            writes: self.writes,
-            stages: Vec::new(),
-        };
-        if let Some(custom) = &self.custom {
-            parts = custom(parts);
-        }
-        let mut definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
-        definitions.extend(parts.attributes.into_iter().map(contact_attribute));
+        let chat = ChatMapper::new(config, now);
+        let parts = self.parts(&beside, now, sinks.calls, ledger)?;
+        let definitions = self.definitions(&parts.attributes, tags);
         let teams = Pipeline::new(
             stage::TEAMS,
             Fixed::new(source::inventory::teams(&inventory, config), PAGE),
@@ -199,7 +185,7 @@ impl Stages<'_> {
             sinks.agents,
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
-        let (people, leads) = self.people()?;
+        let (people, leads) = self.people(outcomes)?;
         let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
         let contacts = contacts.grouped_by(grouping());
         let lead = LeadMapper::new(parts.leads, config, now);
@@ -239,6 +225,47 @@ impl Stages<'_> {
         Ok(plan)
     }
 
+    /// What a program may change, as it is after that.
+    fn parts(
+        &self,
+        beside: &Beside,
+        now: DateTime<Utc>,
+        call_sink: Arc<dyn Sink<ConversationDraft>>,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Parts, SourceError> {
+        let config = self.config;
+        let people = |mapper: ContactMapper| {
+            mapper.with_fields(self.fields.clone()).with_beside(beside.clone())
+        };
+        let call = CallMapper::new(config, now).with_beside(beside.clone());
+        let parts = Parts {
+            contacts: Arc::new(people(ContactMapper::new(config))),
+            leads: Arc::new(people(ContactMapper::leads(config))),
+            call_source: self.calls(&call, ledger)?,
+            calls: Arc::new(call),
+            call_sink,
+            attributes: Vec::new(),
+            writes: self.writes,
+            stages: Vec::new(),
+        };
+        Ok(match &self.custom {
+            Some(custom) => custom(parts),
+            None => parts,
+        })
+    }
+
+    /// The records of stage `schema`; `added` are the attributes of a program.
+    fn definitions(
+        &self,
+        added: &[AttributeDefinition],
+        tags: &[String],
+    ) -> Vec<Record<SchemaDraft>> {
+        let tags = tags.iter().map(String::as_str);
+        let mut definitions = schema(self.config, &self.fields, tags);
+        definitions.extend(added.iter().cloned().map(contact_attribute));
+        definitions
+    }
+
     fn read_for(&self, stage: &str) {
         if let Some(reading) = &self.reading {
             reading(stage);
@@ -269,18 +296,19 @@ impl Stages<'_> {
 
     /// The contacts and the leads. By the API nobody is listed as a lead, so it is read once by that
     /// rule, and twice where both stages have a share.
-    fn people(&self) -> Result<(People, People), SourceError> {
+    fn people(&self, outcomes: Outcomes) -> Result<(People, People), SourceError> {
         let rule = self.config.contacts.lead_rule;
         let (all, has_leads): (People, bool) = match self.leaddesk {
             LeadDesk::Api(account) => {
                 let (client, concurrency) = (&account.original, self.config.source.concurrency);
                 let contacts =
                     api::Contacts::new(client.clone(), concurrency, self.findings.clone());
+                let contacts = contacts.with_call_log(export::CallLog::of(self.config)?);
                 (Arc::new(contacts), rule != LeadRule::Listed)
             }
             LeadDesk::Export(folder) => (Arc::new(folder.contacts()?), true),
         };
-        let filter = LeadFilter::new(&self.config.contacts);
+        let filter = LeadFilter::new(&self.config.contacts).with_outcomes(outcomes);
         let none = || Arc::new(Fixed::new(Vec::new(), PAGE)) as People;
         let contacts: People = match rule {
             LeadRule::All => none(),

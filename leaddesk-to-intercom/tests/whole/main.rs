@@ -29,6 +29,7 @@ mod proxy;
 mod rollback;
 mod settlement;
 mod taken_back;
+mod touched;
 mod twins;
 mod two_ways;
 mod whose;
