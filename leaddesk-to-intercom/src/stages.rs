@@ -266,6 +266,21 @@ impl Stages<'_> {
         definitions
     }
 
+    /// The attributes of stage `schema`, those that a program adds included. `call_sink` is what the program is given.
+    pub(crate) fn attributes(
+        &self,
+        ledger: &Arc<dyn Ledger>,
+        call_sink: Arc<dyn Sink<ConversationDraft>>,
+    ) -> Result<Vec<SchemaDraft>, SourceError> {
+        let added = match self.custom {
+            // Which attributes there are does not depend on what the mappers know.
+            Some(_) => self.parts(&Beside::default(), Utc::now(), call_sink, ledger)?.attributes,
+            None => Vec::new(),
+        };
+        let definitions = self.definitions(&added, &[]).into_iter();
+        Ok(definitions.map(|record| record.body).collect())
+    }
+
     fn read_for(&self, stage: &str) {
         if let Some(reading) = &self.reading {
             reading(stage);

@@ -166,7 +166,7 @@ impl Runner {
             What::Redrive(_) => session.last_pilot().await?,
         };
         // What needs no plan comes first: a plan of a large account takes its time.
-        let before = session.preflight(&self.config).await?;
+        let before = session.preflight(self).await?;
         checks::allow(&before)?;
         let saved = session.saved_plan(self).await?;
         if saved.is_some() {
@@ -177,7 +177,7 @@ impl Runner {
             // A plan may propose attributes, which are looked at as well.
             None => {
                 let plan = session.make_plan(self).await?;
-                (plan, session.preflight(&self.config).await?)
+                (plan, session.preflight(self).await?)
             }
         };
         mapping::confirmed(&session.fields, &self.state, self.accept_proposal)?;
