@@ -5,6 +5,7 @@
 //! LeadDesk's own report files are not publicly documented, so the tables hold the common English and Finnish words.
 //! Columns that nobody recognises are kept in `extra` under their own heading.
 
+mod bare;
 mod columns;
 mod encoding;
 mod guarded;
@@ -18,6 +19,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use bare::{BareRows, bare};
 pub use columns::Kind;
 pub use encoding::Encoding;
 #[cfg(feature = "chatbot")]
@@ -131,13 +133,39 @@ fn open<T: DeserializeOwned>(
     kind: Kind,
     settings: &ExportSettings,
 ) -> Result<Rows<T, File>, Error> {
+    let (file, name) = opened(path)?;
+    Rows::new(file, name, kind, settings)
+}
+
+/// A file, and what errors call it.
+fn opened(path: &Path) -> Result<(File, String), Error> {
     let name = path
         .file_name()
         .map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());
     let file = File::open(path).map_err(|cause| {
         Error::new(ErrorKind::Settings, format!("{name} cannot be opened")).with_source(cause)
     })?;
-    Rows::new(file, name, kind, settings)
+    Ok((file, name))
+}
+
+/// A reader of all rows of `input`, a heading included.
+fn reader<R: Read + Seek>(
+    mut input: R,
+    name: &str,
+    settings: &ExportSettings,
+) -> Result<Reader<Guarded<BufReader<R>>>, Error> {
+    let unusable = |what: &str| Error::new(ErrorKind::Settings, format!("{name}: {what}"));
+    let start =
+        beginning(&mut input).map_err(|cause| unusable("cannot be read").with_source(cause))?;
+    if start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) {
+        return Err(unusable("is UTF-16; save it as UTF-8"));
+    }
+    let separator = settings.separator.unwrap_or_else(|| separator_of(&start));
+    Ok(ReaderBuilder::new()
+        .delimiter(separator)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(Guarded::new(BufReader::with_capacity(64 * 1024, input), LONGEST_ROW)))
 }
 
 /// The rows of a file, read one at a time. Memory is bounded by the longest row, and a row by 16 MiB.
@@ -172,24 +200,14 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
     /// # Errors
     /// `Settings` as in [`contacts`].
     pub fn new(
-        mut input: R,
+        input: R,
         name: impl Into<String>,
         kind: Kind,
         settings: &ExportSettings,
     ) -> Result<Self, Error> {
         let name = name.into();
         let unusable = |what: String| Error::new(ErrorKind::Settings, format!("{name}: {what}"));
-        let failed = |cause: io::Error| unusable("cannot be read".to_owned()).with_source(cause);
-        let start = beginning(&mut input).map_err(failed)?;
-        if start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) {
-            return Err(unusable("is UTF-16; save it as UTF-8".to_owned()));
-        }
-        let separator = settings.separator.unwrap_or_else(|| separator_of(&start));
-        let mut reader = ReaderBuilder::new()
-            .delimiter(separator)
-            .flexible(true)
-            .has_headers(false)
-            .from_reader(Guarded::new(BufReader::with_capacity(64 * 1024, input), LONGEST_ROW));
+        let mut reader = reader(input, &name, settings)?;
         let mut record = ByteRecord::new();
         let found = reader.read_byte_record(&mut record).map_err(|cause| {
             unusable("the heading cannot be read".to_owned()).with_source(cause)

@@ -3,7 +3,9 @@
 
 use std::io::Cursor;
 
-use leaddesk_client::export::{self, Encoding, ExportSettings, Kind, Position, Rows, list_rows};
+use leaddesk_client::export::{
+    self, BareRows, Encoding, ExportSettings, Kind, Position, Rows, list_rows,
+};
 use leaddesk_client::{Contact, ErrorKind};
 use proptest::prelude::*;
 
@@ -156,6 +158,24 @@ fn calls_users_and_campaigns() {
     assert_eq!((campaign.name.as_deref(), campaign.disabled), (Some("Spring"), Some(true)));
 }
 
+#[test]
+fn rows_without_a_heading() {
+    let text = b"\xef\xbb\xbfNumero;\"Who;\nwhy\"\n0401;\xe4\n\n7\n";
+    let rows = BareRows::new(Cursor::new(text), "blacklist.csv", &ExportSettings::default());
+    let rows: Vec<_> = rows.unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.iter().map(|row| row.record).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(rows[0].body.as_ref().unwrap(), &["Numero", "Who;\nwhy"]);
+    let bad = rows[1].body.as_ref().unwrap_err();
+    assert_eq!((bad.file.as_str(), bad.record), ("blacklist.csv", 2));
+    assert_eq!(rows[2].body.as_ref().unwrap(), &["7"]);
+    let settings = ExportSettings::default();
+    let field = |heading: &str| Kind::Blacklist.field(heading, &settings.aliases);
+    assert_eq!((field("PHONE number").as_deref(), field("Who")), (Some("phone"), None));
+    let utf16 = BareRows::new(Cursor::new(b"\xff\xfe1\0"), "blacklist.csv", &settings);
+    assert!(utf16.unwrap_err().to_string().contains("UTF-16"));
+    assert_eq!(BareRows::new(Cursor::new(b""), "x", &settings).unwrap().count(), 0);
+}
+
 proptest! {
     #[test]
     fn no_file_makes_the_reader_panic_or_lose_count(body in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -166,6 +186,8 @@ proptest! {
             prop_assert_eq!(row.record, expected);
         }
         let _ = list_rows("list", &body);
+        let bare = BareRows::new(Cursor::new(&body), "x", &ExportSettings::default());
+        let _ = bare.map(|rows| rows.take_while(Result::is_ok).count());
         let _ = Rows::<Contact, _>::new(Cursor::new(body), "x", Kind::Contacts, &ExportSettings::default());
     }
 

@@ -1,14 +1,18 @@
 //! The stages of the migration: sources, mappers and sinks put together.
 
-use std::collections::HashSet;
+mod reading;
+
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
+use migrate_core::{Ledger, Pipeline, Plan, Record, Sink, Source, SourceError};
 
-use crate::config::{Anonymous, Config, LeadRule, SourceKind, WithoutContact};
+use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
-use crate::draft::{AgentDraft, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft};
+use crate::draft::{
+    AgentDraft, AttributeDefinition, ContactDraft, ConversationDraft, SchemaDraft, TeamDraft,
+};
 use crate::fields::FieldMapping;
 use crate::map::{
     AgentMapper, Beside, CallMapper, ChatMapper, ContactGrouping, ContactMapper, InventoryMapper,
@@ -16,8 +20,8 @@ use crate::map::{
 };
 use crate::parts::{Custom, Parts};
 use crate::source::{
-    self, Agent, Belonging, Callers, Chat, Chatbot, Documented, Findings, First, Fixed, Lead,
-    LeadFilter, ListedContact, NamesOf, Reach, Routes, Share, Watch, api, export,
+    self, Agent, Chatbot, Documented, Findings, Fixed, ListedContact, Outcomes, Reach, Watch, api,
+    export,
 };
 use crate::stage;
 
@@ -147,35 +151,18 @@ impl Stages<'_> {
         tags: &[String],
         sinks: Sinks,
     ) -> Result<Plan, SourceError> {
-        let (config, now) = (self.config, chrono::Utc::now());
+        let (config, now) = (self.config, Utc::now());
         self.read_for(stage::INVENTORY);
         let inventory = self.inventory().await?;
         let blacklist = match self.leaddesk {
             LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
-            LeadDesk::Api(_) => HashSet::new(),
+            LeadDesk::Api(_) => None,
         };
+        let outcomes = Outcomes::of(&inventory);
         let beside = Beside::new(&inventory, blacklist);
-        let contact = ContactMapper::new(config).with_fields(self.fields.clone());
-        let contact = contact.with_beside(beside.clone());
-        let lead = ContactMapper::leads(config).with_fields(self.fields.clone());
-        let lead = lead.with_beside(beside);
-        let (call, chat) = (CallMapper::new(config, now), ChatMapper::new(config, now));
-        let all_calls = self.calls(&call, ledger)?;
-        let mut parts = Parts {
-            contacts: Arc::new(contact),
-            leads: Arc::new(lead),
-            call_source: all_calls.clone(),
-            calls: Arc::new(call),
-            call_sink: sinks.calls,
-            attributes: Vec::new(),
-            writes: self.writes,
-            stages: Vec::new(),
-        };
-        if let Some(custom) = &self.custom {
-            parts = custom(parts);
-        }
-        let mut definitions = schema(config, &self.fields, tags.iter().map(String::as_str));
-        definitions.extend(parts.attributes.into_iter().map(contact_attribute));
+        let chat = ChatMapper::new(config, now);
+        let (parts, all_calls) = self.parts(&beside, now, sinks.calls, ledger)?;
+        let definitions = self.definitions(&parts.attributes, tags);
         let teams = Pipeline::new(
             stage::TEAMS,
             Fixed::new(source::inventory::teams(&inventory, config), PAGE),
@@ -200,7 +187,7 @@ impl Stages<'_> {
             sinks.agents,
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
-        let (people, leads) = self.people()?;
+        let (people, leads) = self.people(outcomes)?;
         let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
         let contacts = contacts.grouped_by(grouping());
         let lead = LeadMapper::new(parts.leads, config, now);
@@ -245,6 +232,63 @@ impl Stages<'_> {
         Ok(plan)
     }
 
+    /// What a program may change, as it is after that.
+    fn parts(
+        &self,
+        beside: &Beside,
+        now: DateTime<Utc>,
+        call_sink: Arc<dyn Sink<ConversationDraft>>,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<(Parts, Calls), SourceError> {
+        let config = self.config;
+        let people = |mapper: ContactMapper| {
+            mapper.with_fields(self.fields.clone()).with_beside(beside.clone())
+        };
+        let call = CallMapper::new(config, now).with_beside(beside.clone());
+        let all_calls = self.calls(&call, ledger)?;
+        let parts = Parts {
+            contacts: Arc::new(people(ContactMapper::new(config))),
+            leads: Arc::new(people(ContactMapper::leads(config))),
+            call_source: all_calls.clone(),
+            calls: Arc::new(call),
+            call_sink,
+            attributes: Vec::new(),
+            writes: self.writes,
+            stages: Vec::new(),
+        };
+        Ok(match &self.custom {
+            Some(custom) => (custom(parts), all_calls),
+            None => (parts, all_calls),
+        })
+    }
+
+    /// The records of stage `schema`; `added` are the attributes of a program.
+    fn definitions(
+        &self,
+        added: &[AttributeDefinition],
+        tags: &[String],
+    ) -> Vec<Record<SchemaDraft>> {
+        let tags = tags.iter().map(String::as_str);
+        let mut definitions = schema(self.config, &self.fields, tags);
+        definitions.extend(added.iter().cloned().map(contact_attribute));
+        definitions
+    }
+
+    /// The attributes of stage `schema`, those that a program adds included. `call_sink` is what the program is given.
+    pub(crate) fn attributes(
+        &self,
+        ledger: &Arc<dyn Ledger>,
+        call_sink: Arc<dyn Sink<ConversationDraft>>,
+    ) -> Result<Vec<SchemaDraft>, SourceError> {
+        let added = match self.custom {
+            // Which attributes there are does not depend on what the mappers know.
+            Some(_) => self.parts(&Beside::default(), Utc::now(), call_sink, ledger)?.0.attributes,
+            None => Vec::new(),
+        };
+        let definitions = self.definitions(&added, &[]).into_iter();
+        Ok(definitions.map(|record| record.body).collect())
+    }
+
     fn read_for(&self, stage: &str) {
         if let Some(reading) = &self.reading {
             reading(stage);
@@ -271,166 +315,6 @@ impl Stages<'_> {
             }
             LeadDesk::Export(folder) => folder.agents(self.config),
         }
-    }
-
-    /// The contacts and the leads. By the API nobody is listed as a lead, so it is read once by that
-    /// rule, and twice where both stages have a share.
-    fn people(&self) -> Result<(People, People), SourceError> {
-        let rule = self.config.contacts.lead_rule;
-        let (all, has_leads): (People, bool) = match self.leaddesk {
-            LeadDesk::Api(account) => {
-                let (client, concurrency) = (&account.original, self.config.source.concurrency);
-                let contacts =
-                    api::Contacts::new(client.clone(), concurrency, self.findings.clone());
-                (Arc::new(contacts), rule != LeadRule::Listed)
-            }
-            LeadDesk::Export(folder) => (Arc::new(folder.contacts()?), true),
-        };
-        let filter = LeadFilter::new(&self.config.contacts);
-        let none = || Arc::new(Fixed::new(Vec::new(), PAGE)) as People;
-        let contacts: People = match rule {
-            LeadRule::All => none(),
-            _ => Arc::new(Share::contacts(all.clone(), filter.clone()).watched(self.watch.clone())),
-        };
-        let leads: People = match has_leads {
-            false => none(),
-            true => Arc::new(Share::leads(all, filter).watched(self.watch.clone())),
-        };
-        Ok(match self.pilot {
-            Some(wanted) => {
-                (Arc::new(First::new(contacts, wanted)), Arc::new(First::new(leads, wanted)))
-            }
-            None => (contacts, leads),
-        })
-    }
-
-    /// The leads, and the anonymous visitors of the chatbot where they are to be such. A pilot takes as many of
-    /// either.
-    fn leads(&self, leads: People) -> Routes<Lead> {
-        let leads = leads.map_body(|lead| Lead::Listed(Box::new(lead)));
-        let routes = Routes::new().and("leads", leads.boxed());
-        let anonymous = self.config.source.chatbot.as_ref().map(|chatbot| chatbot.anonymous);
-        match self.chatbot.filter(|_| anonymous == Some(Anonymous::Lead)) {
-            None => routes,
-            Some(chatbot) => {
-                let visitors = chatbot.visitors().map_body(|chat| Lead::Visitor(Box::new(chat)));
-                let visitors = match self.pilot {
-                    Some(wanted) => First::new(visitors, wanted).boxed(),
-                    None => visitors.boxed(),
-                };
-                routes.and("visitors", visitors)
-            }
-        }
-    }
-
-    /// The sessions; in a pilot, those of its contacts and visitors.
-    fn chats(
-        &self,
-        mapper: &ChatMapper,
-        ledger: &Arc<dyn Ledger>,
-    ) -> Arc<dyn Source<Record = Chat>> {
-        let Some(chatbot) = self.chatbot else { return Arc::new(Fixed::new(Vec::new(), PAGE)) };
-        if self.pilot.is_none() {
-            return Arc::new(chatbot.chats());
-        }
-        let mapper = mapper.clone();
-        let names: NamesOf<Chat> =
-            Arc::new(move |chat: &Chat| mapper.contact(chat).unwrap_or_default());
-        Arc::new(Belonging::new(chatbot.chats(), names, ledger.clone()))
-    }
-
-    /// The calls of all routes; of a pilot, see [`Self::calls_of_pilot`].
-    fn calls(
-        &self,
-        mapper: &CallMapper,
-        ledger: &Arc<dyn Ledger>,
-    ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
-        if self.pilot.is_some() {
-            return self.calls_of_pilot(mapper, ledger);
-        }
-        let calls = self.routes(self.config, mapper, ledger)?;
-        Ok(match self.callers(calls.clone(), ledger) {
-            Some(calls) => Arc::new(calls),
-            None => Arc::new(calls),
-        })
-    }
-
-    /// The calls of a pilot's contacts that can be had without reading every call by its id: those of a call log, the
-    /// last ones, and the history of their numbers. Calls with a number that is no contact's hang on none, so no leads
-    /// are made of such numbers.
-    ///
-    /// Where the run will read all ids, it knows more of the calls than the history does, and what came first would
-    /// stay: so the history is left to that run.
-    fn calls_of_pilot(
-        &self,
-        mapper: &CallMapper,
-        ledger: &Arc<dyn Ledger>,
-    ) -> Result<Arc<dyn Source<Record = Call>>, SourceError> {
-        let mut config = self.config.clone();
-        let routes = &mut config.source.calls;
-        let reads_ids = routes.ids_file.is_some() || routes.id_range.is_some();
-        (routes.ids_file, routes.id_range, routes.gdpr_history) = (None, None, Some(false));
-        let mut calls = self.routes(&config, mapper, ledger)?;
-        if let LeadDesk::Api(account) = self.leaddesk
-            && let Some(rest) = &account.rest
-            && self.config.source.reads_history()
-            && !reads_ids
-        {
-            let (client, findings) = (account.original.clone(), self.findings.clone());
-            let history = api::History::new(rest.clone(), client, self.config, findings);
-            calls = calls.and("gdpr_history", history.of_pilot(ledger.clone()).boxed());
-        }
-        Ok(Arc::new(Belonging::new(calls, contact_of(mapper), ledger.clone())))
-    }
-
-    /// Where single calls are looked up. What a call log says goes before what the API does.
-    fn call_lookup(
-        &self,
-        all: Arc<dyn Source<Record = Call>>,
-        ledger: &Arc<dyn Ledger>,
-    ) -> api::CallLookup {
-        let lookup = api::CallLookup::through(all);
-        let lookup = match self.leaddesk {
-            LeadDesk::Api(account) if self.config.source.calls.csv.is_none() => {
-                lookup.by_id(account.original.clone(), self.config.source.concurrency)
-            }
-            _ => return lookup,
-        };
-        match self.callers((), ledger) {
-            Some(callers) => lookup.with_callers(callers),
-            None => lookup,
-        }
-    }
-
-    /// These calls with the numbers that are nobody's, where leads are made of those. In a pilot all
-    /// calls are somebody's.
-    fn callers<S>(&self, calls: S, ledger: &Arc<dyn Ledger>) -> Option<Callers<S>> {
-        let wanted = self.config.calls.without_contact == WithoutContact::Lead;
-        (wanted && self.pilot.is_none())
-            .then(|| Callers::new(calls, ledger.clone(), self.config.source.default_country))
-    }
-
-    fn routes(
-        &self,
-        config: &Config,
-        mapper: &CallMapper,
-        ledger: &Arc<dyn Ledger>,
-    ) -> Result<Routes<Call>, SourceError> {
-        let (folder, client, rest) = match self.leaddesk {
-            LeadDesk::Api(account) => (None, Some(&account.original), account.rest.as_ref()),
-            LeadDesk::Export(folder) => (Some(folder), None, None),
-        };
-        let routes =
-            source::call_routes(config, folder, client, rest, ledger.clone(), &self.findings)?;
-        Ok(routes.into_iter().fold(Routes::new(), |chain, (name, route)| {
-            chain.and(
-                name,
-                match &self.reach {
-                    Some(reach) => reach.of(name, route, contact_of(mapper), ledger.clone()),
-                    None => route,
-                },
-            )
-        }))
     }
 
     /// What is not there to be read, each with what that means, and what the chatbot's export was found to be.
@@ -466,13 +350,8 @@ impl Stages<'_> {
     }
 }
 
-/// The names of a call's contact, as the mapper gives them.
-fn contact_of(mapper: &CallMapper) -> NamesOf<Call> {
-    let mapper = mapper.clone();
-    Arc::new(move |call: &Call| mapper.contact(call))
-}
-
 type People = Arc<dyn Source<Record = ListedContact>>;
+type Calls = Arc<dyn Source<Record = Call>>;
 
 /// Definitions that are read at once.
 const PAGE: usize = 100;

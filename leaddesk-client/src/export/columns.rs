@@ -16,6 +16,8 @@ pub enum Kind {
     Campaigns,
     /// Projects, offices, outcomes: tables of which no more is known than that they have a key and a name.
     Tables,
+    /// The blacklist: numbers, of which a file may have no heading.
+    Blacklist,
 }
 
 /// A field of the API, and headings that stand for it.
@@ -159,6 +161,11 @@ const TABLES: Aliases = &[
     ),
 ];
 
+const BLACKLIST: Aliases = &[(
+    "phone",
+    &["phone number", "telephone", "number", "numero", "puhelin", "puhelinnumero", "puhelinnro"],
+)];
+
 impl Kind {
     /// The fields of this kind of file, each with the headings that stand for it. Case, spaces and punctuation do not
     /// matter, and the field's own name always counts.
@@ -170,6 +177,7 @@ impl Kind {
             Self::Agents => AGENTS,
             Self::Campaigns => CAMPAIGNS,
             Self::Tables => TABLES,
+            Self::Blacklist => BLACKLIST,
         }
     }
 
@@ -198,7 +206,9 @@ impl Kind {
         keys
     }
 
-    fn field(self, heading: &str, added: &[(String, String)]) -> Option<String> {
+    /// The field that a heading stands for, by the tables and by `added` headings; `None` where nobody knows it.
+    #[must_use]
+    pub fn field(self, heading: &str, added: &[(String, String)]) -> Option<String> {
         let wanted = fold(heading);
         let own_alias =
             added.iter().find(|(alias, _)| fold(alias) == wanted).map(|(_, field)| field.clone());

@@ -148,6 +148,12 @@ fn summary(report: &Report, command: &Command) -> String {
             found.matched,
             found.mismatches.len()
         ));
+        if found.unread > 0 {
+            text.push_str(&format!(
+                "{} more are in Intercom and were not compared: LeadDesk has them no more, or a rule leaves them out now.\n",
+                found.unread
+            ));
+        }
         for mismatch in found.mismatches.iter().take(10) {
             text.push_str(&format!("  {} {}: {}\n", mismatch.key, mismatch.field, mismatch.class));
         }

@@ -109,7 +109,7 @@ pub struct CallRoutes {
     pub gdpr_history: Option<bool>,
     /// `gdpr_duration`: what the history's `duration` is. Default `seconds`, which is unverified.
     pub gdpr_duration: GdprDuration,
-    /// `csv`: a call log export.
+    /// `csv`: a call log export. It also says which campaigns have called a contact.
     pub csv: Option<PathBuf>,
     /// `ids_file`: a file with one call id a line, for the API.
     pub ids_file: Option<PathBuf>,

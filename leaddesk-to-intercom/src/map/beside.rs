@@ -1,4 +1,4 @@
-//! What files beside the contacts say of them: time zones of offices, and the blacklist.
+//! What files beside the records say of them: time zones of offices, names of outcomes, and the blacklist.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -6,25 +6,31 @@ use std::sync::Arc;
 
 use migrate_core::Alias;
 
-use crate::source::{Documented, Sort, keys};
+use crate::source::{Documented, Outcomes, Sort, keys};
 
 /// Headings under which `offices.csv` may have the time zone; LeadDesk documents none.
 const TIME_ZONES: &[&str] = &["time_zone", "timezone", "time zone", "tz", "aikavyöhyke"];
 
-/// Offices with their time zones, and the numbers on the blacklist. `Debug` shows how many.
+/// Offices with their time zones, outcomes with their ids, and the numbers on the blacklist. `Debug` shows how many.
 #[derive(Clone, Default)]
 pub struct Beside {
     /// By the name in lower case.
     offices: Arc<BTreeMap<String, String>>,
-    blacklist: Arc<HashSet<Alias>>,
+    outcomes: Outcomes,
+    /// `None` where nobody has a list.
+    blacklist: Option<Arc<HashSet<Alias>>>,
 }
 
 impl Beside {
-    /// What the offices among these say, and a blacklist of numbers.
-    pub fn new(documented: &[Documented], blacklist: HashSet<Alias>) -> Self {
+    /// What the offices and outcomes among these say, and a blacklist of numbers where there is one.
+    pub fn new(documented: &[Documented], blacklist: Option<HashSet<Alias>>) -> Self {
         let offices = documented.iter().filter(|it| it.sort == Sort::Office);
         let zones = offices.filter_map(|it| Some((it.name()?.to_lowercase(), zone(it)?)));
-        Self { offices: Arc::new(zones.collect()), blacklist: Arc::new(blacklist) }
+        Self {
+            offices: Arc::new(zones.collect()),
+            outcomes: Outcomes::of(documented),
+            blacklist: blacklist.map(Arc::new),
+        }
     }
 
     /// The time zone of an office, as its table says it.
@@ -32,9 +38,15 @@ impl Beside {
         self.offices.get(&office.trim().to_lowercase()).map_or("", String::as_str)
     }
 
-    /// Is a number on the blacklist, in whatever notation it stands there?
-    pub(super) fn is_blacklisted(&self, e164: &str) -> bool {
-        self.blacklist.contains(&keys::phone(e164))
+    /// The name of an outcome, where its table has the id.
+    pub(super) fn outcome(&self, id: &str) -> Option<&str> {
+        self.outcomes.name(id)
+    }
+
+    /// Is one of these numbers on the blacklist, in whatever notation it stands there? `None` where there is no list.
+    pub(super) fn is_blacklisted(&self, numbers: &[String]) -> Option<bool> {
+        let blacklist = self.blacklist.as_ref()?;
+        Some(numbers.iter().any(|e164| blacklist.contains(&keys::phone(e164))))
     }
 }
 
@@ -47,7 +59,11 @@ fn zone(office: &Documented) -> Option<String> {
 
 impl fmt::Debug for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (offices, blacklist) = (self.offices.len(), self.blacklist.len());
-        f.debug_struct("Beside").field("offices", &offices).field("blacklist", &blacklist).finish()
+        let blacklist = self.blacklist.as_ref().map_or(0, |blacklist| blacklist.len());
+        f.debug_struct("Beside")
+            .field("offices", &self.offices.len())
+            .field("outcomes", &self.outcomes)
+            .field("blacklist", &blacklist)
+            .finish()
     }
 }

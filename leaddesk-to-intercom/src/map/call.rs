@@ -13,7 +13,8 @@
 //! | `direction`, `talk_time`, `agent_username` | `ld_direction__c`, `ld_talk_time__c`, `ld_agent__c` |
 //! | `record_file` | `ld_recording_url__c` where it is an address; a file name only stands in the opening, noted |
 //! | `agent_id`, `agent_username`; `agent_group_name`, `campaign_name` | whom the conversation is assigned to, where a setting says so |
-//! | `call_ending_reason`, `campaign` | ids of what stands there by name; noted where the name is missing |
+//! | `call_ending_reason` | the id of the outcome: what `outcomes.csv` calls it stands in for a missing name; noted where nothing names it |
+//! | `campaign` | the id of what stands there by name; noted where the name is missing |
 //! | a `direction` in other words than in or out | left out, and noted |
 //! | `customer_id`, `call_type`, `call_type_name`, `agent_group_id` | left out, and `agent_group_name` but for the assignment: the row of the number, the dialler's mode, the agent's group |
 //! | unknown fields | not carried: noted by name for review |
@@ -27,6 +28,7 @@ use leaddesk_client::Call;
 use migrate_core::{Emit, Key, Mapper, Name, Record};
 use serde_json::Value;
 
+use super::beside::Beside;
 use super::{
     AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, meet, read, shown, unix,
 };
@@ -48,6 +50,7 @@ pub struct CallMapper {
     names: Names,
     has_fallback: bool,
     now: DateTime<Utc>,
+    beside: Beside,
 }
 
 impl CallMapper {
@@ -63,7 +66,15 @@ impl CallMapper {
             names: config.names.clone(),
             has_fallback: config.destination.fallback_admin.is_some(),
             now,
+            beside: Beside::default(),
         }
+    }
+
+    /// The same, with what other files say of calls.
+    #[must_use]
+    pub fn with_beside(mut self, beside: Beside) -> Self {
+        self.beside = beside;
+        self
     }
 }
 
@@ -71,7 +82,8 @@ impl Mapper<Call> for CallMapper {
     type Out = ConversationDraft;
 
     fn map(&self, record: Record<Call>, out: &mut Emit<ConversationDraft>) {
-        let (key, call) = (record.key, record.body);
+        let (key, mut call) = (record.key, record.body);
+        self.name_outcome(&mut call);
         let number = Phone::parse(read(&call.number), self.country);
         if key.kind() == keys::CALLER {
             self.caller(&key, &number, out);
@@ -155,6 +167,14 @@ impl Mapper<Call> for CallMapper {
 }
 
 impl CallMapper {
+    /// An outcome of which the call has the id alone has the name that its table gives it.
+    fn name_outcome(&self, call: &mut Call) {
+        if text_of(&call.call_ending_reason_name).trim().is_empty() {
+            let id = text_of(&call.call_ending_reason);
+            call.call_ending_reason_name = self.beside.outcome(id).map(str::to_owned);
+        }
+    }
+
     /// The agent's teammate; or the team that the agent's group is matched with, else that of the project.
     fn assign(&self, call: &Call, agent: Vec<Name>) -> Option<ConversationDraft> {
         let (team, to) = match self.rules.assign {
@@ -346,7 +366,8 @@ fn agent(call: &Call) -> Vec<Name> {
     by_id.into_iter().chain(username.map(|name| Name::Alias(keys::username(name)))).collect()
 }
 
-fn disposition(call: &Call) -> &str {
+/// The dialler's result, where an export tells it.
+pub(crate) fn disposition(call: &Call) -> &str {
     let fields = call.extra.reveal().iter();
     let mut results = fields.filter(|(name, _)| RESULTS.contains(&name.to_lowercase().as_str()));
     results.find_map(|(_, value)| value.as_str()).unwrap_or("")

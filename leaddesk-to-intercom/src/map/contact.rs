@@ -9,14 +9,14 @@
 //! | `created_at` | `signed_up_at`, `ld_created_at` |
 //! | `updated_at` | `ld_updated_at`; decides between merged contacts |
 //! | `comment` | a note that ends in `LeadDesk contact <id>` |
-//! | `last_reason` | `ld_outcome__c` |
-//! | the last call's result, as calling lists know it | `ld_disposition__c` |
+//! | `last_reason`, or what `outcomes.csv` calls it where it is an id; noted where nothing names it | `ld_outcome__c` |
+//! | the last call's result, as calling lists know it, else as a call log does | `ld_disposition__c` |
 //! | `last_call_id` | a call to read |
-//! | the last calls' campaigns, as calling lists know them | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
+//! | the campaigns of its calls: as calling lists know them, of the last calls; as a call log that names contacts by their ids does, of all. By the API alone, nothing is known of campaigns before the last call | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
 //! | `company_id`, the fields of [`TEXTS`] | an attribute each |
 //! | `assigned_office`, `sponsor`, `lead_status`, which only files have | `ld_office`, `ld_sponsor`, `ld_lead_status` |
 //! | its office's time zone, as `offices.csv` says it | `ld_office_timezone__c` |
-//! | a number that `blacklist.csv` lists, in any notation | `ld_blacklisted`; consent to e-mail is left alone |
+//! | a number that `blacklist.csv` lists, in any notation | `ld_blacklisted`: yes, or no for everybody else where there is that file, so that who has left the list is no longer on it; consent to e-mail is left alone |
 //! | of leads: the key | `ld_source_key`, since Intercom finds no leads by external id |
 //! | `ssc` | left out, and noted; `ld_ssn` where `contacts.ssn` asks for it |
 //! | Other info and unknown fields | as the confirmed [mapping](crate::fields) says |
@@ -276,8 +276,8 @@ impl ContactMapper {
             }
         }
         attributes.text(&self.names.invalid_phone, &invalid.join(", "), "phone", out);
-        if numbers.iter().any(|number| self.beside.is_blacklisted(number)) {
-            attributes.attributes.insert(self.names.blacklisted.clone(), Value::Bool(true));
+        if let Some(listed) = self.beside.is_blacklisted(&numbers) {
+            attributes.attributes.insert(self.names.blacklisted.clone(), Value::Bool(listed));
         }
         if self.numbers.put(numbers, fields) > 0 {
             out.note("too_many_numbers", "phonenumbers");
@@ -299,7 +299,7 @@ impl ContactMapper {
         fields.updated_at = updated_at;
     }
 
-    /// `last_reason` may be an outcome's id, of which no name is known here.
+    /// `last_reason` may be an outcome's id.
     fn outcome(
         &self,
         contact: &Contact,
@@ -307,6 +307,7 @@ impl ContactMapper {
         out: &mut Emit<ContactDraft>,
     ) {
         let text = contact.last_reason.as_deref().unwrap_or("").trim();
+        let text = self.beside.outcome(text).unwrap_or(text);
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             if text.bytes().any(|byte| byte != b'0') {
                 out.note("outcome_without_name", "last_reason");

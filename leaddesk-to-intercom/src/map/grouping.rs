@@ -22,6 +22,7 @@ use crate::value::text::fits_attribute;
 /// | key, external id, `ld_source_key` | the member that has an object already, else the one with the smallest id |
 /// | name, number, every attribute | the first member that has it, the last changed first, then by id |
 /// | further numbers, tags, notes | all members |
+/// | whether a number is blacklisted | yes where one member says so |
 /// | role | `user` where one member is a user, else `lead` |
 ///
 /// People with clearly different names under one address wait in `shared_email`; with
@@ -131,6 +132,13 @@ impl ContactGrouping {
         people.sort_by_key(|person| (Reverse(person.fields.updated_at), person.order()));
         let numbers = people.iter().flat_map(|person| self.numbers.of(&person.fields)).collect();
         let mut fields = ContactFields::default();
+        // Whom one of them forbids to call, nobody is to call.
+        let blacklisted = &self.names.blacklisted;
+        let is_listed =
+            |it: &Person| it.fields.attributes.get(blacklisted) == Some(&Value::Bool(true));
+        if people.iter().any(is_listed) {
+            fields.attributes.insert(blacklisted.clone(), Value::Bool(true));
+        }
         let (mut notes, mut tags) = (BTreeMap::new(), BTreeMap::new());
         for person in people {
             fill(&mut fields, person.fields);

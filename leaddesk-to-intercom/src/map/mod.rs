@@ -21,6 +21,7 @@ mod team;
 pub use agent::AgentMapper;
 pub use beside::Beside;
 pub use call::CallMapper;
+pub(crate) use call::disposition;
 pub use chat::ChatMapper;
 pub use contact::ContactMapper;
 pub(crate) use contact::HAS_A_PLACE;

@@ -52,7 +52,7 @@ pub fn contact_attributes(names: &Names) -> Vec<AttributeDefinition> {
         (
             &names.campaign_tag,
             STRING,
-            "Tags of the LeadDesk campaigns that called this contact last",
+            "Tags of the LeadDesk campaigns that called this contact, as far as they are known",
         ),
         (&names.created_at, DATE, "When the contact was made in LeadDesk"),
         (&names.updated_at, DATE, "When the contact was last changed in LeadDesk"),

@@ -9,7 +9,9 @@ use migrate_core::{Reason, TargetId};
 use url::{Host, Url};
 
 use crate::config::{Chatbot, Config, Names};
+use crate::draft::SchemaDraft;
 use crate::fields::FieldMapping;
+use crate::map::contact_attributes;
 use crate::queue;
 use crate::sink::{CLOCK_SKEW, schema_conflicts};
 use crate::source;
@@ -74,37 +76,44 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// Attributes that are there and cannot be used, each with its key under `[names]`: whatever has a
-/// value for one would be refused. Those that a rollback has archived (`put_away`) are taken back
-/// into use.
+/// value for one would be refused. `wanted` is what stage `schema` brings. Those that a rollback has
+/// archived (`put_away`) are taken back into use.
 ///
 /// # Errors
 /// When the workspace's attributes cannot be read.
 pub async fn attributes(
     client: &IntercomClient,
-    config: &Config,
+    names: &Names,
     fields: &FieldMapping,
+    wanted: &[SchemaDraft],
     put_away: &HashSet<TargetId>,
 ) -> Result<Vec<Finding>, Error> {
-    let wanted = crate::map::schema(config, fields, []);
-    let wanted: Vec<_> = wanted.into_iter().map(|record| record.body).collect();
-    let conflicts = schema_conflicts(client, &wanted, put_away).await?;
-    Ok(conflicts.iter().map(|reason| conflict(&config.names, fields, reason)).collect())
+    let conflicts = schema_conflicts(client, wanted, put_away).await?;
+    Ok(conflicts.iter().map(|reason| conflict(names, fields, reason)).collect())
 }
 
 /// Where custom fields have their attributes.
 const MAPPING: &str = "mapping.toml";
 
+/// Where a program that adds attributes has them.
+const PROGRAM: &str = "Parts::attributes";
+
 fn conflict(names: &Names, fields: &FieldMapping, reason: &Reason) -> Finding {
     let name = reason.field.as_deref().unwrap_or_default();
     let remedy = reason.remedy.as_deref().unwrap_or_default();
     let is_custom = fields.attributes().iter().any(|attribute| attribute.name == name);
+    let is_phone = contact_attributes(names).iter().any(|attribute| attribute.name == name);
     let key = match names.key_of(name) {
         Some(key) => format!("names.{key}"),
         None if is_custom => MAPPING.to_owned(),
         // Further phone numbers have names of their own, built on one setting.
-        None => "names.phone_prefix".to_owned(),
+        None if is_phone => "names.phone_prefix".to_owned(),
+        None => PROGRAM.to_owned(),
     };
     let remedy = match reason.code.as_str() {
+        "name_taken_by_company" | "attribute_type" if key == PROGRAM => {
+            "have the program give it another name, then run again"
+        }
         "name_taken_by_company" | "attribute_type" if key == MAPPING => {
             "give its field another attribute in mapping.toml, then run plan and run again"
         }
@@ -125,14 +134,13 @@ fn conflict(names: &Names, fields: &FieldMapping, reason: &Reason) -> Finding {
 /// and whether those of conversations do is not documented: they are not counted here.
 const MOST_ATTRIBUTES: usize = 250;
 
-/// Is there room for the attributes of contacts that are missing?
+/// Is there room for the attributes of contacts that are missing? `wanted` is what stage `schema` brings.
 ///
 /// # Errors
 /// When the workspace's attributes cannot be read.
 pub async fn attribute_limit(
     client: &IntercomClient,
-    config: &Config,
-    fields: &FieldMapping,
+    wanted: &[SchemaDraft],
 ) -> Result<Option<Finding>, Error> {
     let mut active: Vec<String> = Vec::new();
     for model in [Model::Contact, Model::Company] {
@@ -140,9 +148,14 @@ pub async fn attribute_limit(
         let custom = listed.filter(|it| it.custom != Some(false) && it.archived != Some(true));
         active.extend(custom.map(|attribute| attribute.name.to_lowercase()));
     }
-    let wanted = crate::map::contact_attributes(&config.names).into_iter();
-    let wanted = wanted.chain(fields.attributes());
-    let missing = wanted.filter(|it| !active.contains(&it.name.to_lowercase())).count();
+    let wanted: HashSet<String> = wanted
+        .iter()
+        .filter_map(|draft| match draft {
+            SchemaDraft::ContactAttribute(attribute) => Some(attribute.name.to_lowercase()),
+            _ => None,
+        })
+        .collect();
+    let missing = wanted.iter().filter(|name| !active.contains(name)).count();
     Ok(over_limit(active.len(), missing))
 }
 
@@ -340,6 +353,8 @@ mod tests {
             ("ld_created_at", "names.created_at", rename),
             ("ld_phone_2", "names.phone_prefix", rename),
             ("ld_renewal", "mapping.toml", mapping),
+            ("ld_ssn", "names.ssn", rename),
+            ("ld_shop", "Parts::attributes", "the program give it another name"),
         ] {
             let reason = Reason::new("attribute_type", format!("the attribute `{name}` is odd"))
                 .field(name)

@@ -1,6 +1,5 @@
 //! Preflight: what is looked at before the first write, when both sides are connected.
 
-use crate::config::Config;
 use crate::connect::StartError;
 use crate::preflight::{self, Finding, Preflight};
 use crate::queue;
@@ -12,8 +11,9 @@ use super::plan::PlanFile;
 use super::session::Session;
 
 impl Session {
-    /// What can be told without a plan. `config` is that of the runner.
-    pub(super) async fn preflight(&self, config: &Config) -> Result<Preflight, Unfinished> {
+    /// What can be told without a plan.
+    pub(super) async fn preflight(&self, runner: &Runner) -> Result<Preflight, Unfinished> {
+        let config = &runner.config;
         let client = &self.destination.client;
         let unread = |error: intercom_client::Error| {
             Unfinished::start(StartError::new(
@@ -23,11 +23,14 @@ impl Session {
         };
         let mut found = Vec::from_iter(preflight::live_automation(config));
         let put_away = crate::sink::put_away(&*self.ledger).await.map_err(Unfinished::ledger)?;
-        let attributes = preflight::attributes(client, config, &self.fields, &put_away).await;
+        let calls = self.sinks(config).calls;
+        let wanted = self.stages(runner).attributes(&self.ledger, calls);
+        let wanted =
+            wanted.map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
+        let (names, fields) = (&config.names, &self.fields);
+        let attributes = preflight::attributes(client, names, fields, &wanted, &put_away).await;
         found.extend(attributes.map_err(unread)?);
-        found.extend(
-            preflight::attribute_limit(client, config, &self.fields).await.map_err(unread)?,
-        );
+        found.extend(preflight::attribute_limit(client, &wanted).await.map_err(unread)?);
         if let (Some(asked), Some(export)) = (&config.source.chatbot, &self.chatbot) {
             found.extend(preflight::chatbot_period(asked, export));
         }

@@ -21,6 +21,8 @@ pub(super) struct Cutover {
     is_pilot: bool,
     /// Records that were read back, those that are as they should be, and those that are not.
     verified: Option<(u64, u64, u64)>,
+    /// Records that are in place and were not read back.
+    unread: u64,
 }
 
 impl Cutover {
@@ -40,6 +42,7 @@ impl Cutover {
             dead: sum(|stage| stage.dead),
             unsettled: sum(|stage| stage.in_doubt + stage.pending),
             is_pilot: report.notes.iter().any(|note| note.starts_with("this was a pilot of")),
+            unread: report.verify.as_ref().map_or(0, |found| found.unread),
             verified: report.verify.as_ref().map(|found| {
                 (found.checked, found.matched, found.checked.saturating_sub(found.matched))
             }),
@@ -103,6 +106,15 @@ impl Cutover {
                     "the last one read {checked} records back: {wrong} are not as they should be, see `report.html`"
                 ),
             ),
+        }
+        if self.unread > 0 {
+            point(
+                text,
+                &format!(
+                    "{} records were not compared by it: see what has become of them",
+                    self.unread
+                ),
+            );
         }
         step(
             text,

@@ -167,7 +167,10 @@ impl Inventory {
             office.zip(agent.office.as_deref()).is_some_and(|(name, office)| is_same(name, office))
         };
         let mut members: Vec<String> = agents().filter(is_of).filter_map(told).collect();
-        for name in roster(item) {
+        let is_id = |number: &str| {
+            agents().any(|it| it.id.as_deref().is_some_and(|id| is_same(id, number)))
+        };
+        for name in roster(item, is_id) {
             let is_it = |known: &Option<String>| {
                 known.as_deref().is_some_and(|known| is_same(known, &name))
             };
@@ -275,18 +278,25 @@ impl Inventory {
 /// have one; who makes the file by hand may.
 const ROSTER: [&str; 6] = ["agents", "members", "roster", "users", "agentit", "käyttäjät"];
 
-/// The names in such a column: a list, or one text.
-fn roster(item: &Documented) -> Vec<String> {
+/// The names in such a column: a list, or one text. A bare number may be a count as well as an id: it is an id where
+/// the cell names several, and all of its numbers are ids of agents.
+fn roster(item: &Documented, is_id: impl Fn(&str) -> bool) -> Vec<String> {
     let Value::Object(fields) = &item.content else { return Vec::new() };
     let is_roster = |name: &str| ROSTER.contains(&name.trim().to_lowercase().as_str());
-    let columns = fields.iter().filter(|(name, _)| is_roster(name)).map(|(_, value)| value);
-    let texts = columns.flat_map(|value| match value {
-        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
-        value => value.as_str().into_iter().collect::<Vec<_>>(),
-    });
-    let names =
-        texts.flat_map(|text| text.split([',', ';', '|'])).map(|name| name.trim().to_owned());
-    names.filter(|name| !name.is_empty()).collect()
+    let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let mut found = Vec::new();
+    for (_, cell) in fields.iter().filter(|(name, _)| is_roster(name)) {
+        let texts: Vec<&str> = match cell {
+            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+            cell => cell.as_str().into_iter().collect(),
+        };
+        let names = texts.into_iter().flat_map(|text| text.split([',', ';', '|'])).map(str::trim);
+        let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        let are_ids = names.len() > 1 && names.iter().copied().filter(is_number).all(&is_id);
+        let kept = names.into_iter().filter(|name| are_ids || !is_number(name));
+        found.extend(kept.map(str::to_owned));
+    }
+    found
 }
 
 /// Are these two spellings of one name?
@@ -381,6 +391,31 @@ mod tests {
         let inventory = Inventory { documented, agents, teams, met, cutover };
         let expected = ["anna@example.com", "bo", "new@example.com"];
         assert_eq!(inventory.members(&project), expected);
+    }
+
+    #[test]
+    fn a_count_of_agents_names_nobody() {
+        let agents = ["5", "6", "17"].map(|id| (agent(id), true));
+        let agents = agents.map(|(it, known)| {
+            let username = it.id.as_ref().map(|id| format!("user {id}"));
+            (Agent { username, ..it }, known)
+        });
+        let (documented, teams, met) = (Vec::new(), Vec::new(), Met::default());
+        let cutover = Cutover::default();
+        let inventory = Inventory { documented, agents: agents.into(), teams, met, cutover };
+        for (cell, expected) in [
+            (json!("5"), vec![]),
+            (json!("5, 6"), vec!["user 5", "user 6"]),
+            (json!("5, 600"), vec![]),
+            (json!("17;Anna;600"), vec!["Anna"]),
+            (json!("17;Anna"), vec!["user 17", "Anna"]),
+            (json!(["5", "6"]), vec!["user 5", "user 6"]),
+            (json!(["5"]), vec![]),
+        ] {
+            let content = json!({ "Agents": cell });
+            let project = Documented { sort: Sort::Project, id: "1".into(), content };
+            assert_eq!(inventory.members(&project), expected, "{}", project.content);
+        }
     }
 
     /// Only who is known to be a teammate needs no invitation.

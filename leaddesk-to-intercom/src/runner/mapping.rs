@@ -76,8 +76,7 @@ impl Survey {
     /// Watches the contacts and leads of a dry run.
     pub(super) fn watch(&self, runner: &Runner) -> Watch {
         let (survey, zone) = (self.clone(), runner.config.source.time_zone);
-        let filter = LeadFilter::new(&runner.config.contacts);
-        Arc::new(move |record: &ListedContact| {
+        Arc::new(move |record: &ListedContact, filter: &LeadFilter| {
             let mut surveyed = survey.0.lock().unwrap_or_else(PoisonError::into_inner);
             surveyed.profile.observe(&record.contact, zone);
             surveyed.called.0 += 1;

@@ -36,6 +36,7 @@ pub(crate) use reporting::amended;
 use std::fmt;
 use std::sync::Arc;
 
+use migrate_core::ledger::LedgerErrorKind;
 use migrate_core::{
     Event, Observer, Patience, Run, RunEnd, RunOptions, Sampling, Selection, StopSignal,
     Verification,
@@ -177,7 +178,7 @@ impl Runner {
             What::Redrive(_) => session.widest_pilot().await?,
         };
         // What needs no plan comes first: a plan of a large account takes its time.
-        let before = session.preflight(&self.config).await?;
+        let before = session.preflight(self).await?;
         checks::allow(&before)?;
         let saved = session.saved_plan(self).await?;
         if saved.is_some() {
@@ -188,7 +189,7 @@ impl Runner {
             // A plan may propose attributes, which are looked at as well.
             None => {
                 let plan = session.make_plan(self).await?;
-                (plan, session.preflight(&self.config).await?)
+                (plan, session.preflight(self).await?)
             }
         };
         mapping::confirmed(&session.fields, &self.state, self.accept_proposal)?;
@@ -238,17 +239,36 @@ impl Runner {
             }
             None => Sampling::All,
         };
-        let scratch = Scratch::open(&self.state).await?;
-        let (ledger, kept) = (session.ledger.clone(), scratch.ledger.clone());
-        let verification =
-            Verification::begin(ledger, kept, sampling).await.map_err(Unfinished::ledger)?;
+        let (scratch, verification) = self.verification(&session, sampling).await?;
         let result = session.map_again(self, &scratch.ledger, &verification).await;
         let verified = verification.verified().await.map_err(Unfinished::ledger)?;
-        // It is closed before its folder goes.
+        // It is closed before its folder goes; one that was cut off is gone on with.
         drop(verification);
-        drop(scratch);
+        if result.is_ok() {
+            scratch.done();
+        }
         let run = session.begin(self, Arc::new(|_: &Event<'_>| {})).await?;
         session.finish(self, &run, result, Some(verified)).await
+    }
+
+    /// A verification, or the same that was cut off. One of another sample, or of the migration as it
+    /// stood before a later run, is forgotten.
+    async fn verification(
+        &self,
+        session: &Session,
+        sampling: Sampling,
+    ) -> Result<(Scratch, Verification), Unfinished> {
+        let scratch = Scratch::of_verification(&self.state, false).await?;
+        let begun =
+            Verification::begin(session.ledger.clone(), scratch.ledger.clone(), sampling.clone());
+        match begun.await {
+            Err(error) if error.kind() == LedgerErrorKind::Foreign => drop(scratch),
+            begun => return Ok((scratch, begun.map_err(Unfinished::ledger)?)),
+        }
+        let scratch = Scratch::of_verification(&self.state, true).await?;
+        let begun =
+            Verification::begin(session.ledger.clone(), scratch.ledger.clone(), sampling).await;
+        Ok((scratch, begun.map_err(Unfinished::ledger)?))
     }
 
     fn patience(&self) -> Patience {

@@ -111,7 +111,12 @@ pub(super) async fn report_rollback(
     let before = kept(ledger).await?;
     let is_whole = ended.is_ok() && *scope == Scope::Everything;
     let (state_now, notes) = match ended {
-        Ok(notes) => (RunState::Complete, notes),
+        Ok(notes) if is_whole => (RunState::Complete, notes),
+        // What was taken back of it is to be written again by a run.
+        Ok(notes) => match before.state {
+            Some(state) if state != RunState::Complete => (state, notes),
+            _ => (RunState::Interrupted, notes),
+        },
         Err(why) => (RunState::Interrupted, vec![format!("rollback: {why}")]),
     };
     let mut last_run = LastRun::of(run, &Stages::NAMES, &BTreeMap::new());
@@ -125,6 +130,7 @@ pub(super) async fn report_rollback(
         notes,
         calls: before.calls,
         pilot: before.pilot.filter(|_| !is_whole),
+        reach: if is_whole { Default::default() } else { before.reach },
         rolled_back: true,
         ..Kept::default()
     };

@@ -148,7 +148,7 @@ async fn forget_tags(run: &Run, report: &RollbackReport) -> Result<(), Unfinishe
 fn finished(rollback: RollbackReport, report: Report) -> RolledBack {
     // An archived attribute is out of use and needs nobody, though it is listed.
     let is_left = rollback.stages.iter().any(|stage| stage.kept > 0);
-    let is_left = is_left || !rollback.without_undo.is_empty();
+    let is_left = is_left || !rollback.without_undo.is_empty() || !rollback.unfinished.is_empty();
     let exit = if is_left { Exit::Attention } else { Exit::Done };
     RolledBack { rollback: Some(rollback), report, exit, error: None }
 }

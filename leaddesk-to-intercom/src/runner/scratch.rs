@@ -13,18 +13,25 @@ use crate::state::StateDir;
 use super::finish::Unfinished;
 
 /// A ledger in a folder of its own, which goes when this is dropped. What a killed process left
-/// behind goes when the next one is opened. The lock of the real ledger keeps out others.
+/// behind of a dry run goes when the next one is opened; that of a verification is gone on with. The lock
+/// of the real ledger keeps out others.
 pub(super) struct Scratch {
     pub(super) ledger: Arc<dyn Ledger>,
     // After the ledger, so that its files are closed before they go.
-    _folder: Folder,
+    folder: Folder,
 }
 
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    is_kept: bool,
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.0) {
+        if self.is_kept {
+            return;
+        }
+        if let Err(error) = remove(&self.path) {
             tracing::debug!(%error, "the scratch folder stays until the next start");
         }
     }
@@ -32,16 +39,33 @@ impl Drop for Folder {
 
 impl Scratch {
     pub(super) async fn open(state: &StateDir) -> Result<Self, Unfinished> {
-        let failed =
-            |error: io::Error| Unfinished::state("the scratch ledger cannot be made", &error);
-        let path = folder_in(state);
-        remove(&path).map_err(failed)?;
-        let folder = Folder(StateDir::create(path).map_err(failed)?.path().to_owned());
-        let file = folder.0.join("ledger.sqlite");
+        Self::sweep(state)?;
+        Self::at(folder_in(state), false).await
+    }
+
+    /// The ledger of a verification: the one that was cut off, if there is one, unless it is to be
+    /// begun anew.
+    pub(super) async fn of_verification(state: &StateDir, anew: bool) -> Result<Self, Unfinished> {
+        let path = state.file("verification");
+        if anew {
+            remove(&path).map_err(unmade)?;
+        }
+        Self::at(path, true).await
+    }
+
+    /// It has served, and goes.
+    pub(super) fn done(mut self) {
+        self.folder.is_kept = false;
+    }
+
+    async fn at(path: PathBuf, is_kept: bool) -> Result<Self, Unfinished> {
+        let path = StateDir::create(path).map_err(unmade)?.path().to_owned();
+        let folder = Folder { path, is_kept };
+        let file = folder.path.join("ledger.sqlite");
         let binding = Binding::new("scratch", "scratch", "scratch");
         let opened = tokio::task::spawn_blocking(move || SqliteLedger::open(file, &binding));
-        let opened = opened.await.map_err(|error| failed(io::Error::other(error)))?;
-        Ok(Self { ledger: Arc::new(opened.map_err(Unfinished::ledger)?), _folder: folder })
+        let opened = opened.await.map_err(|error| unmade(io::Error::other(error)))?;
+        Ok(Self { ledger: Arc::new(opened.map_err(Unfinished::ledger)?), folder })
     }
 
     /// Removes what a killed process left behind.
@@ -49,6 +73,10 @@ impl Scratch {
         remove(&folder_in(state))
             .map_err(|error| Unfinished::state("the scratch folder cannot be removed", &error))
     }
+}
+
+fn unmade(error: io::Error) -> Unfinished {
+    Unfinished::state("the scratch ledger cannot be made", &error)
 }
 
 fn folder_in(state: &StateDir) -> PathBuf {

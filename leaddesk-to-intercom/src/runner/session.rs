@@ -187,7 +187,10 @@ impl Session {
     ) -> Result<RunEnd, RunError> {
         let stages = Stages { has_fallback: true, ..self.stages(runner) };
         let (client, admin) = (self.destination.client.clone(), self.destination.admin.clone());
-        let verifier = Verifier::new(client, admin).bot(self.destination.bot.clone());
+        let workspace = self.destination.workspace(&runner.config, ledger);
+        let verifier = Verifier::new(client, admin)
+            .bot(self.destination.bot.clone())
+            .conversation_attributes(workspace.conversation_attributes);
         let verifying = Arc::new(verification.sink(verifier));
         let passing = Arc::new(verification.passing());
         let sinks = Sinks {
@@ -228,8 +231,13 @@ impl Session {
             run_id: run_id(self.started_at),
             started_at: Some(self.started_at),
             finished_at: Some(Utc::now()),
-            state: Some(state_of(&result, before.state.filter(|_| only_verified))),
-            verify: verified.or(before.verify),
+            state: match before.state.filter(|_| only_verified) {
+                // A verification says nothing new about how the run ended.
+                Some(before) => Some(before),
+                None => Some(state_of(&result)),
+            },
+            // What was not read back to its end proves nothing.
+            verify: verified.filter(|_| result.is_ok()).or(before.verify),
             notes: self.notes(runner, &result),
             calls: before.calls,
             pilot: before.pilot,
@@ -348,12 +356,11 @@ pub(super) async fn opened(
     tokio::task::spawn_blocking(open).await.map_err(unopened)?.map_err(Unfinished::ledger)
 }
 
-fn state_of(result: &Result<RunEnd, RunError>, before: Option<RunState>) -> RunState {
+fn state_of(result: &Result<RunEnd, RunError>) -> RunState {
     match result {
         Ok(end) if !end.held.is_empty() => RunState::Blocked,
         Ok(end) if end.waiting > 0 => RunState::Interrupted,
-        // A verification says nothing new about how the run ended.
-        Ok(_) => before.unwrap_or(RunState::Complete),
+        Ok(_) => RunState::Complete,
         Err(error) if error.is_passing() => RunState::Interrupted,
         Err(_) => RunState::Failed,
     }

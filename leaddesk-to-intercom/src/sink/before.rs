@@ -86,6 +86,14 @@ pub(crate) fn written(before: &Value, now: &Value) -> BTreeSet<String> {
     }
 }
 
+/// The fields of a contact that stand as the migration has written them. `None` where the image does
+/// not say what was written.
+pub(crate) fn still_ours(before: &Value, now: &Value) -> Option<BTreeSet<String>> {
+    let written = before["written"].as_object()?.iter();
+    let ours = written.filter(|(name, value)| is_same(value, &field(now, name)));
+    Some(ours.map(|(name, _)| name.clone()).collect())
+}
+
 /// Has the migration written this field? `None` where the image does not say.
 pub(crate) fn wrote(before: &Value, name: &str) -> Option<bool> {
     before["written"].as_object().map(|written| written.contains_key(name))

@@ -8,7 +8,9 @@ pub(crate) use known::is_of_migration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
-use intercom_client::{Attributes, ContactId, Error, NewContact, Query, Role, UpdateContact, text};
+use intercom_client::{
+    Attributes, Contact, ContactId, Error, NewContact, Query, Role, UpdateContact, text,
+};
 use migrate_core::ledger::{How, Written};
 use migrate_core::{
     Doubt, Evidence, Failure, Fingerprint, Found, Limits, Outcome, Sink, TargetId, Write,
@@ -85,20 +87,30 @@ impl ContactSink {
         left: &mut Left,
     ) -> Outcome {
         let id = ContactId::new(known.target.as_str());
-        let change = match known.how {
-            How::Created => whole_update(fields),
-            _ => match self.workspace.client.contacts().get(&id).await {
-                Ok(found) => return self.fill(write, fields, &found, left).await,
-                Err(error) if error.contact_merged_into().is_some() => {
-                    return self.follow(write, fields, &error, left).await;
-                }
-                Err(error) if error.is_not_found() => return Outcome::Refused(deleted_since()),
-                Err(error) => return Outcome::Failed(failure_of(&error)),
-            },
+        let found = match self.workspace.client.contacts().get(&id).await {
+            Ok(found) => found,
+            Err(error) if error.contact_merged_into().is_some() => {
+                return self.follow(write, fields, &error, left).await;
+            }
+            Err(error) if error.is_not_found() => return Outcome::Refused(deleted_since()),
+            Err(error) => return Outcome::Failed(failure_of(&error)),
+        };
+        if known.how != How::Created {
+            return self.fill(write, fields, &found, left).await;
+        }
+        let stands = Fingerprint::of(&left::created(&found));
+        let is_edited = known.state.is_some_and(|state| state != stands);
+        let change = match is_edited && !self.workspace.overwrite {
+            true => update_beside_people(fields, &found),
+            false => whole_update(fields),
         };
         match self.workspace.client.contacts().update(&id, &change).await {
             Ok(now) => {
-                *left = Some(Fingerprint::of(&left::created(&now)));
+                // What people have changed must go on to show, or a rollback would delete it.
+                *left = match is_edited {
+                    true => known.state,
+                    false => Some(Fingerprint::of(&left::created(&now))),
+                };
                 Outcome::Updated(known.target.clone())
             }
             Err(error) if error.contact_merged_into().is_some() => {
@@ -305,6 +317,26 @@ fn whole_update(fields: &ContactFields) -> UpdateContact {
         change = change.signed_up_at(time);
     }
     change
+}
+
+/// What is sent of a contact that people have changed since: the attributes, which are this migration's
+/// own, and of what contacts have anyway only what is empty.
+fn update_beside_people(fields: &ContactFields, found: &Contact) -> UpdateContact {
+    let mut free = fields.clone();
+    let is_there = |known: Option<&String>| known.is_some_and(|known| !known.is_empty());
+    if is_there(found.email.as_ref().map(|it| it.reveal())) {
+        free.email = None;
+    }
+    if is_there(found.phone.as_ref().map(|it| it.reveal())) {
+        free.phone = None;
+    }
+    if is_there(found.name.as_ref().map(|it| it.reveal())) {
+        free.name = None;
+    }
+    if found.signed_up_at.is_some() {
+        free.signed_up_at = None;
+    }
+    whole_update(&free)
 }
 
 #[cfg(test)]

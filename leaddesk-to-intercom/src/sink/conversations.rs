@@ -61,7 +61,7 @@ impl ConversationSink {
                         (Ok(true), _) => return Outcome::Unchanged(root.clone()),
                         (Err(error), _) => Err(error),
                         (_, ConversationDraft::Tag(name)) => self.tag(&id, name, write).await,
-                        (_, other) => self.add(&id, other, &write.resolved, left).await,
+                        (_, other) => self.add_once_more(&id, other, write, left).await,
                     }
                 }
                 None => return Outcome::Refused(no_root()),
@@ -94,7 +94,7 @@ impl ConversationSink {
     }
 
     /// Adds to a conversation that is open already.
-    async fn add(
+    pub(super) async fn add(
         &self,
         id: &ConversationId,
         draft: &ConversationDraft,

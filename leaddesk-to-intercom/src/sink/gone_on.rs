@@ -44,6 +44,32 @@ impl ConversationSink {
         }
     }
 
+    /// Adds something. Where people have changed attributes that are written once more, the digest of what
+    /// was left before is kept, so that their change goes on to show.
+    pub(super) async fn add_once_more(
+        &self,
+        id: &ConversationId,
+        draft: &ConversationDraft,
+        write: &Write<ConversationDraft>,
+        left: &mut Option<Fingerprint>,
+    ) -> Result<TargetId, WriteError> {
+        let known = write.known_as.as_ref().and_then(|known| known.state);
+        let known = known.filter(|_| matches!(draft, ConversationDraft::Attributes(_)));
+        let is_edited = match known {
+            Some(known) => {
+                let found = self.read(id).await?;
+                let ours = &self.workspace.conversation_attributes;
+                known != Fingerprint::of(&left::attributes(&found.custom_attributes, ours))
+            }
+            None => false,
+        };
+        let added = self.add(id, draft, &write.resolved, left).await?;
+        if is_edited {
+            *left = known;
+        }
+        Ok(added)
+    }
+
     async fn read(&self, id: &ConversationId) -> Result<Conversation, Error> {
         self.workspace.client.conversations().get(id).await
     }
@@ -53,11 +79,15 @@ impl ConversationSink {
 fn has_gone_on(found: &Conversation, closed: &Written, ours: &[TargetId]) -> bool {
     let is_new = |part: &&Part| part.created_at.is_some_and(|at| at + CLOCK_SKEW >= closed.at);
     let is_ours = |part: &Part| ours.iter().any(|id| id.as_str() == part.id.as_str());
-    let others = found.parts().iter().filter(is_new).filter(|part| !is_ours(part));
     let by_admin = |part: &Part| {
         part.author.as_ref().and_then(|author| author.kind.as_ref()) == Some(&AuthorType::Admin)
     };
     let says = |part: &Part| part.body.as_ref().is_some_and(|body| !body.reveal().is_empty());
-    let opens = |part: &Part| part.part_type == Some(PartType::Open) && by_admin(part);
-    others.into_iter().any(|part| says(part) || opens(part))
+    let others = found.parts().iter().filter(is_new).filter(|part| !is_ours(part));
+    let mut doings = others.filter(|part| {
+        let opens_or_closes = matches!(part.part_type, Some(PartType::Open | PartType::Close));
+        says(part) || (opens_or_closes && by_admin(part))
+    });
+    // Whoever has closed it in the end is done with it.
+    doings.next_back().is_some_and(|last| last.part_type != Some(PartType::Close))
 }

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use migrate_core::{Cursor, Estimate, Page, Source, SourceError};
 
-use super::ListedContact;
+use super::{ListedContact, Outcomes};
 use crate::config::{Contacts, LeadRule};
 
 /// Tells leads from contacts, as `[contacts]` says.
@@ -18,13 +18,25 @@ use crate::config::{Contacts, LeadRule};
 pub struct LeadFilter {
     rule: LeadRule,
     deals: Vec<String>,
+    outcomes: Outcomes,
 }
 
 impl LeadFilter {
     /// The rule of a configuration.
     pub fn new(contacts: &Contacts) -> Self {
         let deals = contacts.deal_outcomes.iter().map(|outcome| folded(outcome));
-        Self { rule: contacts.lead_rule, deals: deals.collect() }
+        let outcomes = Outcomes::default();
+        Self { rule: contacts.lead_rule, deals: deals.collect(), outcomes }
+    }
+
+    /// The same, where outcomes are documented: then an id means what its name means, in `deal_outcomes` and in contacts.
+    #[must_use]
+    pub fn with_outcomes(mut self, outcomes: Outcomes) -> Self {
+        let named = self.deals.iter().filter_map(|deal| outcomes.name(deal)).map(folded);
+        let named: Vec<String> = named.collect();
+        self.deals.extend(named);
+        self.outcomes = outcomes;
+        self
     }
 
     /// Is this record a lead?
@@ -46,12 +58,18 @@ impl LeadFilter {
         match rule {
             LeadRule::Listed => record.is_listed_lead,
             LeadRule::Unfinalised => {
-                let outcome = folded(record.contact.last_reason.as_deref().unwrap_or(""));
-                let is_open = record.finalised == Some(false) && !self.deals.contains(&outcome);
+                let is_open = record.finalised == Some(false) && !self.is_deal(record);
                 record.is_listed_lead || is_open
             }
             LeadRule::All => true,
         }
+    }
+
+    fn is_deal(&self, record: &ListedContact) -> bool {
+        let outcome = record.contact.last_reason.as_deref().unwrap_or("");
+        let named = self.outcomes.name(outcome).map(folded);
+        self.deals.contains(&folded(outcome))
+            || named.is_some_and(|name| self.deals.contains(&name))
     }
 }
 
@@ -69,8 +87,8 @@ pub struct Share<S> {
     watch: Option<Watch>,
 }
 
-/// Looks at records as they are read.
-pub type Watch = Arc<dyn Fn(&ListedContact) + Send + Sync>;
+/// Looks at records as they are read, and may ask what tells leads from contacts.
+pub type Watch = Arc<dyn Fn(&ListedContact, &LeadFilter) + Send + Sync>;
 
 impl<S> fmt::Debug for Share<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +122,7 @@ impl<S> Share<S> {
             Err(_) => self.leads == self.filter.leaves_no_contacts(),
         });
         if let Some(watch) = &self.watch {
-            page.items.iter().flatten().for_each(|record| watch(&record.body));
+            page.items.iter().flatten().for_each(|record| watch(&record.body, &self.filter));
         }
         page
     }
@@ -140,8 +158,8 @@ mod tests {
     use migrate_core::{Key, Record, Unreadable};
 
     use super::*;
-    use crate::source::Fixed;
     use crate::source::testing::{keys, read_all};
+    use crate::source::{Documented, Fixed, Sort};
 
     fn record(id: u32, outcome: &str) -> ListedContact {
         let contact = serde_json::json!({ "id": id, "last_reason": outcome });
@@ -175,6 +193,27 @@ mod tests {
         }
     }
 
+    /// The contact has the id and the setting the name, or the other way round.
+    #[test]
+    fn a_deal_by_its_id_is_one_where_outcomes_are_documented() {
+        let content = |id: &str, name: &str| serde_json::json!({ "id": id, "name": name });
+        let rows = [content("5", "deal"), content("17", "Signed"), content("6", "No")];
+        let rows = rows.map(|content| Documented { sort: Sort::Outcome, id: "1".into(), content });
+        let filter = filter(LeadRule::Unfinalised);
+        let knows = filter.clone().with_outcomes(Outcomes::of(&rows));
+        for (outcome, without, with) in [
+            ("5", true, false),
+            ("signed", true, false),
+            ("17", false, false),
+            ("6", true, true),
+            ("", true, true),
+        ] {
+            let record = record(1, outcome).finalised(Some(false));
+            assert_eq!(filter.is_lead(&record), without, "{outcome}");
+            assert_eq!(knows.is_lead(&record), with, "{outcome}");
+        }
+    }
+
     #[tokio::test]
     async fn each_record_is_in_one_share_and_seen_once() {
         let records = (1..=9).map(|n| {
@@ -187,7 +226,7 @@ mod tests {
         let source = Fixed::new(records.collect(), 2);
         let (filter, seen) = (filter(LeadRule::Unfinalised), Arc::new(AtomicUsize::new(0)));
         let count = seen.clone();
-        let watch: Watch = Arc::new(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
+        let watch: Watch = Arc::new(move |_, _| _ = count.fetch_add(1, Ordering::Relaxed));
         let leads = Share::leads(source.clone(), filter.clone()).watched(Some(watch.clone()));
         let contacts = Share::contacts(source, filter).watched(Some(watch));
         let ids = async |share: &Share<_>| keys(&read_all(share, None).await);

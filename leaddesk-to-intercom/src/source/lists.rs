@@ -1,40 +1,85 @@
-//! What calling lists know of their contacts, kept small: an account may have a million of them.
+//! What calling lists and call logs know of contacts, kept small: an account may have a million of them.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use leaddesk_client::{Contact, ListRow};
+use leaddesk_client::{Call, Contact, ListRow};
 
 use super::ListedContact;
+use crate::map::disposition;
 use crate::value::{Zone, time};
 
-/// The campaigns and the result of the last calls to each contact, and whether it is finalised, as the
-/// exports of calling lists say.
+/// The campaigns and the result of the last calls to each contact, and whether it is finalised: as the exports of
+/// calling lists say, or as call logs do, which know all calls.
 #[derive(Default)]
-pub(super) struct Lists {
+pub(in crate::source) struct Lists {
     names: Vec<String>,
     numbers: HashMap<String, u32>,
-    /// Contact, and place in `names`.
-    of_contact: Vec<(u64, u32)>,
+    /// The upper and the lower half of a contact, and a place in `names`.
+    of_contact: Vec<[u32; 3]>,
     /// Contact, seconds of its last call on the wall clock, and the place of the result in `names`.
     results: Vec<(u64, u32, u32)>,
-    /// Contact, and whether a row of it is finalised.
-    finalised: Vec<(u64, bool)>,
+    /// Contacts doubled, and one more where a row of it is finalised.
+    finalised: Vec<u64>,
+    /// With so many entries, what was said twice is dropped.
+    due: usize,
 }
 
+/// Fewer entries than this take no room worth a look.
+const FEW: usize = 1 << 16;
+
 impl Lists {
-    /// Takes in what one row says.
+    /// Takes in what one row of a calling list says.
     pub(super) fn add(&mut self, contact: u64, row: &ListRow) {
-        self.finalised.push((contact, is_set(row.finalised.as_deref().unwrap_or(""))));
-        if let Some(campaign) = self.place(row.last_campaign.as_deref().unwrap_or("")) {
-            self.of_contact.push((contact, campaign));
+        if let Some(doubled) = contact.checked_mul(2) {
+            let finalised = is_set(row.finalised.as_deref().unwrap_or(""));
+            self.finalised.push(doubled | u64::from(finalised));
         }
-        if let Some(result) = self.place(row.last_result.as_deref().unwrap_or("")) {
+        self.touch(contact, row.last_campaign.as_deref().unwrap_or(""));
+        let result = row.last_result.as_deref().unwrap_or("");
+        self.end(contact, result, &[row.last_call_at.text()]);
+        self.drop_doubles_in_time();
+    }
+
+    /// Takes in what one call says of the contact that it names.
+    pub(super) fn add_call(&mut self, call: &Call) {
+        let id = call.contact_id.as_ref().and_then(|id| id.as_str().parse().ok());
+        let Some(contact) = id else { return };
+        self.touch(contact, call.campaign_name.as_deref().unwrap_or(""));
+        let times = [call.talk_start.text(), call.created_at.text()];
+        self.end(contact, disposition(call), &times);
+        self.drop_doubles_in_time();
+    }
+
+    /// A campaign has called a contact.
+    fn touch(&mut self, contact: u64, campaign: &str) {
+        if let Some(campaign) = self.place(campaign) {
+            let (upper, lower) = halves(contact);
+            self.of_contact.push([upper, lower, campaign]);
+        }
+    }
+
+    /// A call to a contact has ended with a result, at the first of these times that is one.
+    fn end(&mut self, contact: u64, result: &str, times: &[&str]) {
+        if let Some(result) = self.place(result) {
             // For the order alone, so any zone will do.
-            let at = time::parse(row.last_call_at.text(), Zone::utc()).ok().flatten();
+            let read = |text: &&str| time::parse(text, Zone::utc()).ok().flatten();
+            let at = times.iter().find_map(read);
             let at = at.and_then(|at| u32::try_from(at.utc().timestamp()).ok()).unwrap_or(0);
             self.results.push((contact, at, result));
         }
+    }
+
+    /// A call log may be far longer than what it says of contacts.
+    fn drop_doubles_in_time(&mut self) {
+        if self.entries() >= self.due.max(FEW) {
+            self.drop_doubles();
+            self.due = 2 * self.entries();
+        }
+    }
+
+    fn entries(&self) -> usize {
+        self.of_contact.len() + self.results.len() + self.finalised.len()
     }
 
     /// The place of a name, which is kept once.
@@ -52,18 +97,22 @@ impl Lists {
 
     /// To be called when all rows are in: puts them in order and drops what was said twice.
     pub(super) fn settle(&mut self) {
+        self.drop_doubles();
+        self.of_contact.shrink_to_fit();
+        self.results.shrink_to_fit();
+        self.finalised.shrink_to_fit();
+    }
+
+    fn drop_doubles(&mut self) {
         self.of_contact.sort_unstable();
         self.of_contact.dedup();
-        self.of_contact.shrink_to_fit();
         // Of one contact the latest comes first; of one time, whatever the order of the rows, the first by name.
         let names = &self.names;
         let order = |row: &(u64, u32, u32)| (row.0, Reverse(row.1), &names[row.2 as usize]);
         self.results.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
         self.results.dedup_by_key(|row| row.0);
-        self.results.shrink_to_fit();
         self.finalised.sort_unstable();
         self.finalised.dedup();
-        self.finalised.shrink_to_fit();
     }
 
     /// A contact with all that is known of it.
@@ -74,6 +123,17 @@ impl Lists {
             .disposition(self.result(id))
     }
 
+    /// The same contact with what call logs add: all campaigns of its calls, and the last result where no calling list
+    /// says one.
+    pub(super) fn complete(&self, id: Option<u64>, mut listed: ListedContact) -> ListedContact {
+        let Some(id) = id else { return listed };
+        listed.campaigns.extend(self.campaigns(id));
+        listed.campaigns.sort_unstable();
+        listed.campaigns.dedup();
+        listed.disposition = listed.disposition.take().or_else(|| self.result(id));
+        listed
+    }
+
     /// The result of the last call to any number of the contact.
     fn result(&self, contact: u64) -> Option<String> {
         let at = self.results.binary_search_by_key(&contact, |row| row.0).ok()?;
@@ -82,19 +142,26 @@ impl Lists {
 
     /// Is a row of the contact finalised? `None` where no list names it.
     fn finalised(&self, contact: u64) -> Option<bool> {
-        let start = self.finalised.partition_point(|(id, _)| *id < contact);
-        let rows = self.finalised[start..].iter().take_while(|(id, _)| *id == contact);
-        rows.map(|(_, finalised)| *finalised).max()
+        let doubled = contact.checked_mul(2)?;
+        let has = |entry: u64| self.finalised.binary_search(&entry).is_ok();
+        if has(doubled | 1) { Some(true) } else { has(doubled).then_some(false) }
     }
 
     /// The names for one contact, sorted.
     fn campaigns(&self, contact: u64) -> Vec<String> {
-        let start = self.of_contact.partition_point(|(id, _)| *id < contact);
-        let rows = self.of_contact[start..].iter().take_while(|(id, _)| *id == contact);
-        let mut names: Vec<String> = rows.map(|(_, at)| self.names[*at as usize].clone()).collect();
+        let (upper, lower) = halves(contact);
+        let start = self.of_contact.partition_point(|row| (row[0], row[1]) < (upper, lower));
+        let rows = self.of_contact[start..].iter();
+        let rows = rows.take_while(|row| (row[0], row[1]) == (upper, lower));
+        let mut names: Vec<String> = rows.map(|row| self.names[row[2] as usize].clone()).collect();
         names.sort_unstable();
         names
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "it is cut in two")]
+fn halves(contact: u64) -> (u32, u32) {
+    ((contact >> 32) as u32, contact as u32)
 }
 
 /// Is a flag set? How LeadDesk writes it is not documented, so whatever does not say no, says yes.
@@ -149,5 +216,78 @@ mod tests {
         let lists = lists(text);
         let finalised = [7, 8, 9, 10].map(|id| lists.finalised(id));
         assert_eq!(finalised, [Some(true), Some(false), Some(true), None]);
+    }
+
+    fn call(contact: u64, more: serde_json::Value) -> Call {
+        let mut call = serde_json::json!({ "id": 1, "contact_id": contact });
+        for (name, value) in more.as_object().unwrap() {
+            call[name] = value.clone();
+        }
+        serde_json::from_value(call).unwrap()
+    }
+
+    #[test]
+    fn a_call_log_adds_campaigns_and_the_last_result_where_no_list_says_one() {
+        use serde_json::json;
+        const LARGE: u64 = (7 << 32) | 7;
+        let calls = [
+            call(7, json!({ "campaign_name": "Spring" })),
+            call(7, json!({ "campaign_name": " Winter ", "Result": "Voicemail" })),
+            call(7, json!({ "Tulos": "Busy", "created_at": "2023-01-01 10:00:00" })),
+            call(
+                8,
+                json!({ "result": "Answered", "created_at": "2023-01-01 10:00:00",
+                        "talk_start": "2024-06-01 10:00:00", "campaign_name": "Fall" }),
+            ),
+            call(8, json!({ "result": "Busy", "created_at": "2024-01-01 10:00:00" })),
+            call(LARGE, json!({ "campaign_name": "Far" })),
+        ];
+        for calls in [calls.to_vec(), calls.iter().rev().cloned().collect()] {
+            let mut heard = Lists::default();
+            calls.iter().for_each(|call| heard.add_call(call));
+            heard.add_call(
+                &serde_json::from_value(json!({ "id": 1, "campaign_name": "x" })).unwrap(),
+            );
+            heard.settle();
+            let of = |id: u64, campaigns: &[&str], result: Option<&str>| {
+                let contact: Contact = serde_json::from_value(json!({ "id": id })).unwrap();
+                let campaigns = campaigns.iter().map(|name| (*name).to_owned()).collect();
+                let listed = ListedContact::new(contact, campaigns);
+                heard.complete(Some(id), listed.disposition(result.map(str::to_owned)))
+            };
+            let seven = of(7, &["Autumn", "Spring"], Some("No answer"));
+            assert_eq!(seven.campaigns, ["Autumn", "Spring", "Winter"]);
+            assert_eq!(seven.disposition.as_deref(), Some("No answer"), "the list says it");
+            assert_eq!(of(7, &[], None).disposition.as_deref(), Some("Busy"));
+            let eight = of(8, &[], None);
+            assert_eq!(
+                (eight.campaigns, eight.disposition),
+                (vec!["Fall".to_owned()], Some("Answered".to_owned()))
+            );
+            assert_eq!(of(LARGE, &[], None).campaigns, ["Far"]);
+            assert!(of(9, &[], None).campaigns.is_empty());
+            assert_eq!(heard.finalised(7), None);
+        }
+    }
+
+    /// What is kept depends on contacts and campaigns, not on how many calls there were.
+    #[test]
+    fn calls_without_end_take_no_room() {
+        let mut heard = Lists::default();
+        let calls: Vec<Call> = (0..10)
+            .map(|n| {
+                call(
+                    n % 5,
+                    serde_json::json!({ "campaign_name": format!("{}", n % 3), "result": "x" }),
+                )
+            })
+            .collect();
+        for _ in 0..FEW / 4 {
+            calls.iter().for_each(|call| heard.add_call(call));
+        }
+        assert!(heard.entries() < 2 * FEW, "{}", heard.entries());
+        assert!(heard.of_contact.capacity() <= 2 * FEW);
+        heard.settle();
+        assert_eq!(heard.campaigns(3), ["0", "2"]);
     }
 }

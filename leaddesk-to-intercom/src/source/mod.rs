@@ -24,6 +24,7 @@ pub(crate) mod inventory;
 pub mod keys;
 mod leads;
 mod lists;
+mod outcomes;
 mod pilot;
 mod reach;
 mod stamp;
@@ -35,6 +36,7 @@ pub use findings::Findings;
 pub use fixed::Fixed;
 pub use inventory::{Documented, Sort};
 pub use leads::{LeadFilter, Share, Watch};
+pub use outcomes::Outcomes;
 pub use pilot::{Belonging, First, NamesOf};
 pub use reach::{Reach, Reached};
 
@@ -45,24 +47,24 @@ use migrate_core::{Chain, Ledger, Source, SourceError, SourceExt as _};
 
 use crate::config::Config;
 
-/// A contact, and what its calling lists know of it.
+/// A contact, and what its calling lists and call logs know of it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListedContact {
     /// The contact itself.
     pub contact: Contact,
-    /// The campaigns of the last calls to its numbers.
+    /// The campaigns that have called it: of the last calls to its numbers by calling lists, of all calls by call logs.
     pub campaigns: Vec<String>,
     /// Is it finalised in a calling list? `None` where no list names it.
     pub finalised: Option<bool>,
-    /// The result of the last call to any of its numbers, by the dialler, as a calling list says.
+    /// The result of the last call to any of its numbers, by the dialler, as a calling list says, or else a call log.
     pub disposition: Option<String>,
     /// Does an export list it as a lead?
     pub is_listed_lead: bool,
 }
 
 impl ListedContact {
-    /// A contact and the campaigns of its last calls, which no list has finalised or listed as a lead.
+    /// A contact and the campaigns of its calls, which no list has finalised or listed as a lead.
     pub fn new(contact: Contact, campaigns: Vec<String>) -> Self {
         Self { contact, campaigns, finalised: None, disposition: None, is_listed_lead: false }
     }

@@ -280,6 +280,40 @@ async fn a_folder_gives_contacts_calls_agents_and_campaigns() {
     assert!(folder.absent()[1].starts_with("agents.csv is not in the export folder"));
 }
 
+/// The folder's own calls and a call log elsewhere say which campaigns have called a contact; by the API, the call log.
+#[tokio::test]
+async fn call_logs_say_which_campaigns_have_called_a_contact() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("contacts.csv", "id;fname\n2;Anna\n3;Bo\n4;Carl\n");
+    write(
+        "calls.csv",
+        "id;contact id;project;result\n5;2;Fall;Busy\n6;2;Spring;Busy\nragged\n7;3;Fall;\n",
+    );
+    write("log.csv", "id;contact id;project\n8;3;Winter\n9;;Lost\n10;0;Lost\n11;x;Lost\n");
+    fs::create_dir(dir.path().join("calling_lists")).unwrap();
+    write("calling_lists/901.csv", "2;;;;;;;;;;2024-01-01 10:00:00;Answered;Spring;\n");
+    let mut config = folder_config(dir.path());
+    config.source.calls.csv = Some(dir.path().join("log.csv"));
+    let folder = export::Folder::open(&config, Findings::default()).unwrap();
+    let pages = read_all(&folder.contacts().unwrap(), None).await;
+    let of = |at: usize| {
+        let body = &pages[0].items[at].as_ref().unwrap().body;
+        (body.campaigns.join(" "), body.disposition.clone())
+    };
+    assert_eq!(of(0), ("Fall Spring".to_owned(), Some("Answered".to_owned())));
+    assert_eq!(of(1), ("Fall Winter".to_owned(), None));
+    assert_eq!(of(2), (String::new(), None));
+
+    let leaddesk = LeadDesk::serve(account);
+    let log = export::CallLog::of(&config).unwrap();
+    let source = api::Contacts::new(leaddesk.client(), 8, Findings::default());
+    let pages = read_all(&source.with_call_log(log), None).await;
+    let records = pages.iter().flat_map(|page| page.items.iter().flatten());
+    let third = records.into_iter().find(|it| it.key.as_str() == "contact:3").unwrap();
+    assert!(third.body.campaigns.contains(&"Winter".to_owned()), "{:?}", third.body.campaigns);
+}
+
 #[tokio::test]
 async fn slots_without_a_label_have_that_of_the_account() {
     let dir = tempfile::tempdir().unwrap();

@@ -206,7 +206,9 @@ impl ContactUndo {
             return Ok(TakenBack::Done);
         };
         let now = left::image(&found);
-        let body = restoring(before, &now, &before::written(before, &now));
+        let ours = before::still_ours(before, &now);
+        let ours = ours.unwrap_or_else(|| before::written(before, &now));
+        let body = restoring(before, &now, &ours);
         if body.as_object().is_some_and(|fields| !fields.is_empty()) {
             // The typed change cannot clear an external id, which Intercom allows.
             let path = format!("/contacts/{}", id.as_str());
@@ -282,6 +284,19 @@ fn filled(made: &Made, found: &Contact) -> Stands {
     if before["id"] != now["id"] {
         // The image is that of a contact which somebody has merged into this one.
         return Stands::changed(["id"]);
+    }
+    if let Some(ours) = before::still_ours(before, &now) {
+        return match &differing(before, &now, &ours)[..] {
+            [] => match &differing(before, &now, &before::written(before, &now))[..] {
+                [] => Stands::AsBefore,
+                theirs => changed(theirs),
+            },
+            [email] if email == "email" && !is_clearable(before, email) => {
+                Stands::Permanent(email_remains(made))
+            }
+            // What people have changed of it stays, and shows when it is looked at once more.
+            _ => Stands::AsLeft,
+        };
     }
     let written = before::written(before, &now);
     let differs = differing(before, &now, &written);

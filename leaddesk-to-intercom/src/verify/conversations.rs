@@ -1,15 +1,17 @@
 //! Conversations: what one should have become against what Intercom gives back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use intercom_client::{AdminId, Conversation, ConversationId, Error, Part, State, text};
 use migrate_core::{
-    Check, Draft as _, Failure, Field, Limits, Name, Normal, ReadBack, Snapshot, TargetId, Verify,
+    Check, Draft as _, Failure, Field, Fingerprint, Limits, Name, Normal, ReadBack, Snapshot,
+    TargetId, Verify,
 };
 
 use crate::draft::{CLAIM, ConversationDraft, bot};
-use crate::sink::read_failure;
+use crate::sink::{left, read_failure};
 
 use super::contacts::own_fields;
 use super::{IN_FLIGHT, KEPT, Verifier, attribute, is_there};
@@ -41,6 +43,8 @@ struct Speakers<'a> {
     admin: &'a AdminId,
     /// For the chatbot.
     bot: &'a AdminId,
+    /// The attributes of conversations that the migration writes.
+    attributes: &'a BTreeSet<String>,
 }
 
 /// What stands where a draft was written.
@@ -84,9 +88,16 @@ fn stands(
             return said(check, found, body, *created_at, &contacts(check, contact), speakers);
         }
         ConversationDraft::Attributes(wanted) => {
-            let found = &found.custom_attributes;
+            let there = &found.custom_attributes;
             let compared = wanted.iter();
-            compared.map(|(name, it)| attribute(name, it, found.get(name.as_str()))).collect()
+            let fields = compared.map(|(name, it)| attribute(name, it, there.get(name.as_str())));
+            let snapshot = Snapshot::of(fields).changed_at(found.updated_at);
+            if speakers.attributes.is_empty() {
+                return snapshot.into();
+            }
+            // Taken as the sink did, so that an edit is told from whatever else goes on there.
+            let stands = left::attributes(there, speakers.attributes);
+            return snapshot.state(Fingerprint::of(&stands)).into();
         }
         ConversationDraft::Tag(name) => {
             vec![is_there(format!("tag {name}"), has_tag(found, name))]
@@ -250,7 +261,11 @@ impl Verify<ConversationDraft> for Verifier {
             Some(found) => {
                 let twins = self.twins_of_opening(check).await;
                 let twins = twins.map_err(|error| read_failure(&error))?;
-                let speakers = Speakers { admin: &self.admin, bot: &self.bot };
+                let speakers = Speakers {
+                    admin: &self.admin,
+                    bot: &self.bot,
+                    attributes: &self.conversation_attributes,
+                };
                 twins.unwrap_or_else(|| stands(check, &found, &speakers))
             }
         })

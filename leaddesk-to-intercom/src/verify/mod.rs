@@ -25,6 +25,8 @@ pub struct Verifier {
     admin: AdminId,
     /// Who stands for the chatbot.
     bot: AdminId,
+    /// The attributes of conversations that the migration writes, by name.
+    conversation_attributes: Arc<BTreeSet<String>>,
     state: Arc<Mutex<Read>>,
 }
 
@@ -62,13 +64,21 @@ impl Verifier {
     /// and for the chatbot.
     pub fn new(client: IntercomClient, admin: AdminId) -> Self {
         let bot = admin.clone();
-        Self { client, admin, bot, state: Arc::default() }
+        Self { client, admin, bot, conversation_attributes: Arc::default(), state: Arc::default() }
     }
 
     /// The same, with somebody else who stands for the chatbot.
     #[must_use]
     pub fn bot(mut self, bot: AdminId) -> Self {
         self.bot = bot;
+        self
+    }
+
+    /// The same, which tells by these attributes of conversations whether people have changed what was
+    /// written.
+    #[must_use]
+    pub fn conversation_attributes(mut self, names: Arc<BTreeSet<String>>) -> Self {
+        self.conversation_attributes = names;
         self
     }
 

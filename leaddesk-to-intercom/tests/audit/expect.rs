@@ -40,6 +40,8 @@ pub(crate) struct People<'a> {
     pub(crate) all: Vec<ExpectedContact<'a>>,
     /// Contacts that are nobody's part, with the queue in which each waits.
     pub(crate) waiting: BTreeMap<u64, Waits>,
+    /// Leads that are one of the contacts, each with those that are brought together with it.
+    pub(crate) joined: Vec<Vec<u64>>,
     by_id: HashMap<u64, usize>,
     /// Places of the people; `None` for a contact that waits.
     by_number: HashMap<String, Vec<Option<usize>>>,
@@ -47,14 +49,16 @@ pub(crate) struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    /// Leads and contacts are brought together among themselves only. Who has neither address nor number waits, and
-    /// so do strangers with one address.
+    /// Leads and contacts are brought together among themselves; then a lead who has the address of a contact is that,
+    /// or waits where the name is another. Who has neither address nor number waits, and so do strangers with one
+    /// address.
     pub(crate) fn of(account: &'a Account, terms: &Terms) -> Self {
         let calls: HashMap<u64, &SourceCall> =
             account.calls.iter().map(|call| (call.id, call)).collect();
         let mut people = Self {
             all: Vec::new(),
             waiting: BTreeMap::new(),
+            joined: Vec::new(),
             by_id: HashMap::new(),
             by_number: HashMap::new(),
             by_email: HashMap::new(),
@@ -80,18 +84,54 @@ impl<'a> People<'a> {
                     people.wait(&members);
                 }
             }
+            let contacts = if leads { people.all.len() } else { 0 };
             for members in groups {
                 let mut person = person(account, &calls, terms, members);
-                people.meets_others(account, &mut person);
-                people.add(person);
+                if !people.joins(&mut person, contacts) {
+                    people.meets_others(account, &mut person);
+                    people.add(person);
+                }
             }
         }
         people
     }
 
+    /// Is a lead one of the first so many people, who are contacts? Then that one is filled where it is empty.
+    fn joins(&mut self, lead: &mut ExpectedContact<'a>, contacts: usize) -> bool {
+        let Some(email) = lead.email.clone() else { return false };
+        let places = self.by_email.get(&email).into_iter().flatten().flatten();
+        let Some(at) = places.copied().find(|at| *at < contacts) else { return false };
+        let contact = &mut self.all[at];
+        if contact.name != lead.name {
+            lead.waits = Some("shared_email");
+            return false;
+        }
+        contact.phone = contact.phone.take().or(lead.phone.take());
+        contact.signed_up_at = contact.signed_up_at.or(lead.signed_up_at);
+        for (name, value) in std::mem::take(&mut lead.attributes) {
+            contact.attributes.entry(name).or_insert(value);
+        }
+        contact.tags.append(&mut lead.tags);
+        contact.notes.append(&mut lead.notes);
+        for number in &lead.numbers {
+            let places = self.by_number.entry(number.clone()).or_default();
+            if !places.contains(&Some(at)) {
+                places.push(Some(at));
+            }
+        }
+        for id in &lead.members {
+            self.by_id.insert(*id, at);
+        }
+        self.joined.push(std::mem::take(&mut lead.members));
+        true
+    }
+
     /// Who is a user meets whoever has the address in the workspace already.
     fn meets_others(&self, account: &'a Account, person: &mut ExpectedContact<'a>) {
         let Some(email) = person.email.clone().filter(|_| person.role == "user") else { return };
+        if person.waits.is_some() {
+            return;
+        }
         let others = self.by_email.get(&email).into_iter().flatten().flatten();
         let mut others = others.map(|at| &self.all[*at]).filter(|it| it.waits.is_none());
         // A contact that has become the user with this address keeps it.
@@ -215,7 +255,7 @@ fn person<'a>(
         ("ld_assigned_agent", &|it| id(it.assigned_agent_id)),
         ("ld_outcome__c", &|it| it.last_reason.clone()),
         // Calling lists have it, with a row for each number.
-        ("ld_disposition__c", &|it| it.last_reason.clone().filter(|_| !it.phonenumbers.is_empty())),
+        ("ld_disposition__c", &|it| it.last_result.clone().filter(|_| !it.phonenumbers.is_empty())),
     ];
     for (name, field) in texts {
         attributes.extend(first_of(field).map(|text| (name.to_owned(), json!(text.trim()))));

@@ -72,6 +72,10 @@ impl Wanted {
                     (None, None) => created += 1,
                 }
             }
+            if leads {
+                known += people.joined.len() as u64;
+                merged += people.joined.iter().map(|members| members.len() as u64 - 1).sum::<u64>();
+            }
             queued += people.waiting.keys().filter(|id| is_of(id)).count() as u64;
             let mut read = account.contacts.iter().filter(|it| is_of(&it.id)).count() as u64;
             if leads {

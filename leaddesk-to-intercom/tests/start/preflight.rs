@@ -1,7 +1,12 @@
 //! Each check of the preflight, brought about by a workspace made for it. What a stand-in on this machine
-//! cannot bring about – a live workspace, a full disk – is tested beside the checks.
+//! cannot bring about – a live workspace, a full disk – is asked of the checks themselves.
+
+use std::sync::Arc;
 
 use chrono::TimeDelta;
+use leaddesk_to_intercom::config::Config;
+use leaddesk_to_intercom::draft::AttributeDefinition;
+use leaddesk_to_intercom::preflight::{self, Preflight};
 use migrate_core::RunOptions;
 use migrate_sandbox::ChatbotExport;
 use migrate_sandbox::workspace::{ConversationAttribute, DataAttribute};
@@ -82,6 +87,50 @@ async fn too_many_attributes() {
     insta::assert_snapshot!(refusal(&stage).await);
 }
 
+/// Those of a setting and those that a program adds count as any other.
+#[tokio::test]
+async fn attributes_of_a_setting_and_of_a_program() {
+    let of_others = |count: usize| {
+        (0..count).map(|n| attribute(&format!("theirs_{n}"), "string")).collect::<Vec<_>>()
+    };
+    let asked = |stage: &Stage| {
+        stage.runner("[contacts]\nssn = true\n").customized(|mut parts| {
+            let shop = AttributeDefinition::new("ld_shop", "string", "Shop in LeadDesk");
+            parts.attributes.push(shop);
+            parts
+        })
+    };
+    let stage = Stage::with(|sandbox| {
+        sandbox.prepare(|workspace| {
+            workspace.data_attributes.push(attribute("ld_ssn", "integer"));
+            workspace.data_attributes.push(attribute("ld_shop", "boolean"));
+        })
+    })
+    .await;
+    let message = refused(asked(&stage).run(&RunOptions::default()).await);
+    assert_untouched(&stage);
+    insta::assert_snapshot!(message);
+
+    // Of 250 places all but what is needed without the two.
+    let plain = Stage::with(|sandbox| {
+        sandbox.prepare(|workspace| workspace.data_attributes.extend(of_others(250)))
+    })
+    .await;
+    let over: usize = number_after(&refusal(&plain).await, "Archive ");
+    let full = Stage::with(|sandbox| {
+        sandbox.prepare(|workspace| workspace.data_attributes.extend(of_others(250 - over)))
+    })
+    .await;
+    let message = refused(asked(&full).run(&RunOptions::default()).await);
+    assert_untouched(&full);
+    assert_eq!(number_after(&message, "Archive "), 2, "{message}");
+}
+
+fn number_after(text: &str, word: &str) -> usize {
+    let after = text.split_once(word).unwrap().1;
+    after.split_whitespace().next().unwrap().parse().unwrap()
+}
+
 #[tokio::test]
 async fn a_clock_that_is_wrong_and_a_reason_to_begin_all_the_same() {
     // An even number of seconds would fall to either side of the whole second that a reply shows.
@@ -97,6 +146,68 @@ async fn a_clock_that_is_wrong_and_a_reason_to_begin_all_the_same() {
     let end = stage.runner(waived).run(&RunOptions::default()).await.unwrap();
     let said = end.report.notes.iter().find(|note| note.starts_with("[clock_skew]")).unwrap();
     assert!(said.ends_with("Waived: it is a lab"), "{said}");
+}
+
+#[test]
+fn a_live_workspace_and_a_full_disk() {
+    let config = |settings: &str| {
+        let text = format!(
+            "[source]\nkind = 'api'\ntime_zone = 'UTC'\n[destination]\nregion = 'eu'\n{settings}"
+        );
+        Config::parse(&text, "test.toml").unwrap()
+    };
+    let live = preflight::live_automation(&config("")).unwrap();
+    let full = preflight::disk_space(Some(64 * 1024 * 1024), 1_000_000).unwrap();
+    // The first has a setting of its own and cannot be waived by its name.
+    let told = Preflight::new([live, full], &config("")).refusal().unwrap();
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_list_that_lacks_choices() {
+    let stage = Stage::with(|sandbox| {
+        sandbox.prepare(|workspace| {
+            let options = vec!["Retail".to_owned()];
+            let list = DataAttribute { options, ..attribute("ld_segment", "string") };
+            workspace.data_attributes.push(list);
+        })
+    })
+    .await;
+    std::fs::create_dir_all(stage.state()).unwrap();
+    let mapping = "confirmed = true\n[fields.Segment]\nas = 'options'\nattribute = 'ld_segment'\n\
+                   choices = ['retail', 'Anna Virtanen', 'Bo Ek']\n";
+    std::fs::write(stage.state().join("mapping.toml"), mapping).unwrap();
+    let told = refusal(&stage).await;
+    assert!(!told.contains("Virtanen"), "choices are people's data: {told}");
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn teams_that_are_missing() {
+    let stage = Stage::new().await;
+    let lines = "[map.teams]\nNorth = 'Nordic Team'\nSouth = 'Southern Team'\n";
+    let plan = stage.runner(lines).plan().await.unwrap();
+    assert_untouched(&stage);
+    let found = plan.preflight.findings().iter().find(|it| it.check == "teams").unwrap();
+    assert!(!found.is_stopping());
+    insta::assert_snapshot!(found.to_string());
+}
+
+#[tokio::test]
+async fn people_of_the_eu_into_a_workspace_elsewhere() {
+    let stage = Stage::with(|sandbox| sandbox.prepare(|it| it.region = "US".into())).await;
+    insta::assert_snapshot!(refusal(&stage).await);
+}
+
+/// A key is refused like the account that has no API: both ways out are told.
+#[tokio::test]
+async fn an_account_without_access_to_the_api() {
+    let stage = Stage::new().await;
+    let runner = stage.runner("").secrets(Arc::new(|_| Some("wrong-canary".to_owned())));
+    let told = refused(runner.run(&RunOptions::default()).await);
+    assert_untouched(&stage);
+    assert!(!told.contains("canary"), "{told}");
+    insta::assert_snapshot!(told);
 }
 
 #[tokio::test]

@@ -26,7 +26,17 @@ async fn a_blacklisted_number_marks_its_contact() {
     });
     let marked: Vec<_> = marked.map(|contact| contact.external_id.clone().unwrap()).collect();
     assert!(marked.contains(&format!("leaddesk:contact:{id}")), "{marked:?}");
+    let said = |contact: &migrate_sandbox::workspace::Contact| {
+        contact.custom_attributes.get("ld_blacklisted").and_then(|it| it.as_bool())
+    };
+    assert!(workspace.contacts.iter().all(|contact| said(contact).is_some()));
     assert!(workspace.contacts.iter().all(|contact| !contact.unsubscribed_from_emails));
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
+
+    // Who has left the list is no longer on it.
+    std::fs::write(folder.join("blacklist.csv"), "number\n").unwrap();
+    bench.run().await;
+    let workspace = bench.sandbox.workspace();
+    assert!(workspace.contacts.iter().all(|contact| said(contact) == Some(false)));
 }

@@ -32,6 +32,7 @@ mod settlement;
 mod small_change;
 mod story;
 mod taken_back;
+mod touched;
 mod twins;
 mod two_ways;
 mod whose;

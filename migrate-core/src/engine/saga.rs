@@ -414,7 +414,10 @@ impl<'a, D: Draft> Saga<'a, D> {
     pub(super) fn done(&mut self, key: Key, written_now: Written, now: DateTime<Utc>) {
         let at = after_all(&self.entry, now);
         let Written { target, fingerprint, how, state, .. } = written_now;
-        let how = self.entry.written(&key).map_or(how, |former| former.how.then(how));
+        let former = self.entry.written(&key);
+        // A record that has become another object is that only as far as this write has made it so.
+        let former = former.filter(|former| key != self.entry.key || former.target == target);
+        let how = former.map_or(how, |former| former.how.then(how));
         if key == self.entry.key {
             self.entry.target = Some(target.clone());
         }

@@ -4,7 +4,7 @@ use chrono::{Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
 
 use super::generate::{Numbers, text};
-use super::people::{COMMENTS, ODD_COMMENTS, OUTCOMES};
+use super::people::{COMMENTS, ODD_COMMENTS, OUTCOMES, RESULTS};
 use super::rng::{Share, turn};
 use super::{Account, AccountSpec, Rng, SourceCall, SourceContact, ZERO_TIME, comparable};
 
@@ -99,6 +99,11 @@ pub(super) fn fill(
         if no_last_call.hit() {
             contact.last_call_id = None;
         }
+    }
+    for contact in account.contacts.iter_mut().filter(|contact| contact.last_call_id.is_some()) {
+        // By the id, so that everything else of an account stays as it is.
+        let at = contact.id % RESULTS.len() as u64;
+        contact.last_result = RESULTS.get(at as usize).map(|result| (*result).to_owned());
     }
 }
 

@@ -292,6 +292,7 @@ fn contact(
             .flatten(),
         last_reason: None,
         last_call_id: None,
+        last_result: None,
         created_at: Some(if shares.zero_date.hit() { ZERO_TIME.to_owned() } else { text(created) }),
         updated_at: Some(text(updated)),
         finalised: rng.chance(0.5),

@@ -84,6 +84,8 @@ pub struct SourceContact {
     /// Name of the last outcome.
     pub last_reason: Option<String>,
     pub last_call_id: Option<u64>,
+    /// The dialler's result of the last call (only in the list export), which is not the outcome.
+    pub last_result: Option<String>,
     /// Local time without a zone.
     pub created_at: Option<String>,
     /// Local time without a zone.

@@ -200,6 +200,9 @@ pub(crate) const CAMPAIGNS: &[&str] = &[
 
 pub(crate) const OFFICES: &[&str] = &["Helsinki", "Tampere", "Stockholm"];
 
+/// What the dialler says of a call, which has nothing to do with the outcome that an agent chooses.
+pub(crate) const RESULTS: &[&str] = &["Answered", "No answer", "Busy", "Voicemail"];
+
 /// Outcome id and name: the vendor's standard ones and two of the account's own.
 pub(crate) const OUTCOMES: &[(u64, &str)] = &[
     (1, "Deal"),

@@ -197,7 +197,7 @@ pub(crate) fn list_export(account: &Account, index: &AccountIndex, list: u64) ->
                 of(&contact.updated_at),
                 of(&contact.updated_at),
                 call.map(|call| of(&call.created_at)).unwrap_or_default(),
-                of(&contact.last_reason),
+                of(&contact.last_result),
                 call.map(|call| of(&call.campaign_name)).unwrap_or_default(),
                 agent.map(|agent| agent.name.clone()).unwrap_or_default(),
             ]);

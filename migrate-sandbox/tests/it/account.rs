@@ -132,6 +132,19 @@ fn the_export_has_the_values_of_the_account() {
     let numbers = account.contacts.iter().filter(|contact| contact.calling_list_id == list);
     assert_eq!(rows.len(), numbers.map(|contact| contact.phonenumbers.len()).sum::<usize>());
     assert!(rows.iter().all(|row| row.len() == 14));
+    // The twelfth column is the dialler's result, whatever the agent's choice was.
+    let mut results = BTreeSet::new();
+    for row in &rows {
+        let contact = account.contacts.iter().find(|it| it.id.to_string() == row[0]).unwrap();
+        assert_eq!(row[11], contact.last_result.clone().unwrap_or_default());
+        assert_eq!(contact.last_result.is_some(), contact.last_call_id.is_some());
+        results.extend(contact.last_result.clone());
+    }
+    assert!(results.len() > 2, "{results:?}");
+    let differ = |it: &&migrate_sandbox::SourceContact| it.last_result != it.last_reason;
+    assert!(account.contacts.iter().filter(differ).count() > account.contacts.len() / 2);
+    let contacts = std::fs::read_to_string(dir.path().join("contacts.csv")).unwrap();
+    assert!(!contacts.contains("last_result"));
 }
 
 #[cfg(unix)]

@@ -453,3 +453,30 @@ fn a_comment_at_an_end_that_is_still_to_come_waits() {
         }
     }
 }
+
+#[test]
+fn an_outcome_by_its_id_has_the_name_of_its_table() {
+    use crate::source::{Documented, Sort};
+    let content = json!({"id": "1", "name": "Sold"});
+    let documented = [Documented { sort: Sort::Outcome, id: "1".into(), content }];
+    let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+    let mapper = CallMapper::new(&config(""), now).with_beside(Beside::new(&documented, None));
+    let map = |call: Value| {
+        let call: Call = serde_json::from_value(call).unwrap();
+        let mut out = Emit::default();
+        mapper.map(Record::new(keys::call(&call.id), call), &mut out);
+        out
+    };
+    let out = map(with("call_ending_reason_name", json!(" ")));
+    assert_eq!(part(&out, "tag:outcome"), json!({"tag": "ld_outcome_Sold"}));
+    assert_eq!(part(&out, "attributes")["attributes"]["ld_outcome__c"], "Sold");
+    assert!(opening(&out)["body"].as_str().unwrap().contains("\nOutcome: Sold\n"));
+    assert_eq!(noted(&out), ["recording_without_address record_file"]);
+    let named = map(call());
+    assert_eq!(part(&named, "tag:outcome"), json!({"tag": "ld_outcome_Deal"}), "it has a name");
+    let mut unknown = with("call_ending_reason_name", Value::Null);
+    unknown["call_ending_reason"] = json!("2");
+    let out = map(unknown);
+    assert_eq!(part(&out, "tag:outcome"), Value::Null);
+    assert!(noted(&out).contains(&"outcome_without_name call_ending_reason".to_owned()));
+}

@@ -376,14 +376,15 @@ fn files_beside_the_contacts_say_the_time_zone_and_the_blacklist() {
         json!({"id": "2", "name": "Nowhere", "time_zone": ""}),
     ]
     .map(|content| Documented { sort: Sort::Office, id: "1".into(), content });
-    let beside = Beside::new(&offices, [keys::phone("+358401234568")].into());
+    let beside = Beside::new(&offices, Some([keys::phone("+358401234568")].into()));
     for (office, phone, expected) in [
         (
             "OULU",
             "0401234567",
-            json!({"ld_office": "OULU", "ld_office_timezone__c": "Europe/Helsinki"}),
+            json!({"ld_blacklisted": false, "ld_office": "OULU",
+                   "ld_office_timezone__c": "Europe/Helsinki"}),
         ),
-        ("Nowhere", "0401234567", json!({"ld_office": "Nowhere"})),
+        ("Nowhere", "0401234567", json!({"ld_blacklisted": false, "ld_office": "Nowhere"})),
         ("Kemi", "0401234568", json!({"ld_blacklisted": true, "ld_office": "Kemi"})),
     ] {
         let contact = json!({"id": 1, "phone": phone, "assigned_office": office});
@@ -395,4 +396,32 @@ fn files_beside_the_contacts_say_the_time_zone_and_the_blacklist() {
     }
     let shown = format!("{beside:?}");
     assert!(shown.contains('1') && !shown.contains("358"), "{shown}");
+}
+
+/// Where nobody has a list, nobody says that somebody is not on it.
+#[test]
+fn without_a_blacklist_nothing_is_said_of_it() {
+    let out = map("", json!({"id": 1, "phone": "0401234567"}), &[]);
+    assert_eq!(json!(fields(&out).attributes), json!({}));
+}
+
+#[test]
+fn an_outcome_by_its_id_is_told_by_the_name_that_its_table_has() {
+    use crate::source::{Documented, Sort};
+    let content = json!({"id": "17", "name": "Deal"});
+    let documented = [Documented { sort: Sort::Outcome, id: "17".into(), content }];
+    let mapper = ContactMapper::new(&config("")).with_beside(Beside::new(&documented, None));
+    for (reason, attributes, notes) in [
+        ("17", json!({"ld_outcome__c": "Deal"}), vec![]),
+        ("Deal", json!({"ld_outcome__c": "Deal"}), vec![]),
+        ("18", json!({}), vec!["outcome_without_name last_reason"]),
+    ] {
+        let contact = json!({"id": 1, "email": "a@example.com", "last_reason": reason});
+        let mut out = Emit::default();
+        mapper.map(record(contact, &[]), &mut out);
+        assert_eq!(json!(fields(&out).attributes), attributes, "{reason}");
+        assert_eq!(noted(&out), notes, "{reason}");
+        let met = out.discoveries().iter().any(|it| it.list == OUTCOMES && it.item == "Deal");
+        assert_eq!(met, reason != "18");
+    }
 }

@@ -256,3 +256,26 @@ proptest! {
         }
     }
 }
+
+/// The last changed goes first, and yet one of them is enough.
+#[test]
+fn who_is_blacklisted_by_one_member_is_blacklisted() {
+    let say = |mut member: Member<ContactDraft>, listed: bool| {
+        if let ContactDraft::Contact(fields) = &mut member.drafts[0].1 {
+            fields.attributes.insert("ld_blacklisted".into(), json!(listed));
+        }
+        member
+    };
+    for (newer, older, expected) in
+        [(false, true, true), (true, false, true), (false, false, false)]
+    {
+        let members = vec![
+            say(person(1, "Anna", "a@example.com", &[], 9), newer),
+            say(person(2, "Anna", "a@example.com", &[], 1), older),
+        ];
+        let groups = group(Dedupe::Email, members);
+        let [Group::One { primary, .. }] = &groups[..] else { panic!("{groups:?}") };
+        let ContactDraft::Contact(fields) = &primary.drafts[0].1 else { panic!("no contact") };
+        assert_eq!(fields.attributes["ld_blacklisted"], json!(expected));
+    }
+}

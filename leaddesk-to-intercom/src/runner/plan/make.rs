@@ -183,7 +183,7 @@ impl Session {
             attributes,
         };
         let of_plan = self.preflight_of_plan(runner, &file);
-        file.preflight = self.preflight(&runner.config).await?.and(of_plan);
+        file.preflight = self.preflight(runner).await?.and(of_plan);
         let unsaved = |error| Unfinished::state("the plan cannot be saved", &error);
         runner.state.write_json(FILE, &file).map_err(unsaved)?;
         Ok(file)

@@ -11,6 +11,7 @@ use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadab
 
 use super::fetch::{Got, fetch};
 use crate::source::error::stop;
+use crate::source::export::CallLog;
 use crate::source::lists::Lists;
 use crate::source::{Findings, ListedContact, PAGE, keys};
 use crate::value::{Country, Phone};
@@ -30,6 +31,7 @@ pub struct Contacts {
     client: OriginalClient,
     concurrency: usize,
     findings: Findings,
+    log: CallLog,
 }
 
 impl std::fmt::Debug for Contacts {
@@ -41,7 +43,14 @@ impl std::fmt::Debug for Contacts {
 impl Contacts {
     /// The contacts behind a client, at most `concurrency` calls at once.
     pub fn new(client: OriginalClient, concurrency: usize, findings: Findings) -> Self {
-        Self { client, concurrency: concurrency.max(1), findings }
+        Self { client, concurrency: concurrency.max(1), findings, log: CallLog::default() }
+    }
+
+    /// The same, with what a call log says of them: of the campaigns before a contact's last call, the API tells nothing.
+    #[must_use]
+    pub fn with_call_log(mut self, log: CallLog) -> Self {
+        self.log = log;
+        self
     }
 
     /// The ids of all lists, and what their exports say of them.
@@ -149,7 +158,8 @@ impl Contacts {
             let key = keys::contact(id);
             match got {
                 Got::Record(contact) => {
-                    items.push(Ok(Record::new(key, index.lists.listed(Some(id), contact))));
+                    let listed = index.lists.listed(Some(id), contact);
+                    items.push(Ok(Record::new(key, self.log.complete(Some(id), listed))));
                 }
                 Got::Missing => {
                     self.findings.add("contacts of calling lists were gone when they were read", 1)

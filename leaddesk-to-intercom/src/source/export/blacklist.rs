@@ -1,75 +1,130 @@
 //! The blacklist: numbers that are not to be called.
 
 use std::collections::HashSet;
+use std::path::Path;
 
+use leaddesk_client::export::{self, ExportSettings, Kind};
 use migrate_core::{Alias, SourceError};
 
-use super::{Folder, unreadable};
+use super::{Folder, unusable};
 use crate::source::keys;
 use crate::value::{Country, Phone};
 
-/// Headings of the column with the number; without any of them it is the first. What LeadDesk exports is not known: for
-/// its import the numbers stand in the first column.
-const NUMBERS: &[&str] =
-    &["phone", "number", "phone_number", "phone number", "puhelin", "puhelinnumero"];
+/// What a blacklist holds, and how many of its rows could not be used.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Listed {
+    numbers: HashSet<Alias>,
+    /// Rows without a number.
+    without: u64,
+    /// Rows that are not written as the settings say.
+    unread: u64,
+}
 
 impl Folder {
-    /// The numbers of `blacklist.csv`, none if it is not there.
+    /// The numbers of `blacklist.csv`; `None` if it is not there.
     ///
     /// LeadDesk compares them as texts, so that one person may stand there in several notations; here each is the number
-    /// that it says. Rows without a number are counted.
+    /// that it says. What LeadDesk exports is not known: where a heading names the column of the numbers it is that one,
+    /// else the first column that holds a number. Rows without a number are counted.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn blacklist(&self, country: Country) -> Result<HashSet<Alias>, SourceError> {
+    pub fn blacklist(&self, country: Country) -> Result<Option<HashSet<Alias>>, SourceError> {
         let path = self.path("blacklist.csv");
         if !path.exists() {
-            return Ok(HashSet::new());
+            return Ok(None);
         }
-        let text = std::fs::read(&path).map_err(|error| unreadable(&path).because(error))?;
-        // Numbers read the same in every encoding that a table may have.
-        let (listed, without) = numbers(&String::from_utf8_lossy(&text), country);
-        self.findings.add("rows of blacklist.csv hold no phone number", without);
-        Ok(listed)
+        let listed = read(&path, &self.settings, country)?;
+        self.findings.add("rows of blacklist.csv hold no phone number", listed.without);
+        self.findings.add("rows of blacklist.csv could not be read", listed.unread);
+        Ok(Some(listed.numbers))
     }
 }
 
-/// The numbers, and how many rows have none.
-fn numbers(text: &str, country: Country) -> (HashSet<Alias>, u64) {
-    let (mut listed, mut without, mut column) = (HashSet::new(), 0, 0);
-    let lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.trim().is_empty());
-    for (at, line) in lines.enumerate() {
-        let fields =
-            line.split([';', ',', '\t']).map(|field| field.trim().trim_matches('"').trim());
-        let fields: Vec<&str> = fields.collect();
-        let number = fields.get(column).map(|field| Phone::parse(field, country));
-        match number.as_ref().and_then(Phone::e164) {
-            Some(e164) => drop(listed.insert(keys::phone(e164))),
-            None if at == 0 => {
-                let is_number = |field: &&str| NUMBERS.contains(&field.to_lowercase().as_str());
-                column = fields.iter().position(is_number).unwrap_or(0);
+fn read(path: &Path, settings: &ExportSettings, country: Country) -> Result<Listed, SourceError> {
+    let unusable = |error| unusable(path, error);
+    let is_number =
+        |field: &String| Phone::parse_all(field, country).iter().any(|it| it.e164().is_some());
+    let is_heading = |field: &String| {
+        Kind::Blacklist.field(field, &settings.aliases).is_some_and(|field| field == "phone")
+    };
+    let (mut listed, mut column) = (Listed::default(), None);
+    for row in export::bare(path, settings).map_err(unusable)? {
+        let row = row.map_err(unusable)?;
+        let Ok(fields) = row.body else {
+            listed.unread += 1;
+            continue;
+        };
+        if row.record == 1 {
+            column = fields.iter().position(is_heading);
+            // Whatever else stands in a first row without a number, is a heading of other words.
+            if column.is_some() || !fields.iter().any(is_number) {
+                continue;
             }
-            None => without += 1,
         }
+        column = column.or_else(|| fields.iter().position(is_number));
+        let field = column.and_then(|column| fields.get(column)).map_or("", String::as_str);
+        let phones = Phone::parse_all(field, country);
+        let numbers: Vec<Alias> = phones.iter().filter_map(Phone::e164).map(keys::phone).collect();
+        listed.without += u64::from(numbers.is_empty());
+        listed.numbers.extend(numbers);
     }
-    (listed, without)
+    Ok(listed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn listed(bytes: &[u8], settings: &ExportSettings) -> Listed {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("blacklist.csv");
+        std::fs::write(&path, bytes).unwrap();
+        read(&path, settings, Country::FINLAND).unwrap()
+    }
+
+    fn both(without: u64, unread: u64) -> Listed {
+        let numbers = ["+358401234567", "+358401234568"].map(keys::phone);
+        Listed { numbers: numbers.into(), without, unread }
+    }
+
     #[test]
     fn numbers_are_read_in_any_notation() {
-        let wanted = HashSet::from(["+358401234567", "+358401234568"].map(keys::phone));
         for (text, without) in [
             ("040 123 4567\n+358401234568\n00358401234567\n", 0),
             ("\u{feff}number\r\n\"0401234567\"\r\n\r\n0401234568\r\n", 0),
             ("id;Puhelinnumero;why\n7;0401234567;a\n8;0401234568;b\n9;;c\n", 1),
-            ("0401234567,asked\nsomebody,asked\n0401234568\tasked\n", 1),
+            ("0401234567,asked\nsomebody,asked\n0401234568,asked\n", 1),
+            ("Who\tWhich\nAnna\t0401234567\nBo\t0401234568\n", 0),
+            ("\"0401234567 or 0401234568\"\n", 0),
         ] {
-            assert_eq!(numbers(text, Country::FINLAND), (wanted.clone(), without), "{text}");
+            let found = listed(text.as_bytes(), &ExportSettings::default());
+            assert_eq!(found, both(without, 0), "{text}");
         }
-        assert_eq!(numbers("", Country::FINLAND), (HashSet::new(), 0));
+        assert_eq!(listed(b"", &ExportSettings::default()), Listed::default());
+    }
+
+    /// As in every other table: quotes hold separators and line breaks together.
+    #[test]
+    fn a_quoted_field_is_one_field() {
+        let text = "name;phone\n\"Virtanen, Anna\";0401234567\n\"Bo;\nBor\u{e5}\";0401234568\n";
+        assert_eq!(listed(text.as_bytes(), &ExportSettings::default()), both(0, 0));
+        let without_heading = text.trim_start_matches("name;phone\n");
+        assert_eq!(listed(without_heading.as_bytes(), &ExportSettings::default()), both(0, 0));
+    }
+
+    #[test]
+    fn separator_encoding_and_columns_are_those_of_the_folder() {
+        let text = "M\u{e4}\u{e4}r\u{e4};Este\n1,5;0401234567\n2;0401234568\n";
+        let bytes: Vec<u8> = text.chars().map(|letter| letter as u8).collect();
+        let mut settings = ExportSettings::default();
+        settings.separator = Some(b';');
+        settings.aliases = vec![("este".into(), "phone".into())];
+        assert_eq!(listed(text.as_bytes(), &settings), both(0, 0));
+        let in_another = "name;number\nAnna;0401234567\n\u{e4};1\nBo;0401234568\n";
+        let latin: Vec<u8> = in_another.chars().map(|letter| letter as u8).collect();
+        assert_eq!(listed(&latin, &settings), both(0, 1), "it is no UTF-8");
+        settings.encoding = export::Encoding::Windows1252;
+        assert_eq!(listed(&bytes, &settings), both(0, 0));
     }
 }

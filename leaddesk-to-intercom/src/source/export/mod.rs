@@ -3,6 +3,7 @@
 mod blacklist;
 mod file;
 mod labels;
+mod log;
 mod without;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use crate::config::{self, Config};
 use self::without::{Without, digest};
 
 pub use self::file::File;
+pub use self::log::CallLog;
 
 /// The files of an export. Only `contacts.csv` has to be there.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Folder {
     dir: PathBuf,
     settings: ExportSettings,
     findings: Findings,
+    /// `source.calls.csv`, which may lie elsewhere.
+    call_log: Option<PathBuf>,
 }
 
 /// The optional files that are read, and what is missing without each.
@@ -37,7 +41,10 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("calls.csv", "no call history is taken from the folder"),
     ("agents.csv", "agents are matched only as far as [map.agents] names them"),
     ("blacklist.csv", "nobody is marked as blacklisted"),
-    ("calling_lists", "contacts carry no campaign tags"),
+    (
+        "calling_lists",
+        "contacts carry campaign tags only as call logs name them, and nobody is known to be finalised",
+    ),
     ("campaigns.csv", "the inventory has no campaigns"),
     ("projects.csv", "the inventory has no projects, and no teams for them"),
     ("offices.csv", "the inventory has no offices, and no teams for them"),
@@ -62,7 +69,8 @@ impl Folder {
             ));
         };
         let dir = config.resolve(&export.dir);
-        let folder = Self { dir, settings: settings(config)?, findings };
+        let call_log = config.source.calls.csv.as_ref().map(|csv| config.resolve(csv));
+        let folder = Self { dir, settings: settings(config)?, findings, call_log };
         if !folder.dir.is_dir() {
             return Err(SourceError::refused(format!(
                 "there is no export folder {}: export the account into it, or mend \
@@ -102,36 +110,37 @@ impl Folder {
     }
 
     /// The contacts of `contacts.csv` and the leads of `leads.csv`, with what `calling_lists/*.csv`
-    /// say of them. Who is in both files is a lead, and is read from `leads.csv`.
+    /// and the call logs say of them. Who is in both files is a lead, and is read from `leads.csv`.
     ///
     /// # Errors
-    /// When a calling list or `leads.csv` cannot be read.
+    /// When a calling list, a call log or `leads.csv` cannot be read.
     pub fn contacts(&self) -> Result<Routes<ListedContact>, SourceError> {
-        let (lists, leads) = (Arc::new(self.read_lists()?), self.lead_keys()?);
-        let labels = Arc::new(Labels::read(self)?);
-        let contacts = self.people("contacts.csv", lists.clone(), labels.clone(), false);
+        let leads = self.lead_keys()?;
+        let own = Some(self.path("calls.csv")).filter(|path| path.exists());
+        let logs: Vec<PathBuf> = own.into_iter().chain(self.call_log.clone()).collect();
+        let known = Arc::new(Known {
+            lists: self.read_lists()?,
+            log: CallLog::read(&logs, &self.settings)?,
+            labels: Labels::read(self)?,
+        });
+        let contacts = self.people("contacts.csv", known.clone(), false);
         let Some(leads) = leads else {
             return Ok(Routes::new().and("contacts", contacts.boxed()));
         };
-        let listed = self.people("leads.csv", lists, labels, true);
+        let listed = self.people("leads.csv", known, true);
         let others = Without { source: contacts, keys: Arc::new(leads) };
         Ok(Routes::new().and("contacts", others.boxed()).and("leads", listed.boxed()))
     }
 
-    fn people(
-        &self,
-        name: &str,
-        lists: Arc<Lists>,
-        labels: Arc<Labels>,
-        leads: bool,
-    ) -> File<ListedContact> {
+    fn people(&self, name: &str, known: Arc<Known>, leads: bool) -> File<ListedContact> {
         let (path, settings) = (self.path(name), self.settings.clone());
         File::new(
             path.clone(),
             move || Ok(Box::new(export::contacts(&path, &settings)?) as Box<dyn Rows<_>>),
             move |contact: leaddesk_client::Contact| {
                 let (key, id) = (keys::contact(&contact.id), contact.id.as_str().parse().ok());
-                let listed = lists.listed(id, labels.put(contact));
+                let listed = known.lists.listed(id, known.labels.put(contact));
+                let listed = known.log.complete(id, listed);
                 Record::new(key, if leads { listed.listed_as_lead() } else { listed })
             },
         )
@@ -230,6 +239,13 @@ impl Folder {
     pub(in crate::source) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
+}
+
+/// What other files say of contacts.
+struct Known {
+    lists: Lists,
+    log: CallLog,
+    labels: Labels,
 }
 
 /// The calls of a call log, wherever it lies.
