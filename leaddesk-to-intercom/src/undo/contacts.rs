@@ -294,8 +294,16 @@ fn filled(made: &Made, found: &Contact) -> Stands {
             [email] if email == "email" && !is_clearable(before, email) => {
                 Stands::Permanent(email_remains(made))
             }
-            // What people have changed of it stays, and shows when it is looked at once more.
-            _ => Stands::AsLeft,
+            // What people have changed of it stays, and shows when it is looked at once more, which a dry
+            // run does not do.
+            _ => {
+                let written = before::written(before, &now);
+                let theirs: BTreeSet<String> = written.difference(&ours).cloned().collect();
+                match &differing(before, &now, &theirs)[..] {
+                    theirs if made.dry_run && !theirs.is_empty() => changed(theirs),
+                    _ => Stands::AsLeft,
+                }
+            }
         };
     }
     let written = before::written(before, &now);

@@ -53,16 +53,6 @@ fn kind(key: &Key) -> Kind {
     }
 }
 
-/// Something is left that may hold values of an attribute, which would go out of use with it. Those of
-/// conversations cannot be brought back by the API.
-fn may_be_used() -> Stands {
-    let message = "records that this rollback has left may hold values of it";
-    Stands::Added(Reason::new("in_use", message).remedy(
-        "operator",
-        "see why the others are left, then roll back again; or archive it by hand",
-    ))
-}
-
 /// Entries that are read from the ledger at once.
 const WINDOW: usize = 200;
 
@@ -85,7 +75,6 @@ impl SchemaUndo {
             _ if made.is_as_left(&left::contact_attribute(&found)) == Some(false) => {
                 Stands::changed(["description, type or choices"])
             }
-            _ if made.leaves_any() => may_be_used(),
             _ => Stands::Archivable(Remains::new(found.name, archive_only())),
         })
     }
@@ -99,7 +88,6 @@ impl SchemaUndo {
             _ if made.is_as_left(&left::conversation_attribute(&found)) == Some(false) => {
                 Stands::changed(["name, description or choices"])
             }
-            _ if made.leaves_any() => may_be_used(),
             _ => Stands::Archivable(Remains::new(found.name, archive_only())),
         })
     }

@@ -23,6 +23,7 @@ mod known;
 mod lead_stage;
 mod leads;
 mod mended;
+mod people;
 mod pilot;
 mod planned;
 mod predicted;

@@ -246,12 +246,6 @@ impl Made {
         }
     }
 
-    /// Has this rollback left anything so far? What goes last, such as a definition that others use, may
-    /// have to stay with it.
-    pub fn leaves_any(&self) -> bool {
-        !self.met.objects().left.is_empty()
-    }
-
     /// Did one of the record's other writes become this object?
     pub fn is_own_part(&self, id: &str) -> bool {
         self.parts.iter().any(|(_, target)| target.as_str() == id)
