@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
+use migrate_core::{Ledger, Mapper, Pipeline, Plan, Sink, Source, SourceError, SourceExt as _};
 
 use crate::config::{Anonymous, Config, LeadRule, SourceKind, WithoutContact};
 use crate::connect::{Account, Secrets, StartError, chain};
@@ -114,6 +115,8 @@ pub struct Stages<'a> {
     pub reading: Option<Reading>,
     /// A pilot: so many contacts, leads and anonymous visitors, with the calls and chats of these.
     pub pilot: Option<u64>,
+    /// Since when everything was read and brought to its end, where only what has changed since is wanted.
+    pub changed_since: Option<DateTime<Utc>>,
     /// What a program has changed of it.
     pub custom: Option<Custom>,
     /// Do the sinks write?
@@ -200,7 +203,13 @@ impl Stages<'_> {
             sinks.agents,
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
-        let (people, leads) = self.people()?;
+        let known = |stage, mapper: &Arc<dyn Mapper<ListedContact, Out = ContactDraft>>| {
+            let known =
+                api::Known::new(ledger.clone(), stage, mapper.clone(), config.source.time_zone);
+            known.since(self.changed_since)
+        };
+        let known = (known(stage::CONTACTS, &parts.contacts), known(stage::LEADS, &parts.leads));
+        let (people, leads) = self.people(known)?;
         let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
         let contacts = contacts.grouped_by(grouping());
         let lead = LeadMapper::new(parts.leads, config, now);
@@ -275,13 +284,21 @@ impl Stages<'_> {
 
     /// The contacts and the leads. By the API nobody is listed as a lead, so it is read once by that
     /// rule, and twice where both stages have a share.
-    fn people(&self) -> Result<(People, People), SourceError> {
+    fn people(&self, known: (api::Known, api::Known)) -> Result<(People, People), SourceError> {
         let rule = self.config.contacts.lead_rule;
         let (all, has_leads): (People, bool) = match self.leaddesk {
             LeadDesk::Api(account) => {
                 let (client, concurrency) = (&account.original, self.config.source.concurrency);
                 let contacts =
                     api::Contacts::new(client.clone(), concurrency, self.findings.clone());
+                let contacts = match rule {
+                    // Plans, verifications and pilots read everything.
+                    _ if !self.writes || self.pilot.is_some() => contacts,
+                    LeadRule::Listed => contacts.known(known.0),
+                    LeadRule::All => contacts.known(known.1),
+                    // That a row is finalised has no time, and it says which stage reads the contact.
+                    LeadRule::Unfinalised => contacts,
+                };
                 (Arc::new(contacts), rule != LeadRule::Listed)
             }
             LeadDesk::Export(folder) => (Arc::new(folder.contacts()?), true),
