@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Pipeline, Plan, Record, Sink, Source, SourceError};
+use migrate_core::{Ledger, Mapper, Pipeline, Plan, Record, Sink, Source, SourceError};
 
 use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
@@ -118,6 +118,8 @@ pub struct Stages<'a> {
     pub reading: Option<Reading>,
     /// A pilot: so many contacts, leads and anonymous visitors, with the calls and chats of these.
     pub pilot: Option<u64>,
+    /// Since when everything was read and brought to its end, where only what has changed since is wanted.
+    pub changed_since: Option<DateTime<Utc>>,
     /// What a program has changed of it.
     pub custom: Option<Custom>,
     /// Do the sinks write?
@@ -187,7 +189,13 @@ impl Stages<'_> {
             sinks.agents,
         );
         let grouping = || ContactGrouping::new(config.contacts.dedupe, &config.names);
-        let (people, leads) = self.people(outcomes)?;
+        let known = |stage, mapper: &Arc<dyn Mapper<ListedContact, Out = ContactDraft>>| {
+            let known =
+                api::Known::new(ledger.clone(), stage, mapper.clone(), config.source.time_zone);
+            known.since(self.changed_since)
+        };
+        let known = (known(stage::CONTACTS, &parts.contacts), known(stage::LEADS, &parts.leads));
+        let (people, leads) = self.people(outcomes, known)?;
         let contacts = Pipeline::new(stage::CONTACTS, people, parts.contacts, sinks.contacts);
         let contacts = contacts.grouped_by(grouping());
         let lead = LeadMapper::new(parts.leads, config, now);

@@ -77,26 +77,39 @@ pub struct Page<T> {
     /// Where a later reading begins that brings only what is new or has changed since this one
     /// began; `None` where the source cannot tell. The first mark of a reading counts.
     pub mark: Option<Cursor>,
+    /// Records of which the source knows, without reading them, that they are as they were when it
+    /// last delivered them. They count as met and as unchanged. It may say so only of records that
+    /// the ledger has in this stage and in place, with nothing of them in doubt: anything else is an
+    /// error of the source. What is looked up is read, so there it says nothing.
+    pub unchanged: Vec<Key>,
 }
 
 impl<T> fmt::Debug for Page<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { items, next, mark } = self;
+        let Self { items, next, mark, unchanged } = self;
         let mut shown = f.debug_struct("Page");
-        shown.field("items", items).field("next", next).field("mark", mark).finish()
+        shown.field("items", items).field("next", next).field("mark", mark);
+        shown.field("unchanged", unchanged).finish()
     }
 }
 
 impl<T> Page<T> {
     /// A page of records, and where reading goes on after it: nowhere after the last page.
     pub fn new(items: impl IntoIterator<Item = Item<T>>, next: Option<Cursor>) -> Self {
-        Self { items: items.into_iter().collect(), next, mark: None }
+        Self { items: items.into_iter().collect(), next, mark: None, unchanged: Vec::new() }
     }
 
     /// The same page with a [mark](Self::mark) for a later reading of changes only.
     #[must_use]
     pub fn marked(mut self, mark: Cursor) -> Self {
         self.mark = Some(mark);
+        self
+    }
+
+    /// The same page with records that need not be read, since they are [unchanged](Self::unchanged).
+    #[must_use]
+    pub fn unchanged(mut self, keys: impl IntoIterator<Item = Key>) -> Self {
+        self.unchanged.extend(keys);
         self
     }
 }

@@ -20,6 +20,7 @@ mod rollback;
 mod scope;
 mod scratch;
 mod session;
+mod since;
 
 pub use check::check;
 pub use finish::{Exit, Finished, Unfinished};
@@ -197,16 +198,24 @@ impl Runner {
         checks::allow(&preflight)?;
         session.preflight = preflight;
         let run = session.begin(self, self.observer.clone()).await?;
+        let print = session.print(self);
+        let is_run = matches!(what, What::Run(_));
+        let complete = match is_run && options.changes_only {
+            true => session.complete_since(print.as_deref()).await?,
+            false => None,
+        };
         let mut result = Ok(RunEnd::default());
         // A pilot that was cut off is ended first, or its end would pass for that of everything.
         let before = session.unfinished_pilot().await?.filter(|before| pilot != Some(*before));
         for pilot in before.map(Some).into_iter().chain([pilot]) {
-            let stages = Stages { pilot, writes: true, ..session.stages(self) };
+            let changed_since = complete.filter(|_| pilot.is_none());
+            let stages = Stages { pilot, changed_since, writes: true, ..session.stages(self) };
             let core_plan = stages
                 .plan(&session.ledger, &plan.tags, session.sinks(&self.config))
                 .await
                 .map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
-            session.mark_begun(pilot).await?;
+            let whole = is_run && pilot.is_none() && options.only.is_none();
+            session.mark_begun(pilot, print.as_deref(), whole).await?;
             result = match what {
                 What::Run(_) => core_plan.run(&run, options).await,
                 What::Redrive(selection) => core_plan.redrive(&run, selection, options).await,

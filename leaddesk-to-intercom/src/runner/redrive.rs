@@ -29,6 +29,10 @@ const FIELDS: &str = "fields_for_review";
 impl Runner {
     /// Migrates what is new or has changed since the last run. What LeadDesk does not deliver any
     /// more stays in Intercom, and the report counts it.
+    ///
+    /// By the API, contacts whose rows in the exports of calling lists are older than the last complete
+    /// run are not read again, unless they share an address with one that is, or the configuration, the
+    /// mapping or the program is another than then.
     pub async fn delta(&self) -> Result<Finished, Unfinished> {
         self.run(&RunOptions::default().changes_only()).await
     }

@@ -19,6 +19,7 @@ use crate::state::{StateDir, private};
 use super::finish::{Finished, Unfinished};
 use super::html::{self, Causes};
 use super::session::{opened, run_id};
+use super::since::Since;
 
 /// What the ledger keeps of the last run, for a report from the ledger alone.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ pub(super) struct Kept {
     pub(super) pilot: Option<u64>,
     /// How much of the source was begun with so far, by any run.
     pub(super) reach: Reach,
+    /// Since when everything was read.
+    pub(super) since: Since,
     /// Was it a rollback?
     pub(super) rolled_back: bool,
 }

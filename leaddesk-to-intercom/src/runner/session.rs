@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use migrate_core::ledger::{Change, LedgerError};
+use migrate_core::ledger::{Change, LedgerError, StageState};
 use migrate_core::{
     Event, LastRun, Ledger, Observer, Run, RunEnd, RunError, RunOptions, RunState, SqliteLedger,
     Verification, Verified,
@@ -93,6 +93,7 @@ impl Session {
             reach: None,
             reading: None,
             pilot: None,
+            changed_since: None,
             custom: runner.custom.clone(),
             writes: false,
         }
@@ -128,13 +129,23 @@ impl Session {
     }
 
     /// Says in the ledger that a run is under way: if it is killed, that is what a report tells.
-    pub(super) async fn mark_begun(&self, pilot: Option<u64>) -> Result<(), Unfinished> {
+    /// `print` is what it reads under, and `whole` says whether its end is that of everything.
+    pub(super) async fn mark_begun(
+        &self,
+        pilot: Option<u64>,
+        print: Option<&str>,
+        whole: bool,
+    ) -> Result<(), Unfinished> {
         let mut kept = self.kept().await?;
         let mut stages = Vec::new();
         for stage in Stages::NAMES {
             stages.push((stage, self.ledger.stage(stage).await.map_err(Unfinished::ledger)?));
         }
         kept.reach.extend(pilot, &stages);
+        let goes_on = stages.iter().any(|(name, state)| {
+            [crate::stage::CONTACTS, crate::stage::LEADS].contains(name) && is_under_way(state)
+        });
+        kept.since.begin(self.started_at, print, whole, goes_on);
         kept.pilot = pilot;
         kept.run_id = run_id(self.started_at);
         kept.started_at = Some(self.started_at);
@@ -242,8 +253,12 @@ impl Session {
             calls: before.calls,
             pilot: before.pilot,
             reach: before.reach,
+            since: before.since,
             ..Kept::default()
         };
+        if !only_verified && kept.state == Some(RunState::Complete) {
+            kept.since.end();
+        }
         // A full disk is told below.
         kept.notes.extend(one_tag::shared(&*self.ledger, &runner.config).await.unwrap_or_default());
         kept.quota.calls = rate.calls;
@@ -287,6 +302,14 @@ impl Session {
         Ok(None)
     }
 
+    /// Since when everything was read and brought to its end under `print`, if it was.
+    pub(super) async fn complete_since(
+        &self,
+        print: Option<&str>,
+    ) -> Result<Option<DateTime<Utc>>, Unfinished> {
+        Ok(self.kept().await?.since.complete(print))
+    }
+
     /// The size of the largest pilot, if no run has begun with more.
     pub(super) async fn widest_pilot(&self) -> Result<Option<u64>, Unfinished> {
         Ok(self.kept().await?.widest_pilot())
@@ -322,6 +345,12 @@ impl Session {
         }
         notes
     }
+}
+
+/// Has its pass met something already, and not come to its end?
+fn is_under_way(state: &StageState) -> bool {
+    let has_met = state.keys > 0 || state.cursor.is_some() || state.read;
+    state.pass > 0 && !state.finished && has_met
 }
 
 /// Opens the chatbot's export, which is read through at once.

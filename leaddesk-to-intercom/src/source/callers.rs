@@ -71,7 +71,8 @@ impl<S> Callers<S> {
             }
             items.push(item);
         }
-        Ok(Page { items, next: page.next, mark: page.mark })
+        let Page { next, mark, unchanged, .. } = page;
+        Ok(Page { items, next, mark, unchanged })
     }
 
     /// Which of these the ledger knows; of calls, those that are in Intercom already, whose contact is not asked for

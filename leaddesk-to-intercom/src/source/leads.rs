@@ -115,7 +115,7 @@ impl<S> Share<S> {
         self
     }
 
-    /// Keeps this share of a page.
+    /// Keeps this share of a page. What is unchanged is of this share, since its stage has it in place.
     fn share(&self, mut page: Page<ListedContact>) -> Page<ListedContact> {
         page.items.retain(|item| match item {
             Ok(record) => self.filter.is_lead(&record.body) == self.leads,

@@ -61,6 +61,7 @@ impl<S: Source> Source for First<S> {
             });
             // What comes behind them is not part of it, nor are changes since.
             page.mark = None;
+            page.unchanged.clear();
             page.next = page.next.filter(|_| left > 0);
             page.next = page.next.map(|next| Cursor::new(format!("{left}@{}", next.as_str())));
             let goes_on = page.next.is_some();
@@ -126,6 +127,8 @@ where
                         }
                     }
                     (page.items, page.mark) = (kept, None);
+                    // Whose they are is known when they are read.
+                    page.unchanged.clear();
                     Ok(page)
                 }
             })

@@ -17,7 +17,11 @@ use super::{LeadDesk, PAGE, People, Stages};
 impl Stages<'_> {
     /// The contacts and the leads. By the API nobody is listed as a lead, so it is read once by that
     /// rule, and twice where both stages have a share.
-    pub(super) fn people(&self, outcomes: Outcomes) -> Result<(People, People), SourceError> {
+    pub(super) fn people(
+        &self,
+        outcomes: Outcomes,
+        known: (api::Known, api::Known),
+    ) -> Result<(People, People), SourceError> {
         let rule = self.config.contacts.lead_rule;
         let (all, has_leads): (People, bool) = match self.leaddesk {
             LeadDesk::Api(account) => {
@@ -25,6 +29,16 @@ impl Stages<'_> {
                 let contacts =
                     api::Contacts::new(client.clone(), concurrency, self.findings.clone());
                 let contacts = contacts.with_call_log(export::CallLog::of(self.config)?);
+                let has_log = self.config.source.calls.csv.is_some();
+                let contacts = match rule {
+                    // Plans, verifications and pilots read everything. What a call log says of a
+                    // contact may have changed without it.
+                    _ if !self.writes || self.pilot.is_some() || has_log => contacts,
+                    LeadRule::Listed => contacts.known(known.0),
+                    LeadRule::All => contacts.known(known.1),
+                    // That a row is finalised has no time, and it says which stage reads the contact.
+                    LeadRule::Unfinalised => contacts,
+                };
                 (Arc::new(contacts), rule != LeadRule::Listed)
             }
             LeadDesk::Export(folder) => (Arc::new(folder.contacts()?), true),

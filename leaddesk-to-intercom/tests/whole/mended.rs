@@ -107,7 +107,9 @@ async fn a_delta_brings_what_is_new() {
     bench.sandbox.edit_account(|account| {
         account.calls.extend(new);
         account.contacts[7].city = Some("Rovaniemi".into());
-        account.contacts[7].updated_at = Some("2026-10-31 12:00:00".into());
+        // When it changed is later than the run that has read it.
+        let now = chrono::Utc::now().format("%Y-%m-%d %H:%M:%S").to_string();
+        account.contacts[7].updated_at = Some(now);
     });
     let finished = bench.runner().delta().await.unwrap();
     let made = written(&bench, &before);

@@ -141,7 +141,7 @@ impl<S: Source> Reading<S> {
         };
         // From the mark of a later source, the changes of those before it would not be read.
         let mark = page.mark.filter(|_| self.at == 0).map(|mark| within(here, &mark));
-        Page { items: page.items, next, mark }
+        Page { next, mark, ..page }
     }
 }
 

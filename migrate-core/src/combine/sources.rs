@@ -117,7 +117,8 @@ where
             .map_ok(move |page| {
                 let record = |Record { key, lane, body }| Record { key, lane, body: change(body) };
                 let items = page.items.into_iter().map(|item| item.map(record)).collect();
-                Page { items, next: page.next, mark: page.mark }
+                let Page { next, mark, unchanged, .. } = page;
+                Page { items, next, mark, unchanged }
             })
             .boxed()
     }

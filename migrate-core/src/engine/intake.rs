@@ -12,6 +12,7 @@ use crate::record::Page;
 use crate::redrive::Selection;
 use crate::run::Run;
 use crate::sink::TargetId;
+use crate::source::SourceError;
 use crate::{Alias, Fingerprint, Key};
 
 use super::RunError;
@@ -58,13 +59,18 @@ impl<M> Intake<'_, M> {
     pub(super) async fn page<In, D>(
         &self,
         page: Page<In>,
-        open_among: impl FnOnce(&[Key]) -> BTreeSet<Key>,
+        open_among: impl Fn(&[Key]) -> BTreeSet<Key>,
     ) -> Result<Load<D>, RunError>
     where
         D: Draft,
         M: Mapper<In, Out = D>,
     {
-        let count = page.items.len() as u64;
+        let unchanged = match self.only_forced {
+            // Whoever is looked up is to be read.
+            true => Vec::new(),
+            false => page.unchanged,
+        };
+        let count = (page.items.len() + unchanged.len()) as u64;
         self.run.observer.observe(&Event::Read { stage: self.stage, records: count });
         let incoming = self.map(page.items);
         let keys: Vec<Key> = incoming.iter().map(|record| record.key.clone()).collect();
@@ -80,8 +86,7 @@ impl<M> Intake<'_, M> {
         let mut named: BTreeMap<Alias, Key> = BTreeMap::new();
         for (mut record, entry) in incoming.into_iter().zip(entries) {
             let forced = self.is_forced(entry.as_ref());
-            let was_met = |entry: &Entry| entry.seen == self.pass && entry.stage == self.stage;
-            let again = entry.as_ref().is_some_and(was_met);
+            let again = entry.as_ref().is_some_and(|entry| self.was_met(entry));
             // What a wanted record refers to comes along with it, if nothing is known of it yet.
             let comes_along = entry.is_none() && record.unreadable.is_none();
             let passed_over = match self.only_forced {
@@ -145,6 +150,10 @@ impl<M> Intake<'_, M> {
             }
             units.push(Item::Unit(unit, entry));
         }
+        // After the records: one that was read is not passed over because it was named as well.
+        let passed = self.unchanged(unchanged, &open_among, &mut met).await?;
+        counts.extend(passed.iter().map(|_| Fate::Unchanged));
+        new_keys.extend(passed);
         let of_units = units.iter().filter_map(|item| match item {
             Item::Unit(unit, Some(_)) => Some(unit.root.clone()),
             _ => None,
@@ -183,6 +192,49 @@ impl<M> Intake<'_, M> {
         let is_noted = !self.only_forced || !new_keys.is_empty();
         let page = OpenedPage { pass: self.pass, keys: new_keys, next, mark };
         Ok(Load { page: is_noted.then_some(page), units })
+    }
+
+    /// Those of the keys that are met for the first time in this pass. The source says that they are
+    /// as they were, so each must be in place.
+    async fn unchanged(
+        &self,
+        keys: Vec<Key>,
+        open_among: impl Fn(&[Key]) -> BTreeSet<Key>,
+        met: &mut BTreeSet<Key>,
+    ) -> Result<Vec<Key>, RunError> {
+        if keys.is_empty() {
+            return Ok(keys);
+        }
+        met.append(&mut open_among(&keys));
+        let entries = self.run.ledger.entries(&keys).await?;
+        self.to_come.brings(&keys);
+        let mut new_keys = Vec::with_capacity(keys.len());
+        for (key, entry) in keys.into_iter().zip(entries) {
+            let again = entry.as_ref().is_some_and(|entry| self.was_met(entry));
+            if again || !met.insert(key.clone()) {
+                continue;
+            }
+            if !entry.is_some_and(|entry| self.is_as_it_was(&entry)) {
+                let message = format!(
+                    "the source says that {key} is as it was when it was last read, and the ledger \
+                     has it neither in place nor without doubt in this stage: read it"
+                );
+                let (stage, cause) = (self.stage.to_owned(), SourceError::refused(message));
+                return Err(RunError::Source { stage, cause });
+            }
+            new_keys.push(key);
+        }
+        Ok(new_keys)
+    }
+
+    fn was_met(&self, entry: &Entry) -> bool {
+        entry.seen == self.pass && entry.stage == self.stage
+    }
+
+    /// Is the record of this entry in place in this stage, and nothing of it in doubt?
+    fn is_as_it_was(&self, entry: &Entry) -> bool {
+        let in_doubt = |part: &Part| matches!(part.state, PartState::Intended { .. });
+        entry.stage == self.stage && entry.fate.is_in_place() && !entry.parts.iter().any(in_doubt)
     }
 
     /// Is this key looked up for the first time?

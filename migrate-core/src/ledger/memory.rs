@@ -76,6 +76,12 @@ impl Ledger for MemoryLedger {
         Ok(aliases.iter().map(known).collect())
     }
 
+    async fn aliases(&self, keys: &[Key]) -> Result<Vec<Vec<Alias>>, LedgerError> {
+        let state = self.state();
+        let of = |key| state.rows.get(key).and_then(|row| state.aliases.get(row));
+        Ok(keys.iter().map(|key| of(key).cloned().unwrap_or_default()).collect())
+    }
+
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
         Ok(self.state().stages.get(stage).map(|it| it.state.clone()).unwrap_or_default())
     }
@@ -348,13 +354,15 @@ impl State {
         self.entries[row].parts.clear();
     }
 
-    fn rename(&mut self, key: &Key, stage: &str, aliases: Vec<Alias>) {
+    fn rename(&mut self, key: &Key, stage: &str, mut aliases: Vec<Alias>) {
         let row = self.row(key, stage, DateTime::UNIX_EPOCH);
         for old in self.aliases.remove(&row).unwrap_or_default() {
             if let Some(rows) = self.known_as.get_mut(&old) {
                 rows.remove(&row);
             }
         }
+        aliases.sort_unstable();
+        aliases.dedup();
         for alias in &aliases {
             self.known_as.entry(*alias).or_default().insert(row);
         }

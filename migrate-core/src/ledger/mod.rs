@@ -63,6 +63,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// The entries known under each alias (several may share one), without their parts.
     async fn known_as(&self, aliases: &[Alias]) -> Result<Vec<Vec<Entry>>, LedgerError>;
 
+    /// The aliases of each key, as they were last given: none of a key that is not known.
+    async fn aliases(&self, keys: &[Key]) -> Result<Vec<Vec<Alias>>, LedgerError>;
+
     /// What is known of a stage; a stage never heard of is as new.
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError>;
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::Alias;
 use crate::fate::Tally;
 use crate::ledger::{Change, Entry, Parked, PartState, Past, Proof, StageState, Written};
 
@@ -22,6 +23,10 @@ macro_rules! ledger_in_front {
 
             async fn known_as(&self, aliases: &[Alias]) -> Result<Vec<Vec<Entry>>, LedgerError> {
                 self.read(self.behind().known_as(aliases)).await
+            }
+
+            async fn aliases(&self, keys: &[Key]) -> Result<Vec<Vec<Alias>>, LedgerError> {
+                self.read(self.behind().aliases(keys)).await
             }
 
             async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
@@ -172,6 +177,8 @@ impl<T: Timed> Timed for (u64, T) {
         self.1.moments(change);
     }
 }
+
+impl Timed for Alias {}
 
 impl Timed for String {}
 impl Timed for Value {}

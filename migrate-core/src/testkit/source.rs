@@ -126,7 +126,8 @@ async fn read<T>(mut pages: BoxStream<'static, Result<Page<T>, SourceError>>) ->
 }
 
 fn keys<T>(pages: &[Page<T>]) -> Vec<Key> {
-    pages.iter().flat_map(|page| &page.items).map(key).cloned().collect()
+    let of = |page: &Page<T>| page.items.iter().map(key).chain(&page.unchanged).cloned().collect();
+    pages.iter().flat_map(|page| -> Vec<Key> { of(page) }).collect()
 }
 
 fn key<T>(item: &Item<T>) -> &Key {

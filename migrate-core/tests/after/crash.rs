@@ -61,6 +61,11 @@ impl Ledger for Mortal {
         self.0.known_as(aliases).await
     }
 
+    async fn aliases(&self, keys: &[Key]) -> Result<Vec<Vec<Alias>>, LedgerError> {
+        self.alive()?;
+        self.0.aliases(keys).await
+    }
+
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
         self.alive()?;
         self.0.stage(stage).await

@@ -17,4 +17,5 @@ mod rounds;
 mod same_record;
 mod shelf;
 mod taken_back;
+mod unchanged;
 mod undone;

@@ -102,6 +102,14 @@ impl Session {
             .collect()
     }
 
+    /// What decides how a contact is read and what becomes of it, in short: whoever was brought over
+    /// under another is read again. `None` where a program has put in parts of its own, of which
+    /// nobody knows whether they are what they were.
+    pub(in crate::runner) fn print(&self, runner: &Runner) -> Option<String> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        runner.custom.is_none().then(|| hash_of(&self.bound(runner), &[version]))
+    }
+
     /// What a plan is bound to, on this side: the configuration, and where custom fields go.
     pub(super) fn bound(&self, runner: &Runner) -> Value {
         let mut bound = bound_configuration(runner);

@@ -7,8 +7,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use leaddesk_client::{
     CallingList, CallingListId, ContactFilter, ContactId, ListRow, OriginalClient,
 };
-use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadable};
+use migrate_core::{Cursor, Estimate, Item, Page, Record, Source, SourceError, Unreadable};
 
+use super::changed::{Known, Reading};
 use super::fetch::{Got, fetch};
 use crate::source::error::stop;
 use crate::source::export::CallLog;
@@ -26,12 +27,16 @@ use crate::value::{Country, Phone};
 /// The ids of all lists are read before the first contact (two calls a list), so that a contact in
 /// two lists is one record with what both know of it, and the order is the same in every run. The
 /// cursor is the last id. A contact that is gone when it is read, is a finding.
+///
+/// Where something is [known](Self::known) of an earlier reading, those who have not changed since are
+/// named without being read.
 #[derive(Clone)]
 pub struct Contacts {
     client: OriginalClient,
     concurrency: usize,
     findings: Findings,
     log: CallLog,
+    known: Option<Known>,
 }
 
 impl std::fmt::Debug for Contacts {
@@ -43,7 +48,13 @@ impl std::fmt::Debug for Contacts {
 impl Contacts {
     /// The contacts behind a client, at most `concurrency` calls at once.
     pub fn new(client: OriginalClient, concurrency: usize, findings: Findings) -> Self {
-        Self { client, concurrency: concurrency.max(1), findings, log: CallLog::default() }
+        Self {
+            client,
+            concurrency: concurrency.max(1),
+            findings,
+            log: CallLog::default(),
+            known: None,
+        }
     }
 
     /// The same, with what a call log says of them: of the campaigns before a contact's last call, the API tells nothing.
@@ -53,17 +64,29 @@ impl Contacts {
         self
     }
 
+    /// The same, where something is known of earlier readings: as far as that tells who has not
+    /// changed, they are named without being read.
+    #[must_use]
+    pub fn known(mut self, known: Known) -> Self {
+        self.known = Some(known);
+        self
+    }
+
+    pub(super) fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
     /// The ids of all lists, and what their exports say of them.
-    async fn index(&self) -> Result<Index, SourceError> {
+    pub(super) async fn index(&self) -> Result<Index, SourceError> {
         let lists = self.lists().await?;
         let mut replies = stream::iter(lists)
             .map(|list| async move { self.list(&list.id).await })
             .buffered(self.concurrency);
         let mut index = Index::default();
         while let Some((ids, rows)) = replies.try_next().await? {
-            for id in ids {
-                index.ids.push(number(&id)?);
-            }
+            // A row that cannot be read may be anybody's.
+            let is_torn = rows.iter().any(Result::is_err);
+            let mut met = HashSet::new();
             for row in rows {
                 let Ok(row) = row else {
                     self.findings.add("rows of calling list exports could not be read", 1);
@@ -72,10 +95,27 @@ impl Contacts {
                 let id = number(&row.contact_id)?;
                 index.ids.push(id);
                 index.lists.add(id, &row);
+                if let Some(known) = &self.known {
+                    met.insert(id);
+                    if is_torn || known.may_have_changed(&row) {
+                        index.changed.push(id);
+                    }
+                }
+            }
+            for id in ids {
+                let id = number(&id)?;
+                index.ids.push(id);
+                if !met.contains(&id) && self.known.is_some() {
+                    // No row says when it changed.
+                    index.changed.push(id);
+                }
             }
         }
-        index.ids.sort_unstable();
-        index.ids.dedup();
+        for ids in [&mut index.ids, &mut index.changed] {
+            ids.sort_unstable();
+            ids.dedup();
+            ids.shrink_to_fit();
+        }
         index.lists.settle();
         Ok(index)
     }
@@ -152,6 +192,18 @@ impl Contacts {
     ) -> Result<(Page<ListedContact>, Option<u64>), SourceError> {
         let start = after.map_or(0, |after| index.ids.partition_point(|id| *id <= after));
         let ids = &index.ids[start..index.ids.len().min(start + PAGE)];
+        let items = self.fetched(index, ids).await?;
+        let last = ids.last().copied().filter(|_| start + ids.len() < index.ids.len());
+        let next = last.map(|last| Cursor::new(last.to_string()));
+        Ok((Page::new(items, next), last))
+    }
+
+    /// The contacts of these ids, save those that are gone.
+    pub(super) async fn fetched(
+        &self,
+        index: &Index,
+        ids: &[u64],
+    ) -> Result<Vec<Item<ListedContact>>, SourceError> {
         let contact = |id: u64| async move { self.client.contact(&ContactId::new(id)).await };
         let mut items = Vec::with_capacity(ids.len());
         for (id, got) in fetch(ids, self.concurrency, contact).await? {
@@ -167,9 +219,7 @@ impl Contacts {
                 Got::Unreadable(reason) => items.push(Err(Unreadable::new(key, reason))),
             }
         }
-        let last = ids.last().copied().filter(|_| start + ids.len() < index.ids.len());
-        let next = last.map(|id| Cursor::new(id.to_string()));
-        Ok((Page::new(items, next), last))
+        Ok(items)
     }
 }
 
@@ -177,9 +227,17 @@ type Rows = Vec<Result<ListRow, leaddesk_client::Unreadable>>;
 
 /// What all calling lists say, in the order of the contacts' ids.
 #[derive(Default)]
-struct Index {
-    ids: Vec<u64>,
+pub(super) struct Index {
+    pub(super) ids: Vec<u64>,
     lists: Lists,
+    /// Those who may have changed since an earlier reading; nobody where nothing is known of one.
+    changed: Vec<u64>,
+}
+
+impl Index {
+    pub(super) fn may_have_changed(&self, id: u64) -> bool {
+        self.changed.binary_search(&id).is_ok()
+    }
 }
 
 /// The digits of the numbers in a text.
@@ -203,6 +261,15 @@ impl Source for Contacts {
         &self,
         from: Option<Cursor>,
     ) -> BoxStream<'static, Result<Page<ListedContact>, SourceError>> {
+        let known = self.known.as_ref().filter(|known| known.leaves_out(from.as_ref()));
+        if let Some(known) = known {
+            let reading = Reading::open(self.clone(), known.clone(), from);
+            let pages = stream::once(reading);
+            return pages
+                .map_ok(|reading| stream::try_unfold(reading, Reading::next))
+                .try_flatten()
+                .boxed();
+        }
         let after: Option<u64> = from.and_then(|cursor| cursor.as_str().parse().ok());
         let contacts = self.clone();
         let opened = async move { contacts.index().await.map(|index| (contacts, index)) };

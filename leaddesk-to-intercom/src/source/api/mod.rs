@@ -2,6 +2,7 @@
 
 mod agents;
 mod calls;
+mod changed;
 mod contacts;
 mod fetch;
 mod history;
@@ -11,6 +12,7 @@ mod lookup;
 pub use agents::agents;
 pub(super) use agents::{from_user, records};
 pub use calls::Calls;
+pub use changed::Known;
 pub use contacts::Contacts;
 pub use history::History;
 pub use ids::Ids;

@@ -222,7 +222,18 @@ pub(super) async fn aliases(ledger: &dyn Ledger) {
     assert_eq!(known[1][1].parts, [], "without parts");
     assert_eq!(known[2], [fresh]);
 
+    let of = async |keys: &[crate::Key]| {
+        let mut found = ledger.aliases(keys).await.unwrap();
+        found.iter_mut().for_each(|aliases| aliases.sort_unstable());
+        found
+    };
+    let mut both = vec![email(1), email(2)];
+    both.sort_unstable();
+    let asked = [contact(2), contact(9), contact(1)];
+    assert_eq!(of(&asked).await, [vec![email(2)], vec![], both], "each once, in the order asked");
+
     ledger.commit(vec![name(1, &[3])]).await.unwrap();
+    assert_eq!(of(&[contact(1)]).await, [[email(3)]], "those that were last given");
     let known = ledger.known_as(&[email(1), email(2), email(3)]).await.unwrap();
     let keys: Vec<Vec<_>> =
         known.into_iter().map(|them| them.into_iter().map(|it| it.key).collect()).collect();

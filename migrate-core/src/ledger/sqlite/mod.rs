@@ -230,6 +230,11 @@ impl Ledger for SqliteLedger {
         self.readers.ask(move |db| query::known_as(db, &aliases)).await
     }
 
+    async fn aliases(&self, keys: &[Key]) -> Result<Vec<Vec<Alias>>, LedgerError> {
+        let keys = keys.to_owned();
+        self.readers.ask(move |db| query::aliases(db, &keys)).await
+    }
+
     async fn stage(&self, stage: &str) -> Result<StageState, LedgerError> {
         let stage = stage.to_owned();
         self.readers.ask(move |db| query::stage(db, &stage)).await

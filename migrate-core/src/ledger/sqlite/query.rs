@@ -35,6 +35,15 @@ pub(super) fn known_as(db: &Connection, aliases: &[Alias]) -> Result<Vec<Vec<Ent
     aliases.iter().map(&mut known).collect()
 }
 
+pub(super) fn aliases(db: &Connection, keys: &[Key]) -> Result<Vec<Vec<Alias>>> {
+    let mut stages = StageNames::default();
+    let mut of = |key: &Key| {
+        let found = record(db, key, &mut stages)?.map(|record| record.aliases);
+        Ok(found.unwrap_or_default().into_iter().map(Alias::from_bytes).collect())
+    };
+    keys.iter().map(&mut of).collect()
+}
+
 pub(super) fn stage(db: &Connection, stage: &str) -> Result<StageState> {
     let stage = find_stage(db, stage)?;
     Ok(stage.map(|stage| stage.progress.state).unwrap_or_default())
