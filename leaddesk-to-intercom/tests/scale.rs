@@ -199,13 +199,13 @@ fn migrate(what: &str, account: &Account, terms: &Terms, source: impl Fn(&Run) -
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), first.join("\n"));
     assert_eq!(counters.leaddesk_writes, 0, "LeadDesk was written to");
 
+    run.sandbox.set_faults(Faults::default());
+    let writes = run.sandbox.counters().writes();
     if is_long() {
-        run.sandbox.set_faults(Faults::default());
-        let writes = run.sandbox.counters().writes();
         run.command(&["verify", "--all"]);
-        run.finish();
-        assert_eq!(run.sandbox.counters().writes(), writes, "a second run makes no write call");
     }
+    run.finish();
+    assert_eq!(run.sandbox.counters().writes(), writes, "a second run makes no write call");
 }
 
 /// A sandbox, and a folder with configuration and state.

@@ -2,8 +2,8 @@
 
 mod known;
 
-pub(super) use known::filling;
 pub(crate) use known::is_of_migration;
+pub(super) use known::{filling, has_address};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -58,7 +58,7 @@ impl ContactSink {
         if let Some(one) = self.one_of_the_contacts(write, fields, left).await {
             return one;
         }
-        if let Some(waiting) = self.still_archived(write).await {
+        if let Some(waiting) = self.still_waits(write, fields).await {
             return waiting;
         }
         match self.workspace.client.contacts().create(&new_contact(fields)).await {

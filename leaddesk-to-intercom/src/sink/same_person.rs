@@ -17,7 +17,7 @@ use crate::source::keys;
 use crate::stage;
 use crate::value::name::clearly_different;
 
-use super::contacts::{ContactSink, filling};
+use super::contacts::{ContactSink, filling, has_address};
 use super::failure::failure_of;
 use super::{before, left, not_kept, or_gone};
 
@@ -42,10 +42,12 @@ impl ContactSink {
         let dedupe = self.leads.filter(|dedupe| *dedupe != Dedupe::None)?;
         let (email, numbers) = names(fields, dedupe);
         for (names, by_address) in [(email, true), (numbers, false)] {
-            let contacts = match self.contacts_of(write, &names).await {
+            let mut contacts = match self.contacts_of(write, &names).await {
                 Ok(contacts) => contacts,
                 Err(outcome) => return Some(outcome),
             };
+            // Somebody may have given one of them another address since.
+            contacts.retain(|found| !by_address || has_address(found, fields));
             let differs = |found: &&Contact| {
                 let names = found.name.as_ref().zip(fields.name.as_ref());
                 names.is_some_and(|(one, other)| clearly_different(one.reveal(), other))

@@ -184,6 +184,30 @@ async fn by_the_api_lists_tell_who_is_a_lead() {
     assert!(verified.mismatches.is_empty(), "{:?}", verified.mismatches);
 }
 
+/// A lead that is to be a user waits for whoever has its address, which is read and not tried, and comes when
+/// the address is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_a_contact_has_is_waited_for_without_a_write() {
+    let mut account = account();
+    let ids = [account.contacts[0].id, account.contacts[1].id];
+    account.contacts[1].email = account.contacts[0].email.clone();
+    let mut bench = Bench::new(account.clone()).await;
+    let files = Files::of(&account, &bench.path("export"));
+    files.write(&BTreeMap::from([(ids[1], ["Hot", "Turku", ""])]));
+    bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
+    assert_eq!(bench.run().await.report.queues["shared_email"], 1);
+    let again = bench.run().await.report;
+    assert_eq!((again.last_run.writes, again.queues["shared_email"]), (0, 1));
+
+    let taken = Some(format!("leaddesk:contact:{}", ids[0]));
+    bench.sandbox.edit(|workspace| {
+        let contact = workspace.contacts.iter_mut().find(|it| it.external_id == taken);
+        contact.unwrap().email = Some("moved@example.com".into());
+    });
+    assert_eq!(bench.run().await.report.queues.get("shared_email"), None);
+    assert_eq!(of(&bench.sandbox.workspace(), ids[1]).email, account.contacts[0].email);
+}
+
 /// A row that cannot be read is dead once, whichever stage reads its file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unreadable_row_is_dead_in_one_stage() {

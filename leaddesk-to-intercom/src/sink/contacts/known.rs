@@ -1,7 +1,7 @@
 //! Contacts that are there already: filled where they are empty, taken back where they are archived.
 
 use chrono::{DateTime, Utc};
-use intercom_client::{Contact, ContactId, UpdateContact};
+use intercom_client::{Contact, ContactId, Role, UpdateContact};
 use migrate_core::ledger::{Change, LedgerError};
 use migrate_core::{Fingerprint, Outcome, TargetId, Write};
 use serde_json::{Value, json};
@@ -14,20 +14,28 @@ use crate::sink::left::{self, field, image};
 use crate::sink::{before, not_kept, note_change};
 
 impl ContactSink {
-    /// A record that waits for an archived contact goes on waiting while that cannot be read,
-    /// which costs no write call. So does one whose address an archived contact of another record has.
-    pub(super) async fn still_archived<D>(&self, write: &Write<D>) -> Option<Outcome> {
+    /// A record that waits for a contact goes on waiting while that is as it was, which costs no write
+    /// call: one that is archived cannot be read, and one that another record became has the address yet.
+    pub(super) async fn still_waits<D>(
+        &self,
+        write: &Write<D>,
+        fields: &ContactFields,
+    ) -> Option<Outcome> {
         let reason = write.waited_for.clone()?;
         let id = ContactId::new(reason.object.as_deref()?);
-        let of_another = queue::address_of_archived().object(id.as_str()) == reason;
-        let archived = reason.code == queue::archived_in_intercom().code;
-        if !of_another && (!archived || self.workspace.unarchive) {
+        let of_archived = queue::address_of_archived().object(id.as_str()) == reason;
+        let is_archived = reason.code == queue::archived_in_intercom().code;
+        if is_archived && self.workspace.unarchive {
             return None;
         }
         match self.workspace.client.contacts().get(&id).await {
-            Err(error) if error.is_not_found() => Some(Outcome::Queued(reason)),
+            Err(error) if error.is_not_found() => {
+                (is_archived || of_archived).then_some(Outcome::Queued(reason))
+            }
             Err(error) => Some(Outcome::Failed(failure_of(&error))),
-            Ok(_) => None,
+            Ok(found) => {
+                (!is_archived && has_taken(&found, fields)).then_some(Outcome::Queued(reason))
+            }
         }
     }
 
@@ -253,6 +261,19 @@ impl ContactSink {
         changes.extend(image.map(|image| Change::Before { key: key.clone(), image }));
         self.workspace.ledger.commit(changes).await
     }
+}
+
+/// Is this the user that another record of the migration became, with the address of this one?
+fn has_taken(found: &Contact, fields: &ContactFields) -> bool {
+    let id = found.external_id.as_ref().map_or("", |id| id.reveal().as_str());
+    let is_others = id != fields.external_id && is_of_migration(id, &fields.external_id);
+    found.role == Some(Role::User) && is_others && has_address(found, fields)
+}
+
+/// Has a contact the address of a record yet?
+pub(in crate::sink) fn has_address(found: &Contact, fields: &ContactFields) -> bool {
+    let email = found.email.as_ref().map(|email| email.reveal().to_lowercase());
+    email.is_some() && email == fields.email.as_ref().map(|own| own.to_lowercase())
 }
 
 /// Was an external id made by a migration with the same prefix as this one, whatever its kind?
