@@ -38,7 +38,8 @@ fn an_account_by_api_arrives_whole() {
 #[test]
 fn an_export_folder_arrives_whole() {
     let account = account(2);
-    let terms = Terms { chats: true, leads: some(&account), ..Terms::default() };
+    let leads = some(&account);
+    let terms = Terms { chats: true, leads, call_log: true, ..Terms::default() };
     migrate("export folder", &account, &terms, |run| {
         let dir = run.path("export");
         export(&account, &terms.leads, &dir);
@@ -49,7 +50,8 @@ fn an_export_folder_arrives_whole() {
 #[test]
 fn an_account_with_its_calls_from_a_log_arrives_whole() {
     let account = account(3);
-    let terms = Terms { chats: true, leads: open(&account), histories: true, ..Terms::default() };
+    let (leads, histories) = (open(&account), true);
+    let terms = Terms { chats: true, leads, histories, call_log: true, ..Terms::default() };
     migrate("mixed", &account, &terms, |run| {
         account.export(&run.path("export")).expect("an export");
         run.by_api("last_call = true\ncsv = 'export/calls.csv'")

@@ -176,8 +176,14 @@ impl ContactGrouping {
             _ => None,
         });
         let joined = campaigns.collect::<Vec<_>>().join(", ");
-        if !joined.is_empty() && fits_attribute(&joined) {
-            fields.attributes.insert(self.names.campaign_tag.clone(), Value::String(joined));
+        if joined.is_empty() {
+            return;
+        }
+        let name = &self.names.campaign_tag;
+        // What is too long is told by the tags alone: some of them would pass for all.
+        match fits_attribute(&joined) {
+            true => drop(fields.attributes.insert(name.clone(), Value::String(joined))),
+            false => drop(fields.attributes.remove(name)),
         }
     }
 }

@@ -228,10 +228,15 @@ fn person<'a>(
             numbers.push(number);
         }
     }
+    let logged = account.calls.iter().filter(|call| {
+        terms.call_log && call.contact_id.is_some_and(|contact| ids.contains(&contact))
+    });
+    let logged = logged.filter_map(|call| call.campaign_name.clone());
     let tags: BTreeMap<String, String> = members
         .iter()
         .filter(|member| !member.phonenumbers.is_empty())
         .filter_map(|member| calls.get(&member.last_call_id?)?.campaign_name.clone())
+        .chain(logged)
         .map(|campaign| format!("ld_campaign_{campaign}"))
         .map(|tag| (tag.to_lowercase(), tag))
         .collect();
@@ -272,8 +277,11 @@ fn person<'a>(
         attributes.extend(time.map(|time| (name.to_owned(), json!(time))));
     }
     if !tags.is_empty() {
-        let joined: Vec<&str> = tags.values().map(String::as_str).collect();
-        attributes.insert("ld_campaign_tag__c".into(), json!(joined.join(", ")));
+        let joined = tags.values().map(String::as_str).collect::<Vec<_>>().join(", ");
+        // An attribute holds no more; the tags tell all.
+        if joined.chars().count() <= 255 {
+            attributes.insert("ld_campaign_tag__c".into(), json!(joined));
+        }
     }
     let mut tags: BTreeSet<String> = tags.into_keys().collect();
     for member in &members {

@@ -46,6 +46,8 @@ pub(crate) struct Terms {
     pub(crate) by_id: Option<BTreeSet<u64>>,
     /// Were the histories by number read, whatever else was?
     pub(crate) histories: bool,
+    /// Was there a call log, which tells all campaigns that have called a contact?
+    pub(crate) call_log: bool,
 }
 
 /// What only a list of leads says.

@@ -26,7 +26,8 @@ async fn a_contact_that_somebody_has_renamed_is_updated_beside_that() {
     });
     bench.sandbox.edit_account(|account| {
         account.contacts[4].city = Some("Rovaniemi".into());
-        account.contacts[4].updated_at = Some("2026-10-31 12:00:00".into());
+        let now = chrono::Utc::now().format("%Y-%m-%d %H:%M:%S");
+        account.contacts[4].updated_at = Some(now.to_string());
     });
     bench.runner().delta().await.unwrap();
     let contact = bench.sandbox.workspace().contact_by_external_id(&key).unwrap().clone();

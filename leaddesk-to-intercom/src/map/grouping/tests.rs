@@ -99,6 +99,18 @@ fn the_smallest_id_is_the_key_and_the_last_changed_wins() {
     assert_eq!(parts, ["tag:ld_campaign_a", "tag:ld_campaign_b", "note:10", "note:9"]);
 }
 
+#[test]
+fn campaigns_that_do_not_fit_together_are_told_by_their_tags_alone() {
+    let long = |letter: &str| format!("ld_campaign_{}", letter.repeat(120));
+    let of = |id: u64, letter: &str| {
+        let member = tag(person(id, "", "a@example.com", &[], 1), &long(letter));
+        with(member, "ld_campaign_tag__c", &long(letter))
+    };
+    let (fields, parts) = only(group(Dedupe::Email, vec![of(9, "a"), of(10, "b")]));
+    assert_eq!(parts.len(), 2);
+    assert_eq!(fields.attributes.get("ld_campaign_tag__c"), None, "one would pass for all");
+}
+
 /// Doubt about a lead is settled by the attribute, which has to name the key of the one contact.
 #[test]
 fn the_key_of_a_merged_lead_is_that_of_its_external_id() {
