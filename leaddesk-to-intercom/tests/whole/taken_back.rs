@@ -1,9 +1,10 @@
 //! Rollback of what a migration does by setting only, of chats, and of a selection; and the run after it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leaddesk_to_intercom::runner::{Exit, RolledBack};
-use migrate_core::{Key, Reason, RollbackOptions, RunOptions, Scope};
+use migrate_core::ledger::Scan;
+use migrate_core::{Key, Ledger, Reason, RollbackOptions, RunOptions, Scope};
 use migrate_sandbox::Workspace;
 
 use crate::bench::{Bench, assert_same, ugly};
@@ -112,52 +113,75 @@ async fn a_stage_taken_back_and_run_again_ends_as_a_single_run() {
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
 }
 
+/// The contacts with calls on them: their objects, and the keys of all records that share them.
+async fn called(bench: &Bench, whole: &Workspace) -> BTreeMap<String, BTreeSet<Key>> {
+    let rows = bench.ledger().scan(&Scan::of("contacts")).await.unwrap();
+    let mut sharing: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
+    for (_, entry) in rows {
+        if let Some(object) = entry.target {
+            sharing.entry(object.to_string()).or_default().insert(entry.key);
+        }
+    }
+    sharing.retain(|object, _| whole.conversations.iter().any(|it| it.contacts[0] == *object));
+    sharing
+}
+
 /// Single records go with what is named beside them, and come again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_taken_back_and_run_again_ends_as_a_single_run() {
     let bench = Bench::new(ugly(23)).await;
+    let there: BTreeSet<String> =
+        bench.sandbox.workspace().contacts.into_iter().map(|it| it.id).collect();
     bench.run().await;
     let whole = bench.sandbox.workspace();
-    let is_ours = |id: &str| {
-        let id = &whole.contact(id).unwrap().external_id;
-        id.as_ref().and_then(|id| id.strip_prefix("leaddesk:")).map(str::to_owned)
-    };
-    let (contact, object) = whole
-        .conversations
-        .iter()
-        .find_map(|it| Some((is_ours(&it.contacts[0])?, it.contacts[0].clone())))
-        .unwrap();
-    let contact = Key::from(contact.as_str());
-    let with_calls = |it: &&migrate_sandbox::workspace::Conversation| it.contacts[0] == object;
-    let calls: Vec<Key> = whole
-        .conversations
-        .iter()
-        .filter(with_calls)
+    let mut called = called(&bench, &whole).await;
+    called.retain(|object, _| !there.contains(object));
+    for of_several in [false, true] {
+        let mut objects = called.iter().filter(|(_, keys)| (keys.len() > 1) == of_several);
+        let (object, sharing) = objects.next().expect("choose another seed");
+        alone_and_with_its_calls(&bench, &whole, object, sharing).await;
+    }
+}
+
+async fn alone_and_with_its_calls(
+    bench: &Bench,
+    whole: &Workspace,
+    object: &str,
+    sharing: &BTreeSet<Key>,
+) {
+    let on_it = whole.conversations.iter().filter(|it| it.contacts[0] == object);
+    let calls: BTreeSet<Key> = on_it
         .map(|it| {
             let key = it.custom_attributes["ld_source_key__c"].as_str().unwrap();
             Key::from(key.strip_prefix("leaddesk:").unwrap())
         })
         .collect();
 
-    // With calls on it, it is held.
-    let ended = take_back(&bench, Scope::Keys([contact.clone()].into())).await;
+    // With calls on it, it is held, with all who share it.
+    let ended = take_back(bench, Scope::Keys(sharing.clone())).await;
     assert_eq!(ended.exit, Exit::Attention);
     let report = ended.rollback.unwrap();
-    assert_eq!(left(&report), [(contact.as_str(), "added_since")]);
-    assert_same(&whole, &bench.sandbox.workspace(), "nothing has gone");
+    let left: BTreeMap<_, _> = left(&report).into_iter().collect();
+    assert!(left.keys().copied().eq(sharing.iter().map(Key::as_str)), "{left:?}");
+    let (held, others): (Vec<&str>, Vec<_>) = left.values().partition(|&&why| why == "added_since");
+    assert_eq!(held.len(), 1, "{left:?}");
+    assert!(others.iter().all(|&why| why == "shares_object"), "{left:?}");
+    assert_same(whole, &bench.sandbox.workspace(), "nothing has gone");
 
-    let keys: BTreeSet<Key> = calls.iter().cloned().chain([contact.clone()]).collect();
-    let ended = take_back(&bench, Scope::Keys(keys.clone())).await;
+    let keys: BTreeSet<Key> = calls.iter().chain(sharing).cloned().collect();
+    let ended = take_back(bench, Scope::Keys(keys.clone())).await;
     assert_eq!(ended.exit, Exit::Done);
     let now = bench.sandbox.workspace();
-    assert!(now.contact(&object).is_none());
+    assert!(now.contact(object).is_none());
     assert_eq!(whole.conversations.len() - now.conversations.len(), calls.len());
-    // Once more, there is nothing to be done, and it is no mistake.
+    // Once more, there is nothing to be done, and it is no mistake: of what was written, at least.
     let writes = bench.writes();
-    assert_eq!(take_back(&bench, Scope::Keys(keys)).await.exit, Exit::Done);
+    let merged = |key: &Key| left.get(key.as_str()) == Some(&"shares_object");
+    let keys = keys.iter().filter(|key| !merged(key)).cloned().collect();
+    assert_eq!(take_back(bench, Scope::Keys(keys)).await.exit, Exit::Done);
     assert_eq!(bench.writes(), writes);
     bench.run().await;
-    assert_same(&whole, &bench.sandbox.workspace(), "run again");
+    assert_same(whole, &bench.sandbox.workspace(), "run again");
     assert_eq!(bench.run().await.report.last_run.writes, 0);
 }
 
