@@ -120,6 +120,7 @@ fn summary(report: &Report, command: &Command) -> String {
     let state = match report.state {
         RunState::Complete => "complete",
         RunState::Blocked => "blocked: something has to be put in order first, see below",
+        RunState::Interrupted if matches!(command, Command::Rehearse(_)) => "interrupted",
         RunState::Interrupted => "interrupted: run again to go on",
         _ => "failed",
     };

@@ -21,6 +21,9 @@ use super::{start_log, stop_on_signals};
 /// 10,000 the default account would take minutes.
 const RAISED_QUOTA: u32 = 600_000;
 
+/// A real run goes on; here the destination is gone with the program.
+const BEGINS_ANEW: &str = "interrupted; the stand-ins are gone, and the next rehearsal begins anew";
+
 /// How far the stand-in's search lags.
 const SEARCH_LAG: Duration = Duration::from_secs(1);
 
@@ -83,8 +86,11 @@ async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
         plan.calls, plan.leaddesk.calls
     ));
     output.say("Running it, then reading everything back.");
-    let run = runner.run(&RunOptions::default()).await?;
+    let mut run = runner.run(&RunOptions::default()).await?;
     if run.error.is_some() {
+        if run.exit == Exit::Stopped {
+            run.error = Some(BEGINS_ANEW.to_owned());
+        }
         return Ok(run);
     }
     let everything = VerifyOptions { all: true, ..VerifyOptions::default() };

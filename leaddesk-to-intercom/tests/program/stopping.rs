@@ -75,6 +75,26 @@ async fn two_signals_stop_at_once() {
     world.all_is_there_once();
 }
 
+/// Its stand-ins end with the program, so that nothing is left to go on with.
+#[tokio::test]
+async fn a_rehearsal_that_is_stopped_begins_anew() {
+    let world = World::new().await;
+    let slowly = ["rehearse", "--contacts", "100", "--quota", "600"];
+    let child = world.program(&slowly).spawn().unwrap();
+    let begun = Instant::now();
+    while !world.state("rehearsal/ledger.sqlite").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no run begins");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    signal(&child, "-INT");
+    let ended = world.end(child).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("the next rehearsal begins anew\n"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("go on"), "{}", ended.stderr);
+
+    world.succeeds(&["rehearse", "--contacts", "5"]).await;
+}
+
 /// A disk without room for the ledger, as a limit on the size of files stands in for it.
 #[tokio::test]
 async fn a_full_disk_stops_the_run_which_goes_on_when_there_is_room() {
