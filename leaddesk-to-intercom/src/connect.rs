@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use intercom_client::{Admin, AdminId, IntercomClient, Me};
-use leaddesk_client::{OriginalClient, RestClient, Settings};
+use leaddesk_client::{ErrorKind, OriginalClient, RestClient, Settings};
 use migrate_core::Ledger;
 use migrate_core::ledger::Binding;
 use secrecy::SecretString;
@@ -337,6 +337,14 @@ fn refused(config: &Config, error: &leaddesk_client::Error) -> StartError {
         return StartError::new(
             format!("LeadDesk cannot be reached: {}.", chain(error)),
             format!("Check source.original.base_url ({url}) and the network, then run again."),
+        );
+    }
+    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Plan) {
+        return StartError::new(
+            format!("LeadDesk does not let this key read ({error})."),
+            format!(
+                "API access needs LeadDesk's Advanced tier: have LeadDesk's support open it for the key in {key} (source.original.key_env); without it, set source.kind = \"export\" and read exported files."
+            ),
         );
     }
     StartError::new(

@@ -105,7 +105,10 @@ pub fn anonymous_visitor() -> Reason {
 pub fn chat_without_time() -> Reason {
     Reason::new("calls_without_time", "the chat has no usable time")
         .field("timestamp")
-        .remedy("LeadDesk admin", "export the chatbot again with times, in all four files")
+        .remedy(
+            "LeadDesk admin",
+            "export the chatbot again with times whose day and month cannot be mistaken, such as 2024-05-31 13:45",
+        )
 }
 
 /// A chat that is said to take place after the run began.

@@ -161,6 +161,9 @@ pub struct Verify {
     /// Seed of the random choice.
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// Begin again where an earlier verification was cut off, instead of going on with it.
+    #[arg(long)]
+    pub anew: bool,
     /// Write lost fields again.
     #[arg(long)]
     pub repair: bool,
@@ -302,8 +305,9 @@ mod tests {
             let queue = queue.map(str::to_owned);
             Command::Redrive(Redrive { queue, accept_proposal, no_wait })
         };
-        let verify =
-            |sample, all, seed, repair| Command::Verify(Verify { sample, all, seed, repair });
+        let verify = |sample, all, seed, repair| {
+            Command::Verify(Verify { sample, all, seed, repair, anew: false })
+        };
         let rollback = |dry_run, stages: &[Stage], keys: &[&str]| {
             let (stages, keys) = (stages.to_vec(), keys.iter().map(ToString::to_string).collect());
             Command::Rollback(Rollback { dry_run, stages, keys })

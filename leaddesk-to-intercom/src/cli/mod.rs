@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::runner::{Exit, Finished, Runner, Unfinished, VerifyOptions};
 use crate::state::StateDir;
 
-use args::{Args, Command, Status};
+use args::{Args, Command, Status, Verify};
 use output::Output;
 use progress::Progress;
 
@@ -149,7 +149,8 @@ async fn carry_out(
         }
         Command::Verify(verify) => {
             let sample = verify.sample.and_then(|sample| usize::try_from(sample).ok());
-            let options = VerifyOptions { all: verify.all, sample, seed: verify.seed };
+            let Verify { all, seed, anew, .. } = *verify;
+            let options = VerifyOptions { all, sample, seed, anew };
             runner.verify(options).await.map(Some)
         }
         Command::Run(run) => {

@@ -147,11 +147,11 @@ fn summary(report: &Report, command: &Command) -> String {
             "Verified by reading back: {} records, {} as they should be, {} fields that are not.\n",
             found.checked,
             found.matched,
-            found.mismatches.len()
+            found.mismatches.len() as u64 + found.unlisted
         ));
         if found.unread > 0 {
             text.push_str(&format!(
-                "{} more are in Intercom and were not compared: LeadDesk has them no more, or a rule leaves them out now.\n",
+                "{} more are in Intercom and were not compared: LeadDesk has them no more, a rule leaves them out now, or a service did not answer.\n",
                 found.unread
             ));
         }

@@ -16,6 +16,7 @@ mod value;
 
 pub use mapping::{FieldMapping, FieldRule, MappingError, Place};
 pub use profile::{FieldProfile, Inferred, Profile};
+pub(crate) use propose::MOST_ATTRIBUTES;
 pub use propose::{DefaultProposer, FieldProposer, propose};
 
 pub(crate) use value::{boolean, choices, date, decimal, integer};

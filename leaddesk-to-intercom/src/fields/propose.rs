@@ -1,6 +1,6 @@
 //! What is proposed for each custom field, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::config::Names;
 
@@ -71,22 +71,26 @@ impl FieldProposer for DefaultProposer {
     }
 }
 
-/// Custom attributes of people and companies that a workspace can have.
-const MOST_ATTRIBUTES: usize = 250;
+/// Custom attributes of people and companies that a workspace can have, as Intercom documents it. Archived ones do not
+/// count, and whether those of conversations do is not documented: they are not counted.
+pub(crate) const MOST_ATTRIBUTES: usize = 250;
 
 /// A mapping of all fields of a profile, to be confirmed, and the reason for each rule. Attributes get
-/// names that nothing else has, and as many as a workspace can have beside those of `names`; the values
-/// of the fields that are left over go into the note.
+/// names that nothing else has, and as many as a workspace can have beside those of `names` and those
+/// that are `there`, by their names in lower case; the values of the fields that are left over go into
+/// the note.
 pub fn propose(
     profile: &Profile,
     proposer: &dyn FieldProposer,
     names: &Names,
+    there: &HashSet<String>,
 ) -> (FieldMapping, BTreeMap<String, String>) {
     let mut taken: BTreeSet<String> =
         names.contact_attributes().iter().map(|(_, name)| name.to_lowercase()).collect();
     // Further phone numbers have names of their own.
     taken
         .extend(crate::map::contact_attributes(names).into_iter().map(|it| it.name.to_lowercase()));
+    let mut counted: HashSet<String> = there.iter().chain(&taken).cloned().collect();
     let (mut mapping, mut reasons) = (FieldMapping::default(), BTreeMap::new());
     for (name, field) in profile.fields() {
         let (mut rule, mut reason) = proposer.propose(name, field);
@@ -94,14 +98,17 @@ pub fn propose(
             let free = (1..).map(|n| if n == 1 { wanted.clone() } else { format!("{wanted}_{n}") });
             rule.attribute = free.into_iter().find(|name| !taken.contains(&name.to_lowercase()));
         }
-        let attributes = rule.attributes(name);
-        if taken.len() + attributes.len() > MOST_ATTRIBUTES {
+        let attributes = rule.attributes(name).into_iter().map(|it| it.name.to_lowercase());
+        let attributes: Vec<String> = attributes.collect();
+        let more = attributes.iter().filter(|name| !counted.contains(*name)).count();
+        if more > 0 && counted.len() + more > MOST_ATTRIBUTES {
             rule = FieldRule::new(Place::Note);
             reason = format!(
                 "Intercom takes {MOST_ATTRIBUTES} attributes, and there are as many without it"
             );
         } else {
-            taken.extend(attributes.into_iter().map(|attribute| attribute.name.to_lowercase()));
+            counted.extend(attributes.iter().cloned());
+            taken.extend(attributes);
         }
         mapping.fields.insert(name.to_owned(), rule);
         reasons.insert(name.to_owned(), reason);

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::*;
@@ -141,7 +143,7 @@ fn an_account_of_any_size_is_profiled_in_bounded_memory() {
 #[test]
 fn a_proposal_is_a_file_that_is_read_back_as_it_is() {
     let (profile, names) = (profile(&contacts()), Names::default());
-    let (mapping, reasons) = propose(&profile, &DefaultProposer, &names);
+    let (mapping, reasons) = propose(&profile, &DefaultProposer, &names, &HashSet::new());
     let text = mapping.to_toml(&profile, &reasons);
     insta::assert_snapshot!(text);
     assert_eq!(FieldMapping::parse(&text, "mapping.toml", &names), Ok(mapping));
@@ -151,18 +153,27 @@ fn a_proposal_is_a_file_that_is_read_back_as_it_is() {
 fn attributes_have_names_that_nothing_else_has_and_are_as_many_as_there_can_be() {
     let taken =
         [contact(json!({ "City": "x", "city!": "y", "CITY?": "z", "Lisätieto Ö": "w", "§": "v" }))];
-    let (mapping, _) = propose(&profile(&taken), &DefaultProposer, &Names::default());
+    let (mapping, _) =
+        propose(&profile(&taken), &DefaultProposer, &Names::default(), &HashSet::new());
     let names: Vec<_> = mapping.fields.values().filter_map(|rule| rule.attribute.clone()).collect();
     assert_eq!(names, ["ld_city_2", "ld_city_3", "ld_lisatieto_o", "ld_city_4", "ld_field"]);
 
     let many =
         (0..300).map(|n| contact(json!({ format!("field {n:03}"): "x" }))).collect::<Vec<_>>();
-    let (mapping, reasons) = propose(&profile(&many), &DefaultProposer, &Names::default());
+    let (mapping, reasons) =
+        propose(&profile(&many), &DefaultProposer, &Names::default(), &HashSet::new());
     let fixed = crate::map::contact_attributes(&Names::default()).len();
     let attributes = mapping.attributes().len();
     assert!(attributes + fixed <= 250 && attributes > 200, "{attributes} beside {fixed}");
     assert_eq!(mapping.fields["field 299"].place, Place::Note);
     assert!(reasons["field 299"].contains("250"));
+
+    // What the workspace has already takes places as well; what it shares with us takes none.
+    let theirs: HashSet<String> =
+        (0..200).map(|n| format!("theirs {n}")).chain(["ld_field_000".to_owned()]).collect();
+    let (mapping, _) = propose(&profile(&many), &DefaultProposer, &Names::default(), &theirs);
+    let few = mapping.attributes().len();
+    assert_eq!(few, attributes - 200, "beside {} of the customer's", theirs.len());
 }
 
 #[test]

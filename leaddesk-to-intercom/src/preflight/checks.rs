@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use intercom_client::{Error, IntercomClient, Model};
-use leaddesk_client::chatbot::{FileKind, Shape};
+use leaddesk_client::chatbot::{FileInfo, FileKind, Shape};
 use migrate_core::{Reason, TargetId};
 use url::{Host, Url};
 
 use crate::config::{Chatbot, Config, Names};
 use crate::draft::SchemaDraft;
-use crate::fields::FieldMapping;
+use crate::fields::{FieldMapping, MOST_ATTRIBUTES};
 use crate::map::contact_attributes;
 use crate::queue;
 use crate::sink::{CLOCK_SKEW, schema_conflicts};
@@ -27,7 +27,7 @@ pub fn live_automation(config: &Config) -> Option<Finding> {
         Finding::stops(
             "live_automation",
             "Creating conversations may start workflows, Fin (which is billed), assignment rules and notifications in the live workspace; nothing in Intercom's documents says that it does not.",
-            "Pause them or exclude imported conversations, try a workspace with a single contact first, then set destination.acknowledge_live_automation = true.",
+            "Pause them or exclude imported conversations, then set destination.acknowledge_live_automation = true and begin with a pilot: run --sample 1.",
         )
     })
 }
@@ -130,9 +130,18 @@ fn conflict(names: &Names, fields: &FieldMapping, reason: &Reason) -> Finding {
     Finding::stops(check, found, format!("{}.", upper(remedy)))
 }
 
-/// Custom attributes that a workspace can have, as Intercom documents it. Archived ones do not count,
-/// and whether those of conversations do is not documented: they are not counted here.
-const MOST_ATTRIBUTES: usize = 250;
+/// Has a person confirmed where the custom fields go? `shown` is the file, `accepted` that the program is told to take
+/// it as it is.
+pub fn field_mapping(mapping: &FieldMapping, shown: &str, accepted: bool) -> Option<Finding> {
+    let fields = mapping.fields.len();
+    (fields > 0 && !mapping.confirmed && !accepted).then(|| {
+        Finding::stops(
+            "field_mapping",
+            format!("Nobody has confirmed where the {fields} custom fields go: see {shown}."),
+            "Look at it, change what is not right and set confirmed = true in it; or have a run take it as it is with --accept-proposal.",
+        )
+    })
+}
 
 /// Is there room for the attributes of contacts that are missing? `wanted` is what stage `schema` brings.
 ///
@@ -142,12 +151,7 @@ pub async fn attribute_limit(
     client: &IntercomClient,
     wanted: &[SchemaDraft],
 ) -> Result<Option<Finding>, Error> {
-    let mut active: Vec<String> = Vec::new();
-    for model in [Model::Contact, Model::Company] {
-        let listed = client.data_attributes().list(model, false).await?.into_iter();
-        let custom = listed.filter(|it| it.custom != Some(false) && it.archived != Some(true));
-        active.extend(custom.map(|attribute| attribute.name.to_lowercase()));
-    }
+    let active = active_attributes(client).await?;
     let wanted: HashSet<String> = wanted
         .iter()
         .filter_map(|draft| match draft {
@@ -155,8 +159,20 @@ pub async fn attribute_limit(
             _ => None,
         })
         .collect();
-    let missing = wanted.iter().filter(|name| !active.contains(name)).count();
+    let missing = wanted.iter().filter(|name| !active.contains(*name)).count();
     Ok(over_limit(active.len(), missing))
+}
+
+/// The custom attributes of people and companies that are in use, which count for the limit, in lower
+/// case.
+pub(crate) async fn active_attributes(client: &IntercomClient) -> Result<HashSet<String>, Error> {
+    let mut active = HashSet::new();
+    for model in [Model::Contact, Model::Company] {
+        let listed = client.data_attributes().list(model, false).await?.into_iter();
+        let custom = listed.filter(|it| it.custom != Some(false) && it.archived != Some(true));
+        active.extend(custom.map(|attribute| attribute.name.to_lowercase()));
+    }
+    Ok(active)
 }
 
 fn over_limit(active: usize, missing: usize) -> Option<Finding> {
@@ -167,7 +183,7 @@ fn over_limit(active: usize, missing: usize) -> Option<Finding> {
             "The workspace has {active} custom attributes of people and companies, {missing} more are to be made, and Intercom allows {MOST_ATTRIBUTES}."
         ),
         format!(
-            "Archive {over} that nobody needs in Intercom's settings: that frees their places."
+            "Give {over} custom fields another place in mapping.toml (as = \"note\", \"tags\" or \"skip\") and run plan again, or archive as many attributes that nobody needs in Intercom's settings: that frees their places."
         ),
     ))
 }
@@ -247,9 +263,9 @@ pub fn teams(missing: u64) -> Option<Finding> {
 /// Days by which the chatbot's export may begin later or end earlier than it was asked for.
 const WEEK: TimeDelta = TimeDelta::days(7);
 
-/// Has the chatbot's export all four files, and do they cover the days that were asked for? In a file of counts
-/// a gap at an end may mean that nothing happened, since empty periods are left out, and people answer seldom: of
-/// those a gap is only told.
+/// Has the chatbot's export all four files, and do they cover the days that were asked for? A file without rows, or
+/// one whose times nobody can read, covers none. In a file of counts a gap at an end may mean that nothing happened,
+/// since empty periods are left out, and people answer seldom: of those a gap is only told.
 pub fn chatbot_period(asked: &Chatbot, export: &source::Chatbot) -> Vec<Finding> {
     const CHECK: &str = "chatbot_period";
     let zip = asked.zip.display();
@@ -268,17 +284,8 @@ pub fn chatbot_period(asked: &Chatbot, export: &source::Chatbot) -> Vec<Finding>
         found.push(Finding::stops(CHECK, what, again("all four files")));
     }
     for file in export.files() {
-        let first = file.first.map(|time| time.naive().date());
-        let last = file.last.map(|time| time.naive().date());
-        let late = asked.from.zip(first).filter(|(from, first)| *first - *from > WEEK);
-        let early = asked.to.zip(last).filter(|(to, last)| *to - *last > WEEK);
-        let late = late.map(|(from, first)| format!("begins on {first}, and {from} was asked for"));
-        let early = early.map(|(to, last)| format!("ends on {last}, and {to} was asked for"));
-        let gaps: Vec<String> = late.into_iter().chain(early).collect();
-        if gaps.is_empty() {
-            continue;
-        }
-        let what = format!("{} in the chatbot's export {}.", file.name, gaps.join("; it "));
+        let Some(gaps) = gaps(asked, file) else { continue };
+        let what = format!("{} in the chatbot's export {gaps}.", file.name);
         let remedy = again("the whole period");
         let is_sparse = file.shape == Shape::Buckets || file.kind == FileKind::Agent;
         found.push(match is_sparse {
@@ -287,6 +294,27 @@ pub fn chatbot_period(asked: &Chatbot, export: &source::Chatbot) -> Vec<Finding>
         });
     }
     found
+}
+
+/// What a file of the chatbot's export lacks of the days that were asked for.
+fn gaps(asked: &Chatbot, file: &FileInfo) -> Option<String> {
+    if file.rows == 0 {
+        return Some("has no rows that can be read".to_owned());
+    }
+    // Outcomes and the like may have no times of their own: those of the conversations are theirs.
+    let is_dated = file.columns.iter().any(|(column, _)| column.is_time());
+    let Some((first, last)) = file.first.zip(file.last) else {
+        return is_dated.then(|| {
+            "has no time that can be read for sure: days and months in numbers say which is which where one is above 12".to_owned()
+        });
+    };
+    let (first, last) = (first.naive().date(), last.naive().date());
+    let late = asked.from.filter(|from| first - *from > WEEK);
+    let early = asked.to.filter(|to| *to - last > WEEK);
+    let late = late.map(|from| format!("begins on {first}, and {from} was asked for"));
+    let early = early.map(|to| format!("ends on {last}, and {to} was asked for"));
+    let gaps: Vec<String> = late.into_iter().chain(early).collect();
+    (!gaps.is_empty()).then(|| gaps.join("; it "))
 }
 
 /// A sentence begins with a capital letter, except where a name in code comes first.
@@ -375,7 +403,7 @@ mod tests {
         assert_eq!(over_limit(200, 50), None);
         let found = over_limit(230, 22).unwrap();
         assert!(found.found.contains("has 230") && found.found.contains("22 more"), "{found:?}");
-        assert!(found.remedy.contains("Archive 2 "), "{found:?}");
+        assert!(found.remedy.contains("Give 2 custom fields"), "{found:?}");
     }
 
     #[test]

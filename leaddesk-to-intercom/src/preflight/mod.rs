@@ -6,10 +6,11 @@
 //! | `live_automation` | yes | is it acknowledged that conversations may start what the live workspace has set up? |
 //! | `attribute_types` | yes | attributes of the same name that cannot be used: another type, archived, a company's |
 //! | `conversation_attributes` | yes | attributes of conversations that are there twice: Intercom refuses every write to such a name |
+//! | `field_mapping` | yes | has a person confirmed where the custom fields go? |
 //! | `attribute_limit` | yes | room for the attributes that are missing |
 //! | `clock_skew` | yes | this machine's clock against Intercom's |
 //! | `disk_space` | yes | room for the ledger beside the state that is there |
-//! | `chatbot_period` | yes | the chatbot's export: all four files, and the days that were asked for; a gap in counts is told only |
+//! | `chatbot_period` | yes | the chatbot's export: all four files, and the days that were asked for, in rows whose times can be read; a gap in counts is told only |
 //! | `live_costs` | no | how many conversations would be created that may start Fin, workflows, assignment rules and notifications |
 //! | `teams` | no | projects and offices that no team has the name of |
 //! | `agents` | no | agents whom no teammate matches, or calls with a comment by such, while nobody stands in for them |
@@ -18,7 +19,7 @@
 //! [connected](crate::connect): without them there is nothing to look at.
 //!
 //! A check that stops can be waived under `[preflight.waive]`, by its name and with a reason that goes
-//! into the report; save for `live_automation`, which has a setting of its own.
+//! into the report; save for `live_automation` and `field_mapping`, which have settings of their own.
 
 mod checks;
 
@@ -28,9 +29,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
+pub(crate) use checks::active_attributes;
 pub use checks::{
-    agents, attribute_limit, attributes, chatbot_period, clock_skew, disk_space, live_automation,
-    live_costs, teams,
+    agents, attribute_limit, attributes, chatbot_period, clock_skew, disk_space, field_mapping,
+    live_automation, live_costs, teams,
 };
 
 /// Something that a check found.

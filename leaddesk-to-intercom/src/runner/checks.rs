@@ -1,5 +1,7 @@
 //! Preflight: what is looked at before the first write, when both sides are connected.
 
+use std::collections::HashSet;
+
 use crate::connect::StartError;
 use crate::preflight::{self, Finding, Preflight};
 use crate::queue;
@@ -15,12 +17,6 @@ impl Session {
     pub(super) async fn preflight(&self, runner: &Runner) -> Result<Preflight, Unfinished> {
         let config = &runner.config;
         let client = &self.destination.client;
-        let unread = |error: intercom_client::Error| {
-            Unfinished::start(StartError::new(
-                format!("The workspace's attributes cannot be read: {error}."),
-                "The token needs to read them: see its permissions in Intercom.",
-            ))
-        };
         let mut found = Vec::from_iter(preflight::live_automation(config));
         let put_away = crate::sink::put_away(&*self.ledger).await.map_err(Unfinished::ledger)?;
         let calls = self.sinks(config).calls;
@@ -30,12 +26,18 @@ impl Session {
         let (names, fields) = (&config.names, &self.fields);
         let attributes = preflight::attributes(client, names, fields, &wanted, &put_away).await;
         found.extend(attributes.map_err(unread)?);
+        found.extend(super::mapping::confirmed(runner, fields));
         found.extend(preflight::attribute_limit(client, &wanted).await.map_err(unread)?);
         if let (Some(asked), Some(export)) = (&config.source.chatbot, &self.chatbot) {
             found.extend(preflight::chatbot_period(asked, export));
         }
         found.extend(preflight::clock_skew(client.rate().clock_ahead));
         Ok(Preflight::new(found, config))
+    }
+
+    /// The custom attributes that count for the workspace's limit.
+    pub(super) async fn active_attributes(&self) -> Result<HashSet<String>, Unfinished> {
+        preflight::active_attributes(&self.destination.client).await.map_err(unread)
     }
 
     /// What needs the figures of a plan.
@@ -59,6 +61,14 @@ impl Session {
             .collect();
         Preflight::new(found, &runner.config)
     }
+}
+
+/// The workspace's attributes cannot be read.
+pub(super) fn unread(error: intercom_client::Error) -> Unfinished {
+    Unfinished::start(StartError::new(
+        format!("The workspace's attributes cannot be read: {error}."),
+        "The token needs to read them: see its permissions in Intercom.",
+    ))
 }
 
 /// Refuses to begin where a check stops.

@@ -54,7 +54,7 @@ impl Cutover {
         let _ = write!(
             text,
             "\n## Cutover\n\nThe last run left the migration {}. The steps of the day, in their order; what stands \
-             under each is how that run has found it, and the next run writes it anew.\n\n",
+             under each is how that run, or a verification since, has found it; the next one writes it anew.\n\n",
             self.state
         );
         step(

@@ -50,7 +50,7 @@ impl Finished {
     /// the report, but does not decide how this one ended.
     pub(super) fn new(report: Report, error: Option<(&RunError, bool)>, verified: bool) -> Self {
         let (exit, error) = match error {
-            Some((error, wrote)) => (exit_of(error, wrote), Some(describe(error))),
+            Some((error, wrote)) => (exit_of(error, wrote), Some(describe(error, verified))),
             None => (exit_of_report(&report, verified), None),
         };
         Self { report, exit, error }
@@ -91,8 +91,8 @@ impl Unfinished {
         Self { exit: Exit::Failed, message }
     }
 
-    pub(super) fn run(error: &RunError, wrote: bool) -> Self {
-        Self { exit: exit_of(error, wrote), message: describe(error) }
+    pub(super) fn run(error: &RunError, wrote: bool, verified: bool) -> Self {
+        Self { exit: exit_of(error, wrote), message: describe(error, verified) }
     }
 }
 
@@ -130,18 +130,20 @@ fn exit_of_report(report: &Report, verified: bool) -> Exit {
     }
 }
 
-fn describe(error: &RunError) -> String {
+/// What went wrong and what to do. A run would make a verification that was cut off begin anew.
+fn describe(error: &RunError, verified: bool) -> String {
     let text = chain(error);
+    let again = if verified { "verify again" } else { "run again" };
     match error {
-        RunError::Interrupted => "interrupted; run again to go on".to_owned(),
+        RunError::Interrupted => format!("interrupted; {again} to go on"),
         RunError::Gone(_) => {
             format!(
-                "{text}. Check the network and destination.base_url or destination.region, then run again: it goes on where it stopped."
+                "{text}. Check the network and destination.base_url or destination.region, then {again}: it goes on where it stopped."
             )
         }
         RunError::Refused(_) => {
             format!(
-                "{text}. See destination.token_env and the token's permissions in Intercom, then run again: it goes on where it stopped."
+                "{text}. See destination.token_env and the token's permissions in Intercom, then {again}: it goes on where it stopped."
             )
         }
         RunError::Ledger(error) if error.kind() != LedgerErrorKind::Storage => {

@@ -1,11 +1,12 @@
 //! `mapping.toml` in the state directory: proposed by a plan, edited by a person, obeyed by a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Names;
 use crate::connect::StartError;
 use crate::fields::{FieldMapping, FieldProposer, Profile, propose};
+use crate::preflight::{self, Finding};
 use crate::source::{LeadFilter, ListedContact, Watch};
 use crate::state::{StateDir, write_whole};
 
@@ -40,23 +41,10 @@ pub(super) fn load(state: &StateDir, names: &Names) -> Result<Option<FieldMappin
     })
 }
 
-/// Refuses a mapping that nobody has confirmed.
-pub(super) fn confirmed(
-    mapping: &FieldMapping,
-    state: &StateDir,
-    accept: bool,
-) -> Result<(), Unfinished> {
-    if mapping.fields.is_empty() || mapping.confirmed || accept {
-        return Ok(());
-    }
-    Err(Unfinished::start(StartError::new(
-        format!(
-            "Nobody has confirmed where the {} custom fields go: see {}.",
-            mapping.fields.len(),
-            state.file(FILE).display()
-        ),
-        "Look at it, change what is not right and set confirmed = true in it; or take it as it is with --accept-proposal. Nothing was written.",
-    )))
+/// Whether a person has confirmed the mapping, as a check.
+pub(super) fn confirmed(runner: &Runner, mapping: &FieldMapping) -> Option<Finding> {
+    let shown = runner.state.file(FILE).display().to_string();
+    preflight::field_mapping(mapping, &shown, runner.accept_proposal)
 }
 
 /// What a dry run finds out about contacts beside what it would write.
@@ -106,14 +94,15 @@ impl Survey {
     }
 }
 
-/// The mapping of a plan: the one that is there, or a proposal, which is written. Says what a person
-/// should know of it.
+/// The mapping of a plan: the one that is there, or a proposal, which is written. `there` are the custom
+/// attributes that the workspace has. Says what a person should know of it.
 pub(super) fn settle(
     state: &StateDir,
     known: Option<FieldMapping>,
     profile: &Profile,
     proposer: &dyn FieldProposer,
     names: &Names,
+    there: &HashSet<String>,
 ) -> Result<(FieldMapping, Vec<String>), Unfinished> {
     let unwritten = |error| Unfinished::state("the field mapping cannot be written", &error);
     let write = |name: &str, text: String| {
@@ -121,14 +110,14 @@ pub(super) fn settle(
         write_whole(&path, |file| std::io::Write::write_all(file, text.as_bytes()))
             .map_err(unwritten)
     };
-    let (proposal, reasons) = propose(profile, proposer, names);
+    let (proposal, reasons) = propose(profile, proposer, names, there);
     let Some(known) = known else {
         if proposal.fields.is_empty() {
             return Ok((proposal, Vec::new()));
         }
         write(FILE, proposal.to_toml(profile, &reasons))?;
         let said = format!(
-            "{} custom fields: where they go is proposed in {}; look at it and set confirmed = true before a run",
+            "{} custom fields: where they go is proposed in {}",
             proposal.fields.len(),
             state.file(FILE).display()
         );

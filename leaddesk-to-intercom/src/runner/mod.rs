@@ -37,11 +37,12 @@ pub(crate) use reporting::amended;
 use std::fmt;
 use std::sync::Arc;
 
-use migrate_core::ledger::LedgerErrorKind;
+use migrate_core::ledger::{Change, LedgerErrorKind};
 use migrate_core::{
     Event, Observer, Patience, Run, RunEnd, RunOptions, Sampling, Selection, StopSignal,
     Verification,
 };
+use serde_json::json;
 
 use crate::config::Config;
 use crate::connect::{Secrets, StartError, environment};
@@ -51,6 +52,7 @@ use crate::stages::Stages;
 use crate::state::StateDir;
 
 use cutover::Cutover;
+use reporting::kept;
 use scratch::Scratch;
 use session::Session;
 
@@ -83,6 +85,8 @@ pub struct VerifyOptions {
     pub sample: Option<usize>,
     /// The seed of the choice; by default as the configuration says.
     pub seed: Option<u64>,
+    /// Begins again where an earlier one was cut off, instead of going on with what that has read and found.
+    pub anew: bool,
 }
 
 impl Runner {
@@ -182,9 +186,6 @@ impl Runner {
         let before = session.preflight(self).await?;
         checks::allow(&before)?;
         let saved = session.saved_plan(self).await?;
-        if saved.is_some() {
-            mapping::confirmed(&session.fields, &self.state, self.accept_proposal)?;
-        }
         let (plan, before) = match saved {
             Some(plan) => (plan, before),
             // A plan may propose attributes, which are looked at as well.
@@ -193,7 +194,6 @@ impl Runner {
                 (plan, session.preflight(self).await?)
             }
         };
-        mapping::confirmed(&session.fields, &self.state, self.accept_proposal)?;
         let preflight = before.and(session.preflight_of_plan(self, &plan));
         checks::allow(&preflight)?;
         session.preflight = preflight;
@@ -224,6 +224,11 @@ impl Runner {
                 break;
             }
         }
+        if result.is_ok() && !is_run {
+            session.unread = session.not_read_to_the_end().await?;
+        } else if result.is_ok() && pilot.is_none() && options.only.is_none() {
+            session.changes = session.changes_since(&plan).await?;
+        }
         let held = result.as_ref().map(|end| end.held.clone()).unwrap_or_default();
         let finished = session.finish(self, &run, result, None).await?;
         let cutover = Cutover::of(&finished.report, held);
@@ -235,8 +240,10 @@ impl Runner {
         }
     }
 
-    /// Reads back and compares field by field.
+    /// Reads back and compares field by field. One that was cut off is gone on with, unless the configuration is
+    /// another by now, something was migrated since, or the options say otherwise.
     pub async fn verify(&self, options: VerifyOptions) -> Result<Finished, Unfinished> {
+        self.needs_ledger()?;
         let session = Session::open(self).await?;
         let seed = options.seed.unwrap_or(self.config.verify.seed);
         let sample = options.sample.unwrap_or(self.config.verify.sample);
@@ -248,7 +255,7 @@ impl Runner {
             }
             None => Sampling::All,
         };
-        let (scratch, verification) = self.verification(&session, sampling).await?;
+        let (scratch, verification) = self.verification(&session, sampling, options.anew).await?;
         let result = session.map_again(self, &scratch.ledger, &verification).await;
         let verified = verification.verified().await.map_err(Unfinished::ledger)?;
         // It is closed before its folder goes; one that was cut off is gone on with.
@@ -257,27 +264,54 @@ impl Runner {
             scratch.done();
         }
         let run = session.begin(self, Arc::new(|_: &Event<'_>| {})).await?;
-        session.finish(self, &run, result, Some(verified)).await
+        let finished = session.finish(self, &run, result, Some(verified)).await?;
+        if finished.error.is_none() {
+            // The checklist says what reading back has found.
+            let held = kept(&*session.ledger).await?.held;
+            session.write_inventory(self, Cutover::of(&finished.report, held)).await?;
+        }
+        Ok(finished)
     }
 
-    /// A verification, or the same that was cut off. One of another sample, or of the migration as it
-    /// stood before a later run, is forgotten.
+    /// A verification, or the same that was cut off. One of another sample, of another configuration, or
+    /// of the migration as it stood before a later run, is forgotten.
     async fn verification(
         &self,
         session: &Session,
         sampling: Sampling,
+        anew: bool,
     ) -> Result<(Scratch, Verification), Unfinished> {
-        let scratch = Scratch::of_verification(&self.state, false).await?;
-        let begun =
-            Verification::begin(session.ledger.clone(), scratch.ledger.clone(), sampling.clone());
-        match begun.await {
-            Err(error) if error.kind() == LedgerErrorKind::Foreign => drop(scratch),
-            begun => return Ok((scratch, begun.map_err(Unfinished::ledger)?)),
+        let print = json!(session.print(self));
+        let mut scratch = Scratch::of_verification(&self.state, anew).await?;
+        let known = scratch.ledger.meta(PRINT).await.map_err(Unfinished::ledger)?;
+        if known.is_some_and(|known| known != print) {
+            drop(scratch);
+            scratch = Scratch::of_verification(&self.state, true).await?;
         }
-        let scratch = Scratch::of_verification(&self.state, true).await?;
-        let begun =
-            Verification::begin(session.ledger.clone(), scratch.ledger.clone(), sampling).await;
+        let begin = |scratch: &Scratch, sampling| {
+            Verification::begin(session.ledger.clone(), scratch.ledger.clone(), sampling)
+        };
+        let mut begun = begin(&scratch, sampling.clone()).await;
+        if begun.as_ref().is_err_and(|error| error.kind() == LedgerErrorKind::Foreign) {
+            drop(scratch);
+            scratch = Scratch::of_verification(&self.state, true).await?;
+            begun = begin(&scratch, sampling).await;
+        }
+        let keep = Change::Meta { name: PRINT.to_owned(), value: Some(print) };
+        scratch.ledger.commit(vec![keep]).await.map_err(Unfinished::ledger)?;
         Ok((scratch, begun.map_err(Unfinished::ledger)?))
+    }
+
+    /// Refuses what is about a migration where there is none: a state directory whose name was mistyped
+    /// would be made, and be found in order.
+    fn needs_ledger(&self) -> Result<(), Unfinished> {
+        match self.state.ledger().exists() {
+            true => Ok(()),
+            false => Err(Unfinished::start(StartError::new(
+                format!("There is no ledger in {}.", self.state.path().display()),
+                "Name the state directory of the migration with --state DIR.",
+            ))),
+        }
     }
 
     fn patience(&self) -> Patience {
@@ -285,6 +319,9 @@ impl Runner {
         Patience::new(destination.settle_after, destination.search_lag_horizon)
     }
 }
+
+/// Where a verification keeps under which configuration it was begun.
+const PRINT: &str = "verified_under";
 
 /// What a plan is gone through for.
 #[derive(Clone, Copy)]

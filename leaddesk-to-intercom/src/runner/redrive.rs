@@ -53,6 +53,7 @@ impl Runner {
         options: &RunOptions,
     ) -> Result<Finished, Unfinished> {
         let selection = selection(queue)?;
+        self.needs_ledger()?;
         self.migrate(What::Redrive(&selection), options).await
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Kept {
     pub(super) reach: Reach,
     /// Since when everything was read.
     pub(super) since: Since,
+    /// Stages that the last run held back, each with the stage whose queues hold it.
+    pub(super) held: Vec<(String, String)>,
     /// Was it a rollback?
     pub(super) rolled_back: bool,
 }

@@ -10,7 +10,7 @@ use migrate_core::{
 };
 use serde_json::json;
 
-use crate::connect::{Destination, StartError, chain};
+use crate::connect::{Destination, chain};
 use crate::sink::{TagBook, Workspace};
 use crate::stage;
 use crate::stages::Stages;
@@ -48,12 +48,7 @@ impl Runner {
     /// Of a selection of stages or records, contacts on whom conversations of this migration hang that
     /// are not selected are left and reported. Attributes go only with all who use them.
     pub async fn rollback(&self, options: &RollbackOptions) -> Result<RolledBack, Unfinished> {
-        if !self.state.ledger().exists() {
-            return Err(Unfinished::start(StartError::new(
-                format!("There is no ledger in {}.", self.state.path().display()),
-                "Name the state directory of the migration with --state DIR.",
-            )));
-        }
+        self.needs_ledger()?;
         let destination = Destination::connect(&self.config, &self.secrets).await?;
         let ledger = open_ledger(&self.state, &destination, &self.config).await?;
         let started_at = Utc::now();

@@ -26,6 +26,7 @@ use super::cutover::Cutover;
 use super::finish::{Finished, Unfinished};
 use super::inventory::{self, Inventory, Met};
 use super::meter::CallMeter;
+use super::plan::PlanFile;
 use super::reporting::{KEPT, Kept, kept, write_report};
 use super::scratch::Scratch;
 use super::{Runner, begin_run, mapping, one_tag};
@@ -44,6 +45,10 @@ pub(super) struct Session {
     pub(super) fields: Arc<FieldMapping>,
     /// What the checks before a run found and did not refuse.
     pub(super) preflight: Preflight,
+    /// Stages that a redrive does not read, and of which not all has been read yet.
+    pub(super) unread: Vec<&'static str>,
+    /// How what a run has read differs from what its plan has counted.
+    pub(super) changes: Vec<String>,
     started_at: DateTime<Utc>,
     calls: Arc<CallMeter>,
 }
@@ -76,6 +81,8 @@ impl Session {
             mapping,
             fields,
             preflight,
+            unread: Vec::new(),
+            changes: Vec::new(),
             started_at,
             calls,
         })
@@ -245,11 +252,18 @@ impl Session {
             state: match before.state.filter(|_| only_verified) {
                 // A verification says nothing new about how the run ended.
                 Some(before) => Some(before),
-                None => Some(state_of(&result)),
+                None => Some(self.state_of(&result)),
             },
             // What was not read back to its end proves nothing.
             verify: verified.filter(|_| result.is_ok()).or(before.verify),
-            notes: self.notes(runner, &result),
+            notes: match only_verified {
+                true => before.notes,
+                false => self.notes(runner, &result),
+            },
+            held: match &result {
+                Ok(end) if !only_verified => end.held.clone(),
+                _ => before.held,
+            },
             calls: before.calls,
             pilot: before.pilot,
             reach: before.reach,
@@ -259,8 +273,11 @@ impl Session {
         if !only_verified && kept.state == Some(RunState::Complete) {
             kept.since.end();
         }
-        // A full disk is told below.
-        kept.notes.extend(one_tag::shared(&*self.ledger, &runner.config).await.unwrap_or_default());
+        if !only_verified {
+            // A full disk is told below.
+            let shared = one_tag::shared(&*self.ledger, &runner.config).await;
+            kept.notes.extend(shared.unwrap_or_default());
+        }
         kept.quota.calls = rate.calls;
         kept.quota.limit_per_window = rate.limit_per_window.map(u64::from);
         kept.quota.utilisation = rate.utilisation;
@@ -277,7 +294,7 @@ impl Session {
         if let Err(unkept) = self.ledger.commit(vec![keep]).await {
             // The disk is gone: then there is no report to be had either.
             let error = error.unwrap_or(RunError::Ledger(unkept));
-            return Err(Unfinished::run(&error, wrote));
+            return Err(Unfinished::run(&error, wrote, only_verified));
         }
         let report = write_report(&runner.state, &*self.ledger, kept).await;
         match (report, error) {
@@ -285,7 +302,7 @@ impl Session {
                 let error = error.as_ref().map(|error| (error, wrote));
                 Ok(Finished::new(report, error, only_verified))
             }
-            (Err(_), Some(error)) => Err(Unfinished::run(&error, wrote)),
+            (Err(_), Some(error)) => Err(Unfinished::run(&error, wrote, only_verified)),
             (Err(unwritten), None) => Err(unwritten),
         }
     }
@@ -315,6 +332,49 @@ impl Session {
         Ok(self.kept().await?.widest_pilot())
     }
 
+    /// The stages of which a redrive leaves something unread, since no run has come to their end.
+    pub(super) async fn not_read_to_the_end(&self) -> Result<Vec<&'static str>, Unfinished> {
+        let mut unread = Vec::new();
+        for stage in Stages::NAMES {
+            let state = self.ledger.stage(stage).await.map_err(Unfinished::ledger)?;
+            if state.pass == 0 || !state.finished {
+                unread.push(stage);
+            }
+        }
+        Ok(unread)
+    }
+
+    /// What LeadDesk has in number that it had not when the plan was made, or the other way round. It
+    /// makes no plan stale, since the account goes on being used.
+    pub(super) async fn changes_since(&self, plan: &PlanFile) -> Result<Vec<String>, Unfinished> {
+        use crate::stage::{CALLS, CHATS, CONTACTS, LEADS};
+        let mut changes = Vec::new();
+        for stage in &plan.stages {
+            let (name, planned) = (stage.counts.name.as_str(), stage.counts.read);
+            // A stage that the plan held back was not counted.
+            if planned == 0 || ![CONTACTS, LEADS, CALLS, CHATS].contains(&name) {
+                continue;
+            }
+            let read = self.ledger.tally(name).await.map_err(Unfinished::ledger)?.total();
+            if read != planned {
+                changes.push(format!(
+                    "{name}: the saved plan has counted {planned} records, and {read} were read so far: the source has changed since, and `plan` counts anew"
+                ));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn state_of(&self, result: &Result<RunEnd, RunError>) -> RunState {
+        match result {
+            Ok(end) if !end.held.is_empty() => RunState::Blocked,
+            Ok(end) if end.waiting > 0 || !self.unread.is_empty() => RunState::Interrupted,
+            Ok(_) => RunState::Complete,
+            Err(error) if error.is_passing() => RunState::Interrupted,
+            Err(_) => RunState::Failed,
+        }
+    }
+
     async fn kept(&self) -> Result<Kept, Unfinished> {
         kept(&*self.ledger).await
     }
@@ -323,10 +383,17 @@ impl Session {
         let mut notes = self.stages(runner).absent();
         notes.extend(self.preflight.findings().iter().map(Finding::to_string));
         notes.extend(self.findings.notes());
+        notes.extend(self.changes.iter().cloned());
         if let Ok(end) = result {
             notes.extend(end.held.iter().map(|(stage, by)| {
                 format!("stage {stage} is held back until the queues of stage {by} are empty")
             }));
+            if end.held.is_empty() && !self.unread.is_empty() {
+                notes.push(format!(
+                    "not all was read yet of {}: run again to go on, since a redrive tries again only what is dead or queued",
+                    self.unread.join(", ")
+                ));
+            }
             if end.waiting > 0 {
                 notes.push(format!("{} records still wait; run again to settle them", end.waiting));
             }
@@ -383,16 +450,6 @@ pub(super) async fn opened(
     let unopened =
         |error| Unfinished::state("the ledger cannot be opened", &io::Error::other(error));
     tokio::task::spawn_blocking(open).await.map_err(unopened)?.map_err(Unfinished::ledger)
-}
-
-fn state_of(result: &Result<RunEnd, RunError>) -> RunState {
-    match result {
-        Ok(end) if !end.held.is_empty() => RunState::Blocked,
-        Ok(end) if end.waiting > 0 => RunState::Interrupted,
-        Ok(_) => RunState::Complete,
-        Err(error) if error.is_passing() => RunState::Interrupted,
-        Err(_) => RunState::Failed,
-    }
 }
 
 pub(super) fn run_id(started_at: DateTime<Utc>) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use leaddesk_to_intercom::runner::{Exit, Finished};
 use migrate_core::{RollbackOptions, RunOptions, RunState, Scope};
 use migrate_sandbox::workspace::Admin;
-use migrate_sandbox::{Account, AccountSpec, SourceCall};
+use migrate_sandbox::{Account, AccountSpec, SourceAgent, SourceCall};
 use serde_json::Value;
 
 use crate::bench::{Bench, by_api};
@@ -41,6 +41,29 @@ fn made(bench: &Bench) -> (usize, usize) {
 
 fn handover(bench: &Bench) -> String {
     std::fs::read_to_string(bench.path("state/inventory/handover.md")).unwrap()
+}
+
+/// Checks that what these agents wrote of their calls is by the teammates who were invited, and says how many
+/// wrote something.
+fn speak_for_themselves(bench: &Bench, invited: &[SourceAgent]) -> usize {
+    let (workspace, account) = (bench.sandbox.workspace(), bench.sandbox.account());
+    let mut spoken = 0;
+    for call in account.calls.iter().filter(|it| it.comment.is_some()) {
+        let Some(agent) = invited.iter().find(|it| Some(it.id) == call.agent_id) else { continue };
+        let key = Value::from(format!("leaddesk:call:{}", call.id));
+        let mut conversations = workspace.conversations.iter();
+        // Those of a contact that waits are not there.
+        let Some(conversation) =
+            conversations.find(|it| it.custom_attributes.get("ld_source_key__c") == Some(&key))
+        else {
+            continue;
+        };
+        let notes = conversation.parts.iter().filter(|it| it.part_type == "note");
+        let authors: BTreeSet<String> = notes.map(|it| it.author.id.to_string()).collect();
+        assert_eq!(authors, BTreeSet::from([(800_000 + agent.id).to_string()]), "{key}");
+        spoken += 1;
+    }
+    spoken
 }
 
 async fn run(bench: &Bench) -> Finished {
@@ -83,8 +106,14 @@ async fn a_migration_from_its_first_run_to_its_last() {
             email: agent.primary_email.clone().unwrap(),
         }));
     });
+    // A redrive finds them, and does not pass for a run: the calls are still to be read.
+    let redriven = bench.runner().redrive(None).await.unwrap();
+    assert_eq!((redriven.exit, redriven.report.state), (Exit::Stopped, RunState::Interrupted));
+    let said = redriven.report.notes.iter().any(|it| it.contains("not all was read yet of calls"));
+    assert!(said && made(&bench).1 == 0, "{:?}", redriven.report.notes);
     let whole = run(&bench).await;
     assert_eq!((whole.exit, whole.report.state), (Exit::Done, RunState::Complete));
+    assert!(speak_for_themselves(&bench, &absent) > 0, "choose another seed");
     assert!(whole.report.accounted && !handover(&bench).contains("held back"));
     assert_eq!(whole.report.queues.get("agents_without_teammate"), None);
     assert_eq!(made(&bench), (people - 1, calls - of_bad));

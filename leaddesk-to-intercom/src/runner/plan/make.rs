@@ -71,7 +71,9 @@ impl Session {
         let (known, profile) = (self.mapping.take(), dry.survey.profile());
         let is_new = known.is_none();
         let (names, proposer) = (&runner.config.names, &*runner.proposer);
-        let (mapping, said) = mapping::settle(&runner.state, known, &profile, proposer, names)?;
+        let there = self.active_attributes().await?;
+        let (mapping, said) =
+            mapping::settle(&runner.state, known, &profile, proposer, names, &there)?;
         self.fields = Arc::new(mapping.clone());
         self.mapping = Some(mapping);
 
@@ -244,7 +246,7 @@ impl Session {
         let end = plan
             .run(&run, &RunOptions::default())
             .await
-            .map_err(|error| Unfinished::run(&error, false))?;
+            .map_err(|error| Unfinished::run(&error, false, false))?;
         let mut leaddesk = meter.by_stage();
         *leaddesk.entry(stage::INVENTORY.to_owned()).or_default() += beforehand;
         let counted = counts.iter().map(|(name, count)| (*name, count.counted())).collect();

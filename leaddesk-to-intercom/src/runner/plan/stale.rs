@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::connect::StartError;
 use crate::runner::Runner;
+use crate::runner::checks::unread;
 use crate::runner::finish::Unfinished;
 use crate::runner::session::Session;
 
@@ -29,14 +30,14 @@ impl Session {
         &self,
         runner: &Runner,
     ) -> Result<Option<PlanFile>, Unfinished> {
-        let unread = |error| {
+        let unusable = |error| {
             let file = runner.state.file(FILE);
             Unfinished::start(StartError::new(
                 format!("The saved plan {} cannot be read: {error}.", file.display()),
                 "Run `plan` again and look at what it says, then run.",
             ))
         };
-        let Some(plan) = runner.state.read_json::<PlanFile>(FILE).map_err(unread)? else {
+        let Some(plan) = runner.state.read_json::<PlanFile>(FILE).map_err(unusable)? else {
             return Ok(None);
         };
         let mut changes = differences(&plan.configuration, &self.bound(runner));
@@ -66,16 +67,10 @@ impl Session {
     /// The attributes of the destination: model, name, type, and whether they are active.
     pub(super) async fn attributes(&self) -> Result<Vec<String>, Unfinished> {
         let client = &self.destination.client;
-        let failed = |error: intercom_client::Error| {
-            Unfinished::start(StartError::new(
-                format!("The workspace's attributes cannot be read: {error}."),
-                "The token needs to read them: see its permissions in Intercom.",
-            ))
-        };
         let state = |archived| if archived == Some(true) { "archived" } else { "active" };
         let mut found = Vec::new();
         for attribute in
-            client.data_attributes().list(Model::Contact, true).await.map_err(failed)?
+            client.data_attributes().list(Model::Contact, true).await.map_err(unread)?
         {
             if attribute.custom != Some(false) {
                 let data_type = attribute.data_type.as_ref().map_or("", |known| known.as_str());
@@ -83,7 +78,7 @@ impl Session {
                 found.push(format!("contact.{} {data_type} {archived}", attribute.name));
             }
         }
-        for attribute in client.conversation_attributes().list(true).await.map_err(failed)? {
+        for attribute in client.conversation_attributes().list(true).await.map_err(unread)? {
             let data_type = attribute.data_type.as_ref().map_or("", |known| known.as_str());
             let archived = state(attribute.archived);
             found.push(format!("conversation.{} {data_type} {archived}", attribute.name));
