@@ -55,6 +55,9 @@ impl ContactUndo {
         if !as_left {
             return Ok(Stands::changed(["fields"]));
         }
+        if found.company_count.is_some_and(|companies| companies > 0) {
+            return Ok(Stands::added("companies"));
+        }
         let (client, id) = (&self.workspace.client, &found.id);
         let own = |tag: &TagId| parts(made, is_tag).any(|own| own == tag.as_str());
         if client.contacts().tags(id).await?.iter().any(|tag| !own(&tag.id)) {
@@ -94,6 +97,11 @@ impl ContactUndo {
         }
         if archived["more"] != before::more(found) {
             return Ok(Stands::changed(["role, owner or subscription"]));
+        }
+        // An image of an earlier version does not say how many there were.
+        let companies = archived["companies"].as_u64().zip(found.company_count);
+        if companies.is_some_and(|(before, now)| now > before) {
+            return Ok(Stands::added("companies"));
         }
         let (client, id) = (&self.workspace.client, &found.id);
         let was_on = |tag: &TagId| {

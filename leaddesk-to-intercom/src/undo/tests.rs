@@ -214,7 +214,7 @@ async fn a_kill_in_between_does_not_make_it_forget_that_it_was_archived() {
 /// Whoever has changed it or added to it since wants it.
 #[tokio::test]
 async fn one_that_people_use_since_stays_in_use() {
-    for what in ["name", "phone", "owner", "tag", "note", "conversation"] {
+    for what in ["name", "phone", "owner", "company", "tag", "note", "conversation"] {
         let mut world = World::archived("crm-7").await;
         world.fields.signed_up_at = Some(1_600_000_000);
         world.run(UNARCHIVE).await;
@@ -229,6 +229,7 @@ async fn one_that_people_use_since_stays_in_use() {
                 contacts.update(&world.id, &change).await.unwrap();
             }
             "owner" => world.edit(|contact| contact.owner_id = Some("1".into())),
+            "company" => world.edit(|contact| contact.companies.push("c1".into())),
             "tag" => {
                 let tag = world.client.tags().get_or_create("vip").await.unwrap();
                 contacts.add_tag(&world.id, &tag.id).await.unwrap();

@@ -7,6 +7,7 @@ mod audit;
 
 mod again;
 mod assigned;
+mod attached;
 mod audited;
 mod behind;
 mod bench;
