@@ -16,7 +16,7 @@ use crate::{Fingerprint, Key};
 use super::decide::{Act, Approach, Attempt, End, Heard, Traced, approach, traced};
 use super::report::Ended;
 use super::rollback::{ARCHIVED, Undone};
-use super::work::Work;
+use super::work::{Work, shares};
 use super::{Leftover, Made, Met, OwnWrite, Undo, removes};
 
 /// What the records of one stage are taken back with.
@@ -335,13 +335,21 @@ impl<'a> Undoing<'a> {
         self.commit(vec![Change::Discover { list: ARCHIVED.to_owned(), item }]).await
     }
 
-    /// Nothing of the record is left: it counts as never met.
+    /// Nothing of the record is left: it counts as never met. What has shared its object goes with it
+    /// into the history, by which its key is known afterwards.
     async fn forget(&self, entry: &Entry, sharing: &[Key]) -> Result<(), RunError> {
         let at = self.run.clock.now();
         let mut changes = Vec::new();
         for part in &entry.parts {
             // What a write under an open intent became before belongs to the history too.
             changes.push(Change::Void { key: part.key.clone() });
+        }
+        let own = shares(entry).then_some(&entry.key);
+        if let Some(object) = object_of(entry) {
+            let (how, fingerprint) = (How::Unchanged, Fingerprint::of(b"it shared an object"));
+            let shared = Written::new(object.clone(), fingerprint, how, at);
+            let shared = own.into_iter().chain(sharing).map(|key| self.done(key, shared.clone()));
+            changes.extend(shared);
         }
         for key in std::iter::once(&entry.key).chain(sharing) {
             changes.push(Change::Forget { key: key.clone(), at });
