@@ -87,6 +87,18 @@ where
     list.into_iter().map(|value| serde_json::from_value(value).map_err(D::Error::custom)).collect()
 }
 
+/// How many a list counts of which only the first stand in its envelope, `{"data": [..],
+/// "total_count": 12}`; as many as stand there where it counts none.
+pub(crate) fn count<'de, D>(deserializer: D) -> Result<Option<u64>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let Some(Value::Object(envelope)) = Option::deserialize(deserializer)? else { return Ok(None) };
+    let counted = envelope.get("total_count").and_then(Value::as_u64);
+    let shown = || Some(envelope.get("data")?.as_array()?.len() as u64);
+    Ok(counted.or_else(shown))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,10 +119,21 @@ mod tests {
         at: Option<DateTime<Utc>>,
         #[serde(deserialize_with = "list")]
         tags: Vec<i64>,
+        #[serde(deserialize_with = "count")]
+        companies: Option<u64>,
     }
 
     fn read(json: &str) -> Drift {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_list_of_which_a_part_is_shown_is_counted() {
+        assert_eq!(read(r#"{"companies": {"data": [{}], "total_count": 12}}"#).companies, Some(12));
+        assert_eq!(read(r#"{"companies": {"data": [{}]}}"#).companies, Some(1));
+        assert_eq!(read(r#"{"companies": {"data": null}}"#).companies, None);
+        assert_eq!(read(r#"{"companies": null}"#).companies, None);
+        assert_eq!(read("{}").companies, None);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use model::conversation_attribute::{
 pub use model::data_attribute::{
     DataAttribute, DataType, Model, NewDataAttribute, UpdateDataAttribute,
 };
-pub use model::part::{Author, AuthorType, Part, PartType};
+pub use model::part::{Attachment, Author, AuthorType, Part, PartType};
 pub use model::reply::{AdminReply, Assignee, Reply};
 pub use model::tag::{BulkTag, Tag, Tagged};
 pub use page::{Page, Pages};

@@ -54,8 +54,8 @@ pub use sink::{
 };
 pub use source::{Estimate, Lookup, Source, SourceError, SourceErrorKind};
 pub use undo::{
-    LeftBehind, Made, Remainder, Remains, Rollback, RollbackOptions, RollbackReport, Scope,
-    StageUndone, Stands, TakenBack, Undo, UndoEvent, Undone,
+    LeftBehind, Leftover, Made, OwnWrite, Remainder, Remains, Rollback, RollbackOptions,
+    RollbackReport, Scope, StageUndone, Stands, TakenBack, Undo, UndoEvent, Undone,
 };
 pub use verify::{
     Check, Class, Field, Normal, Passing, ReadBack, Sampling, Snapshot, Verification, Verify,

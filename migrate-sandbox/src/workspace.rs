@@ -76,6 +76,8 @@ pub struct Contact {
     pub tags: Vec<AppliedTag>,
     /// Notes in order of creation.
     pub notes: Vec<Note>,
+    /// Ids of the companies it is attached to, which people or tests do: no call of the sandbox does.
+    pub companies: Vec<String>,
     /// UNIX seconds.
     pub created_at: i64,
     /// UNIX seconds.
@@ -143,6 +145,8 @@ pub struct Conversation {
     pub admin_assignee_id: u64,
     /// Id of the team, 0 for none.
     pub team_assignee_id: u64,
+    /// Ids of the tickets it is linked with, as people or tests do it.
+    pub linked_tickets: Vec<String>,
     /// Who made it.
     pub created_by: CreatedBy,
 }
@@ -174,8 +178,12 @@ pub struct Author {
 pub struct Part {
     /// Its id.
     pub id: String,
-    /// `comment`, `note`, `quick_reply`, `close`, `open`, `snoozed` or `assignment`.
+    /// `comment`, `note`, `quick_reply`, `close`, `open`, `snoozed` or `assignment`; an edit may put in other events.
     pub part_type: String,
+    /// Names of the files attached to it.
+    pub attachments: Vec<String>,
+    /// The attribute that an event of an edit has changed.
+    pub changed_attribute: Option<String>,
     /// As it was sent.
     pub body: Option<String>,
     /// UNIX seconds: what was asked for, else the time of arrival.

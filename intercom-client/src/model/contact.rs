@@ -72,6 +72,9 @@ pub struct Contact {
     /// At most ten tags, without names; `contacts().tags()` gives all.
     #[serde(default, deserialize_with = "lenient::list")]
     pub tags: Vec<Tag>,
+    /// How many companies it is attached to.
+    #[serde(default, rename = "companies", deserialize_with = "lenient::count")]
+    pub company_count: Option<u64>,
     /// Keys this crate does not model.
     #[serde(flatten)]
     pub extra: Attributes,

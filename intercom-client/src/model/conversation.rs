@@ -69,6 +69,9 @@ pub struct Conversation {
     /// Custom attributes, by name.
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub custom_attributes: Attributes,
+    /// How many tickets and other conversations it is linked with.
+    #[serde(default, rename = "linked_objects", deserialize_with = "lenient::count")]
+    pub linked_count: Option<u64>,
     /// The parts after the opening, the 500 most recent at most. See [`Conversation::parts`].
     #[serde(default, deserialize_with = "lenient::or_default")]
     conversation_parts: PartList,

@@ -24,6 +24,12 @@ open_enum! {
         Snoozed = "snoozed",
         /// An assignment.
         Assignment = "assignment",
+        /// A teammate has changed an attribute of the conversation.
+        AttributeByAdmin = "conversation_attribute_updated_by_admin",
+        /// A contact has changed an attribute of the conversation.
+        AttributeByUser = "conversation_attribute_updated_by_user",
+        /// A workflow has changed an attribute of the conversation.
+        AttributeByWorkflow = "conversation_attribute_updated_by_workflow",
     }
 }
 
@@ -71,9 +77,51 @@ pub struct Part {
     /// Who wrote it.
     #[serde(default)]
     pub author: Option<Author>,
+    /// The files attached to it.
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub attachments: Vec<Attachment>,
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    event_details: EventDetails,
     /// The app that wrote it through the API; none for parts written elsewhere.
     #[serde(default, deserialize_with = "lenient::text")]
     pub app_package_code: Option<String>,
+    /// Keys this crate does not model.
+    #[serde(flatten)]
+    pub extra: Attributes,
+}
+
+impl Part {
+    /// The name of the attribute that an event has changed.
+    pub fn changed_attribute(&self) -> Option<&str> {
+        self.event_details.attribute.name.as_deref()
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct EventDetails {
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    attribute: ChangedAttribute,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct ChangedAttribute {
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: Option<String>,
+}
+
+/// A file that is attached to a part.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Attachment {
+    /// Its name.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: Option<Personal<String>>,
+    /// Its type, such as `image/png`.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub content_type: Option<String>,
+    /// Where it can be fetched from.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub url: Option<Personal<String>>,
     /// Keys this crate does not model.
     #[serde(flatten)]
     pub extra: Attributes,

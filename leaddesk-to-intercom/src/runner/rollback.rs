@@ -104,7 +104,7 @@ impl Runner {
 /// The rollback of all stages.
 fn rollback(workspace: Workspace, key_prefix: &str, observer: Arc<dyn Observer>) -> Rollback {
     let conversations = ConversationUndo::new(workspace.clone());
-    let contacts = ContactUndo::new(workspace.clone());
+    let contacts = ContactUndo::new(workspace.clone(), key_prefix);
     let schema = SchemaUndo::new(workspace, key_prefix);
     let mut rollback = Rollback::new();
     for name in Stages::NAMES {

@@ -139,8 +139,7 @@ async fn record(ledger: &dyn Ledger, key: &Key, entry: &Entry) -> Result<bool, U
 fn unknown(key: &Key) -> Unfinished {
     let kind = key.kind();
     if KINDS.contains(&kind) {
-        let gone = "What was merged into a record that was taken back has gone with it, and is not known any more.";
-        return refused(format!("This migration knows no record {key}."), format!("{KEYS} {gone}"));
+        return refused(format!("This migration knows no record {key}."), KEYS);
     }
     refused(
         format!("There are no records of kind {kind:?} to take back."),

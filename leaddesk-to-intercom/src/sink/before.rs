@@ -23,6 +23,7 @@ pub(crate) fn taken_back(found: &Contact, tags: &[Tag]) -> Value {
         "until": found.updated_at.map(|time| time.timestamp()),
         "tags": tags.iter().map(|tag| &tag.id).collect::<Vec<_>>(),
         "more": more(found),
+        "companies": found.company_count,
     });
     before
 }

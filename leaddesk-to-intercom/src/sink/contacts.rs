@@ -2,8 +2,8 @@
 
 mod known;
 
-pub(crate) use known::is_of_migration;
 pub(super) use known::{filling, has_address};
+pub(crate) use known::{is_new, is_of_migration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -24,7 +24,7 @@ pub use schema::{SchemaSink, put_away, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;
 
-pub(crate) use contacts::{CLOCK_SKEW, is_of_migration, source_key};
+pub(crate) use contacts::{CLOCK_SKEW, is_new, is_of_migration, source_key};
 pub(crate) use conversations::ends_in;
 pub(crate) use failure::{failure_of as read_failure, failure_of_write};
 pub(crate) use gone::{or_gone, still_there};

@@ -8,12 +8,12 @@ use futures::StreamExt as _;
 use intercom_client::{Contact, ContactId, Error, Query, TagId};
 use migrate_core::ledger::{Change, How, LedgerError};
 use migrate_core::{
-    Failure, Key, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo,
+    Evidence, Failure, Found, Key, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo,
 };
 use serde_json::{Map, Value, json};
 
 use crate::sink::{
-    Workspace, before, failure_of_write, left, note_change, or_gone, owner, read_failure,
+    Workspace, before, failure_of_write, is_new, left, note_change, or_gone, owner, read_failure,
     still_there,
 };
 
@@ -26,12 +26,15 @@ use super::{bears_mark, is_marked, is_tag, is_untouched_since, parts};
 #[derive(Clone, Debug)]
 pub struct ContactUndo {
     workspace: Workspace,
+    /// What the external ids of this migration's contacts begin with, colon included.
+    prefix: String,
 }
 
 impl ContactUndo {
-    /// For the contacts of a workspace.
-    pub fn new(workspace: Workspace) -> Self {
-        Self { workspace }
+    /// For the contacts of a workspace, whose external ids are the keys of their records behind this
+    /// prefix.
+    pub fn new(workspace: Workspace, key_prefix: &str) -> Self {
+        Self { workspace, prefix: format!("{key_prefix}:") }
     }
 
     /// A contact, as it is now. One that somebody has merged into another is theirs.
@@ -44,11 +47,16 @@ impl ContactUndo {
 
     /// How a contact stands that this migration made, with all that hangs on it.
     async fn whole(&self, made: &Made, found: &Contact) -> Result<Stands, Error> {
+        // Of one that was found, no more is known than that it was not made before the migration.
+        let written_at = found.created_at.map_or(made.written.at, |at| at.max(made.written.at));
         let as_left = made
             .is_as_left(&left::created(found))
-            .unwrap_or_else(|| is_untouched_since(found.updated_at, made.written.at));
+            .unwrap_or_else(|| is_untouched_since(found.updated_at, written_at));
         if !as_left {
             return Ok(Stands::changed(["fields"]));
+        }
+        if found.company_count.is_some_and(|companies| companies > 0) {
+            return Ok(Stands::added("companies"));
         }
         let (client, id) = (&self.workspace.client, &found.id);
         let own = |tag: &TagId| parts(made, is_tag).any(|own| own == tag.as_str());
@@ -89,6 +97,11 @@ impl ContactUndo {
         }
         if archived["more"] != before::more(found) {
             return Ok(Stands::changed(["role, owner or subscription"]));
+        }
+        // An image of an earlier version does not say how many there were.
+        let companies = archived["companies"].as_u64().zip(found.company_count);
+        if companies.is_some_and(|(before, now)| now > before) {
+            return Ok(Stands::added("companies"));
         }
         let (client, id) = (&self.workspace.client, &found.id);
         let was_on = |tag: &TagId| {
@@ -295,12 +308,13 @@ fn filled(made: &Made, found: &Contact) -> Stands {
                 Stands::Permanent(email_remains(made))
             }
             // What people have changed of it stays, and shows when it is looked at once more, which a dry
-            // run does not do.
+            // run does not do, nor is one that was archived: that is left whole.
             _ => {
                 let written = before::written(before, &now);
                 let theirs: BTreeSet<String> = written.difference(&ours).cloned().collect();
+                let looked_at_once = made.dry_run || before::was_archived(before);
                 match &differing(before, &now, &theirs)[..] {
-                    theirs if made.dry_run && !theirs.is_empty() => changed(theirs),
+                    theirs if looked_at_once && !theirs.is_empty() => changed(theirs),
                     _ => Stands::AsLeft,
                 }
             }
@@ -396,6 +410,19 @@ impl Undo for ContactUndo {
             Err(error) if !error.is_not_found() => Err(failure_of_write(&error)),
             _ => Ok(TakenBack::Done),
         }
+    }
+
+    /// Finds users by their external ids. Leads are not found so, but before one of those is written
+    /// there is an intent.
+    async fn find(&self, key: &Key, since: DateTime<Utc>) -> Result<Found, Failure> {
+        let external_id = format!("{}{key}", self.prefix);
+        let found = self.workspace.client.contacts().find_by_external_id(&external_id).await;
+        let found = found.map_err(|error| read_failure(&error))?;
+        let own = found.filter(|found| is_new(found.created_at, since));
+        Ok(match own {
+            Some(own) => Found::Yes(TargetId::new(own.id.as_str())),
+            None => Found::No(Evidence::Read),
+        })
     }
 
     fn limits(&self) -> Limits {

@@ -1,5 +1,7 @@
 //! Conversations: deleted whole, unless people have added to them.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use intercom_client::{AuthorType, Conversation, ConversationId, Part, PartType, State};
 use migrate_core::ledger::{Entry, LedgerError};
@@ -24,7 +26,10 @@ impl ConversationUndo {
     /// What people have made of a conversation since.
     fn compare(&self, made: &Made, entry: Option<&Entry>, found: &Conversation) -> Stands {
         let unknown = |it: &&Part| !made.is_own_part(it.id.as_str());
-        let said = |it: &&Part| it.body.as_ref().is_some_and(|body| !body.reveal().is_empty());
+        let said = |it: &&Part| {
+            let text = it.body.as_ref().is_some_and(|body| !body.reveal().is_empty());
+            text || !it.attachments.is_empty()
+        };
         // A remark that its reply did not show has the conversation's own id.
         let unseen = parts(made, says).filter(|id| *id == made.written.target.as_str()).count();
         let others = found.parts().iter().filter(said).filter(unknown).count();
@@ -53,6 +58,13 @@ impl ConversationUndo {
         if found.tags.iter().any(|tag| !own(tag.id.as_str())) {
             return Stands::added("tags");
         }
+        if found.linked_count.is_some_and(|links| links > 0) {
+            return Stands::added("links to tickets or conversations");
+        }
+        let ours = &self.workspace.conversation_attributes;
+        if found.parts().iter().any(|part| has_filled_another(part, found, ours)) {
+            return Stands::added("values of other attributes");
+        }
         let closed = parts(made, |name| name == "close").next().is_some();
         if closed && found.state.as_ref().is_some_and(|state| *state != State::Closed) {
             return Stands::changed(["state"]);
@@ -64,8 +76,7 @@ impl ConversationUndo {
         let Some(written) = entry.and_then(|entry| entry.written(&key)) else {
             return Stands::AsLeft;
         };
-        let now =
-            left::attributes(&found.custom_attributes, &self.workspace.conversation_attributes);
+        let now = left::attributes(&found.custom_attributes, ours);
         let as_left = match written.state {
             Some(state) => state == migrate_core::Fingerprint::of(&now),
             None => {
@@ -102,6 +113,16 @@ fn is_a_teammates_doing(part: &Part) -> bool {
     let by_admin = part.author.as_ref().and_then(|author| author.kind.as_ref());
     by_admin == Some(&AuthorType::Admin)
         && matches!(part.part_type, Some(PartType::Assignment | PartType::Open | PartType::Snoozed))
+}
+
+/// Does this event say that a person has filled an attribute that is not this migration's, and has it
+/// a value yet? Workflows fill attributes by themselves.
+fn has_filled_another(part: &Part, found: &Conversation, ours: &BTreeSet<String>) -> bool {
+    let by_people = [PartType::AttributeByAdmin, PartType::AttributeByUser];
+    let changed = part.changed_attribute().filter(|name| !ours.contains(*name));
+    let now = changed.and_then(|name| found.custom_attributes.get(name));
+    let is_filled = now.is_some_and(|value| !left::is_empty(value));
+    is_filled && part.part_type.as_ref().is_some_and(|kind| by_people.contains(kind))
 }
 
 pub(super) fn not_read(error: &LedgerError) -> Failure {

@@ -8,8 +8,8 @@
 //! | a contact that was there before | putting back the fields that were written, as they stood before, and taking our tags off |
 //! | a contact that was archived before | the same, and archiving it again, unless people have changed it or added to it since |
 //! | a note on such a contact | nothing: Intercom's API cannot delete notes, so it is named |
-//! | a tag that this migration made | deleting it, unless somebody else uses it |
-//! | an attribute | archiving it, which is all that the API can do |
+//! | a tag that this migration made | deleting it, unless somebody else uses it, or what is left has it |
+//! | an attribute | archiving it, which is all that the API can do, unless what is left has a value of it |
 //!
 //! An archived contact cannot be told from a deleted one: both count as gone. Of a conversation with
 //! five hundred parts or more Intercom shows the latest alone, and no document says that it counts the
@@ -18,6 +18,7 @@
 mod calls;
 mod contacts;
 mod conversations;
+mod held;
 mod nothing;
 mod schema;
 #[cfg(test)]

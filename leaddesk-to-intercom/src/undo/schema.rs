@@ -1,6 +1,5 @@
-//! Attributes and tags: archived, deleted unless somebody else uses them.
+//! Attributes and tags: archived, deleted unless somebody else uses them, or what is left holds them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,17 +7,16 @@ use futures::StreamExt as _;
 use intercom_client::{
     Code, ConversationAttributeId, DataAttributeId, Error, Model, Query, TagId, UpdateDataAttribute,
 };
-use migrate_core::ledger::{How, LedgerError, Scan};
 use migrate_core::{
     Failure, Key, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::sink::{Workspace, failure_of_write, left, or_gone, read_failure, still_there};
 use crate::stage;
 
-use super::conversations::not_read;
-use super::{archive_only, is_marked, is_tag};
+use super::held::{Held, in_use_yet};
+use super::{archive_only, is_marked};
 
 /// Takes attributes and tags back.
 #[derive(Clone)]
@@ -26,11 +24,11 @@ pub struct SchemaUndo {
     workspace: Workspace,
     /// What the external ids of this migration's contacts begin with, colon included.
     prefix: String,
-    known: Arc<OnceCell<Tagged>>,
+    held: Arc<Mutex<Option<HeldBy>>>,
 }
 
-/// Tags that this migration put on contacts that were there before: contact and tag.
-type Tagged = HashSet<(TargetId, TargetId)>;
+/// What is held by the records that a rollback has left, with one of its writes.
+type HeldBy = (Made, Arc<Held>);
 
 impl std::fmt::Debug for SchemaUndo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,18 +51,16 @@ fn kind(key: &Key) -> Kind {
     }
 }
 
-/// Entries that are read from the ledger at once.
-const WINDOW: usize = 200;
-
 impl SchemaUndo {
     /// For the attributes and tags of a workspace, of a migration with this prefix of keys.
     pub fn new(workspace: Workspace, key_prefix: &str) -> Self {
-        Self { workspace, prefix: format!("{key_prefix}:"), known: Arc::default() }
+        Self { workspace, prefix: format!("{key_prefix}:"), held: Arc::default() }
     }
 
-    async fn contact_attribute(&self, made: &Made) -> Result<Stands, Error> {
-        let target = made.written.target.as_str();
-        let listed = self.workspace.client.data_attributes().list(Model::Contact, true).await?;
+    async fn contact_attribute(&self, made: &Made) -> Result<Stands, Failure> {
+        let (target, client) = (made.written.target.as_str(), &self.workspace.client);
+        let listed = client.data_attributes().list(Model::Contact, true).await;
+        let listed = listed.map_err(|error| read_failure(&error))?;
         let is_it =
             |id: &Option<DataAttributeId>| id.as_ref().is_some_and(|id| id.as_str() == target);
         let Some(found) = listed.into_iter().find(|it| is_it(&it.id)) else {
@@ -75,18 +71,23 @@ impl SchemaUndo {
             _ if made.is_as_left(&left::contact_attribute(&found)) == Some(false) => {
                 Stands::changed(["description, type or choices"])
             }
+            _ if self.held(made).await?.contact_attributes.contains(&found.name) => in_use_yet(),
             _ => Stands::Archivable(Remains::new(found.name, archive_only())),
         })
     }
 
-    async fn conversation_attribute(&self, made: &Made) -> Result<Stands, Error> {
+    async fn conversation_attribute(&self, made: &Made) -> Result<Stands, Failure> {
         let id = ConversationAttributeId::new(made.written.target.as_str());
-        let found = self.workspace.client.conversation_attributes().get(&id).await;
-        let Some(found) = or_gone(found)? else { return Ok(Stands::Gone) };
+        let found = or_gone(self.workspace.client.conversation_attributes().get(&id).await);
+        let found = found.map_err(|error| read_failure(&error))?;
+        let Some(found) = found else { return Ok(Stands::Gone) };
         Ok(match found.archived {
             Some(true) => Stands::Archived(Remains::new(found.name, archive_only())),
             _ if made.is_as_left(&left::conversation_attribute(&found)) == Some(false) => {
                 Stands::changed(["name, description or choices"])
+            }
+            _ if self.held(made).await?.conversation_attributes.contains(&found.name) => {
+                in_use_yet()
             }
             _ => Stands::Archivable(Remains::new(found.name, archive_only())),
         })
@@ -99,6 +100,10 @@ impl SchemaUndo {
         if !tags.iter().any(|tag| tag.id.as_str() == target.as_str()) {
             return Ok(Stands::Gone);
         }
+        let held = self.held(made).await?;
+        if held.tags.contains(target.as_str()) {
+            return Ok(in_use_yet());
+        }
         let mut contacts = client.contacts().search(Query::eq("tag_id", target.as_str())).items();
         while let Some(contact) = contacts.next().await {
             let contact = contact.map_err(read)?;
@@ -106,7 +111,7 @@ impl SchemaUndo {
             let external_id = contact.external_id.as_ref().map(|id| id.reveal().as_str());
             let is_ours = external_id.is_some_and(|id| id.starts_with(&self.prefix));
             let people_go = made.goes_with(stage::CONTACTS) && made.goes_with(stage::LEADS);
-            if made.dry_run && people_go && self.is_taken_off(&id, target).await? {
+            if made.dry_run && people_go && held.is_taken_off(&id, target) {
                 continue;
             }
             if !made.is_held_by(&id, is_ours) {
@@ -135,36 +140,18 @@ impl SchemaUndo {
         Ok(Stands::AsLeft)
     }
 
-    /// Would a rollback take this tag off this contact, which was there before?
-    async fn is_taken_off(&self, contact: &TargetId, tag: &TargetId) -> Result<bool, Failure> {
-        let known = self.known.get_or_try_init(|| self.tagged()).await;
-        let known = known.map_err(|error| not_read(&error))?;
-        Ok(known.contains(&(contact.clone(), tag.clone())))
-    }
-
-    async fn tagged(&self) -> Result<Tagged, LedgerError> {
-        let (ledger, mut tagged) = (&self.workspace.ledger, Tagged::new());
-        for name in [stage::CONTACTS, stage::LEADS] {
-            let mut after = 0;
-            loop {
-                let rows = ledger.scan(&Scan::of(name).after(after).limit(WINDOW)).await?;
-                let Some((last, _)) = rows.last() else { break };
-                after = *last;
-                let keys: Vec<Key> = rows.into_iter().map(|(_, entry)| entry.key).collect();
-                for entry in ledger.entries(&keys).await?.into_iter().flatten() {
-                    let Some(root) = entry.written(&entry.key) else { continue };
-                    if root.how == How::Created {
-                        continue;
-                    }
-                    let parts = entry.parts.iter();
-                    let parts = parts.filter(|part| part.key.part_name().is_some_and(is_tag));
-                    let parts = parts.filter_map(|part| part.state.written());
-                    let put_on = parts.filter(|written| written.how == How::Created);
-                    tagged.extend(put_on.map(|it| (root.target.clone(), it.target.clone())));
-                }
-            }
+    /// What is held by the records that this rollback has left, read once: they are dealt with before
+    /// their attributes and tags.
+    async fn held(&self, made: &Made) -> Result<Arc<Held>, Failure> {
+        let mut known = self.held.lock().await;
+        if let Some((of, held)) = &*known
+            && made.is_of_same_rollback(of)
+        {
+            return Ok(held.clone());
         }
-        Ok(tagged)
+        let held = Arc::new(Held::read(&self.workspace, made).await?);
+        *known = Some((made.clone(), held.clone()));
+        Ok(held)
     }
 }
 
@@ -177,12 +164,11 @@ fn in_use(made: &Made) -> Remains {
 #[async_trait]
 impl Undo for SchemaUndo {
     async fn inspect(&self, made: &Made) -> Result<Stands, Failure> {
-        let stands = match kind(&made.key) {
+        match kind(&made.key) {
             Kind::Contact => self.contact_attribute(made).await,
             Kind::Conversation => self.conversation_attribute(made).await,
-            Kind::Tag => return self.tag(made).await,
-        };
-        stands.map_err(|error| read_failure(&error))
+            Kind::Tag => self.tag(made).await,
+        }
     }
 
     async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use intercom_client::{ContactId, IntercomClient, NewContact, UpdateContact};
-use migrate_core::ledger::{Change, Entry, Ledger};
+use intercom_client::{
+    ContactId, DataType, IntercomClient, Model, NewContact, NewDataAttribute, UpdateContact,
+};
+use migrate_core::ledger::{self, Change, Entry, Ledger, Parked, Parking};
 use migrate_core::{
-    Emit, Event, Fate, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Rollback,
-    RollbackOptions, Run, RunOptions, StageUndone, map_fn,
+    Emit, Event, Fate, Fingerprint, Key, MemoryLedger, Patience, Pipeline, Plan, Record, Rollback,
+    RollbackOptions, Run, RunOptions, StageUndone, TargetId, map_fn,
 };
 use migrate_sandbox::{Account, AccountSpec, Sandbox};
 use serde_json::json;
@@ -16,7 +18,7 @@ use crate::draft::{ContactDraft, ContactFields};
 use crate::sink::{ContactSink, Workspace};
 use crate::source::Fixed;
 
-use super::ContactUndo;
+use super::{ContactUndo, SchemaUndo};
 
 /// A workspace with one contact in it, and what is to be written to that.
 struct World {
@@ -105,15 +107,39 @@ impl World {
 
     /// Takes it back, whatever the configuration says by then, first dry.
     async fn roll_back(&self) -> StageUndone {
-        let undo = ContactUndo::new(self.workspace(FILL).await);
-        let rollback = Rollback::new().stage("contacts", undo);
+        self.roll_back_all().await.remove(0)
+    }
+
+    /// The same with the attributes, which come after it.
+    async fn roll_back_all(&self) -> Vec<StageUndone> {
+        let workspace = self.workspace(FILL).await;
+        let rollback = Rollback::new()
+            .stage("schema", SchemaUndo::new(workspace.clone(), "leaddesk"))
+            .stage("contacts", ContactUndo::new(workspace, "leaddesk"));
         let run = self.begin().await;
         let writes = self.writes();
         let dry = rollback.run(&run, &RollbackOptions::dry()).await.unwrap();
         assert_eq!(self.writes(), writes);
         let real = rollback.run(&run, &RollbackOptions::default()).await.unwrap();
         assert_eq!(dry.stages, real.stages, "the dry run tells something else");
-        real.stages.into_iter().next().unwrap()
+        real.stages
+    }
+
+    /// An attribute of contacts that this migration has made, and fills.
+    async fn with_attribute(&mut self, name: &str) {
+        let new = NewDataAttribute::new(name, Model::Contact, DataType::String);
+        let made = self.client.data_attributes().create(&new).await.unwrap();
+        let done = Change::Done {
+            key: Key::new("attribute", format!("contact.{name}")),
+            stage: "schema".into(),
+            target: TargetId::new(made.id.unwrap().as_str()),
+            fingerprint: Fingerprint::of(b"attribute"),
+            how: ledger::How::Created,
+            state: None,
+            at: chrono::Utc::now(),
+        };
+        self.ledger.commit(vec![done]).await.unwrap();
+        self.fields.attributes.insert(name.to_owned(), json!("Oulu"));
     }
 
     fn writes(&self) -> u64 {
@@ -122,6 +148,13 @@ impl World {
 
     fn contact(&self) -> migrate_sandbox::workspace::Contact {
         self.sandbox.workspace().contact(self.id.as_str()).unwrap().clone()
+    }
+
+    fn edit(&self, edit: impl FnOnce(&mut migrate_sandbox::workspace::Contact)) {
+        self.sandbox.edit(|workspace| {
+            let contact = workspace.contacts.iter_mut().find(|it| it.id == self.id.as_str());
+            edit(contact.unwrap());
+        });
     }
 
     async fn rename(&self, name: &str) {
@@ -181,8 +214,9 @@ async fn a_kill_in_between_does_not_make_it_forget_that_it_was_archived() {
 /// Whoever has changed it or added to it since wants it.
 #[tokio::test]
 async fn one_that_people_use_since_stays_in_use() {
-    for what in ["name", "owner", "tag", "note", "conversation"] {
-        let world = World::archived("crm-7").await;
+    for what in ["name", "phone", "owner", "company", "tag", "note", "conversation"] {
+        let mut world = World::archived("crm-7").await;
+        world.fields.signed_up_at = Some(1_600_000_000);
         world.run(UNARCHIVE).await;
         // Intercom's clock counts seconds.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
@@ -190,10 +224,12 @@ async fn one_that_people_use_since_stays_in_use() {
         let admin = world.client.me().await.unwrap().admin.id;
         match what {
             "name" => world.rename("Anna Else").await,
-            "owner" => world.sandbox.edit(|workspace| {
-                let contact = workspace.contacts.iter_mut().find(|it| it.id == world.id.as_str());
-                contact.unwrap().owner_id = Some("1".into());
-            }),
+            "phone" => {
+                let change = UpdateContact::new().phone("+358409999999".to_owned());
+                contacts.update(&world.id, &change).await.unwrap();
+            }
+            "owner" => world.edit(|contact| contact.owner_id = Some("1".into())),
+            "company" => world.edit(|contact| contact.companies.push("c1".into())),
             "tag" => {
                 let tag = world.client.tags().get_or_create("vip").await.unwrap();
                 contacts.add_tag(&world.id, &tag.id).await.unwrap();
@@ -209,7 +245,8 @@ async fn one_that_people_use_since_stays_in_use() {
         }
         let undone = world.roll_back().await;
         assert_eq!(undone.left.len(), 1, "{what}");
-        assert!(!world.contact().archived, "{what}");
+        let now = world.contact();
+        assert!(!now.archived && now.phone.is_some() && now.signed_up_at.is_some(), "{what}");
     }
 }
 
@@ -301,4 +338,63 @@ async fn an_edit_is_told_where_it_is_of_what_was_written() {
     let after = world.contact();
     assert_eq!((after.name.as_deref(), after.phone), (Some("Anna Else"), None));
     assert_eq!(after.custom_attributes["vip"], true);
+}
+
+/// Of whom something is in doubt, nothing is put back: the values stay, and so does their attribute, until
+/// that is settled.
+#[tokio::test]
+async fn an_attribute_stays_while_somebody_in_doubt_holds_it() {
+    let mut world = World::new("crm-7").await;
+    world.with_attribute("ld_city").await;
+    world.run(FILL).await;
+    let key = Key::new("contact", 1).part("note");
+    let at = chrono::Utc::now();
+    let intent = Change::Intent { key: key.clone(), stage: "contacts".into(), draft: None, at };
+    world.ledger.commit(vec![intent]).await.unwrap();
+    let undone = world.roll_back_all().await;
+    assert_eq!(undone.iter().flat_map(codes).collect::<Vec<_>>(), ["in_doubt", "in_use_yet"]);
+    assert_eq!(world.contact().custom_attributes["ld_city"], "Oulu");
+
+    world.ledger.commit(vec![Change::Void { key }]).await.unwrap();
+    let undone = world.roll_back_all().await;
+    assert_eq!(undone.iter().flat_map(codes).count(), 0);
+    assert_eq!((undone[0].restored, undone[1].removed), (1, 1));
+}
+
+/// One that was archived and is left holds its values, and one that is archived again holds none.
+#[tokio::test]
+async fn an_attribute_stays_while_somebody_holds_it_who_was_archived() {
+    for is_left in [true, false] {
+        let mut world = World::archived("crm-7").await;
+        world.note = true;
+        world.with_attribute("ld_city").await;
+        world.run(UNARCHIVE).await;
+        if is_left {
+            world.edit(|contact| contact.owner_id = Some("1".into()));
+        }
+        let undone = world.roll_back_all().await;
+        let expected: &[&str] = if is_left { &["changed_since", "in_use_yet"] } else { &[] };
+        assert_eq!(undone.iter().flat_map(codes).collect::<Vec<_>>(), expected);
+        assert_eq!(world.contact().archived, !is_left);
+    }
+}
+
+/// A run was killed before it heard that a contact was created: that is its own, however long the run had
+/// been going on by then. One that was there before the migration is not, whatever it is called.
+#[tokio::test]
+async fn one_that_was_created_unheard_is_found_if_it_is_new() {
+    for is_new in [true, false] {
+        let world = World::new("leaddesk:contact:1").await;
+        let hours = chrono::TimeDelta::hours(if is_new { -1 } else { 1 });
+        let began = chrono::Utc::now() + hours;
+        let value = Some(json!(began.to_rfc3339()));
+        let parked = Parked::new(Key::new("contact", 1), "contacts", Parking::Group, began);
+        let since = Change::Meta { name: "migration_since".into(), value };
+        world.ledger.commit(vec![since, Change::Park(Box::new(parked))]).await.unwrap();
+        let undone = world.roll_back().await;
+        let counts = (undone.removed, undone.untouched, undone.kept);
+        assert_eq!(counts, if is_new { (1, 0, 0) } else { (0, 1, 0) });
+        let is_there = world.sandbox.workspace().contact(world.id.as_str()).is_some();
+        assert_eq!(is_there, !is_new);
+    }
 }

@@ -355,3 +355,36 @@ async fn doubt_about_a_lead_who_is_a_contact_does_not_make_the_contact_the_leads
     bench.runner().rollback(&RollbackOptions::default()).await.unwrap();
     assert_eq!(bench.sandbox.workspace().contacts.len(), before.contacts.len());
 }
+
+/// The contact has the key of another lead, by which search finds that one alone. Its reading tells at once
+/// that it was filled: search would have to be waited for, and might then say that nobody is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_about_a_lead_is_settled_by_reading_the_contact_it_fills() {
+    let (account, known) = with_leads_among_contacts();
+    let mut bench = Bench::new(account.clone()).await;
+    bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
+    bench.settings.patience = Some(("1s", "3600s"));
+    let mut first = account.clone();
+    first.contacts.retain(|contact| contact.id < 990_001);
+    Files::of(&first, &bench.path("export")).write(&BTreeMap::new());
+    bench.run().await;
+    let contact = of(&bench.sandbox.workspace(), known[0].id).id.clone();
+    bench.sandbox.edit(|workspace| {
+        let contact = workspace.contacts.iter_mut().find(|it| it.id == contact).unwrap();
+        contact.custom_attributes.insert("ld_source_key".into(), "leaddesk:contact:7".into());
+    });
+
+    let call = "PUT /contacts/{id}";
+    let before = bench.sandbox.counters().intercom.get(call).copied().unwrap_or_default();
+    let lost = Strike::new(call, FaultKind::LostReply, before).times(100);
+    let intercom = ServiceFaults { strikes: vec![lost], ..ServiceFaults::default() };
+    bench.sandbox.set_faults(Faults { intercom, ..Faults::default() });
+    Files::of(&account, &bench.path("export")).write(&among_contacts("Hot"));
+    let ended = bench.runner().run(&RunOptions::default().no_wait()).await.unwrap();
+    let leads = ended.report.stages.iter().find(|it| it.name == "leads").unwrap();
+    assert_eq!((leads.updated, leads.in_doubt), (1, 0), "{leads:?}");
+    let found = bench.sandbox.workspace();
+    let contact = of(&found, known[0].id);
+    assert_eq!(contact.custom_attributes["ld_lead_status"], "Hot");
+    assert_eq!(contact.custom_attributes["ld_source_key"], "leaddesk:contact:7");
+}

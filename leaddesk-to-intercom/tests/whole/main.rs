@@ -7,15 +7,18 @@ mod audit;
 
 mod again;
 mod assigned;
+mod attached;
 mod audited;
 mod behind;
 mod bench;
 mod beside;
 mod callers;
 mod chats;
+mod cut_off;
 mod driven;
 mod first;
 mod foreign;
+mod held;
 mod history;
 mod inventory;
 mod joined;

@@ -17,7 +17,7 @@ pub(crate) async fn roll_back(bench: &Bench) -> RolledBack {
 }
 
 /// A workspace without what the API cannot remove.
-fn removable(workspace: &Workspace) -> Workspace {
+pub(crate) fn removable(workspace: &Workspace) -> Workspace {
     let mut left = workspace.clone();
     left.data_attributes.retain(|it| !it.archived);
     left.conversation_attributes.retain(|it| !it.archived);

@@ -10,20 +10,20 @@ use crate::sink::{Evidence, Failure, FailureKind, Found, TargetId};
 
 /// What is known of a look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// The moment after which the write was surely no longer being sent.
-    pub(super) since: DateTime<Utc>,
+    pub(crate) since: DateTime<Utc>,
     /// When the destination was asked: its answer is as old as the question.
-    pub(super) asked_at: DateTime<Utc>,
+    pub(crate) asked_at: DateTime<Utc>,
     /// Looks before this one, in vain.
-    pub(super) looks: u32,
+    pub(crate) looks: u32,
     /// Has the destination failed so often in a row that it counts as gone?
-    pub(super) gone: bool,
+    pub(crate) gone: bool,
 }
 
 /// What an answer means.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     /// The write took effect; `current` is false if an older state of it did.
     There { target: TargetId, how: How, current: bool, twins: Vec<TargetId> },
     /// It surely did not and will not.
@@ -38,7 +38,7 @@ pub(super) enum Judgement {
 
 impl Look {
     /// Judges an answer that came at `now`.
-    pub(super) fn judge(
+    pub(crate) fn judge(
         &self,
         found: Result<Found, Failure>,
         now: DateTime<Utc>,

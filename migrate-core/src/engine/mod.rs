@@ -28,6 +28,7 @@ mod scheduler;
 mod unit;
 mod window;
 
+pub(crate) use doubt::{Judgement, Look};
 pub use pipeline::Pipeline;
 pub use plan::{Plan, PlanError, RunEnd, RunOptions, Stage, Waiting};
 pub(crate) use resolve::{entries_of, sole};

@@ -175,7 +175,8 @@ impl Proof {
     }
 }
 
-/// A write that was undone.
+/// A write that was undone, or a duplicate that went with the object it shared, which it left
+/// [unchanged](How::Unchanged).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Past {

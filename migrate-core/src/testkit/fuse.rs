@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::Value;
@@ -224,6 +225,10 @@ impl<U: Undo + 'static> Undo for Fused<U> {
             }
         }
         self.fuse.blow().await
+    }
+
+    async fn find(&self, key: &Key, since: DateTime<Utc>) -> Result<Found, Failure> {
+        self.fuse.call(self.inner.find(key, since)).await
     }
 
     fn limits(&self) -> Limits {

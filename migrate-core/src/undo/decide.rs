@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::Key;
+use crate::engine::{Judgement, Look};
 use crate::fate::{Fate, Reason};
 use crate::ledger::{Entry, How, Parking, PartState, Written};
 use crate::run::Patience;
-use crate::sink::{Failure, FailureKind};
+use crate::sink::{Failure, FailureKind, Found, TargetId};
 
-use super::{Remains, Stands, TakenBack};
+use super::{OwnWrite, Remains, Stands, TakenBack};
 
 /// What is to be taken back of a record.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub(super) enum Approach {
     Steps(Vec<(Key, Written)>),
     /// Nothing yet: of these writes nobody knows whether they took effect.
     Doubt(Vec<Key>),
+    /// What is found of it: the ledger holds no write of it, and one may have been sent.
+    Lost,
 }
 
 /// What is to be taken back of a record, by its entry with all its parts, and by what it waits for.
@@ -40,8 +43,10 @@ pub(super) fn approach(entry: &Entry, parked: Option<Parking>) -> Approach {
     if !doubt.is_empty() {
         return Approach::Doubt(doubt);
     }
-    if is_under_way(entry, parked) {
-        return Approach::Doubt(vec![entry.key.clone()]);
+    match is_under_way(entry, parked) {
+        true if entry.parts.is_empty() => return Approach::Lost,
+        true => return Approach::Doubt(vec![entry.key.clone()]),
+        false => {}
     }
     let changed = entry.parts.iter().rev().filter_map(|part| {
         let written = part.state.written().filter(|written| written.how != How::Unchanged)?;
@@ -54,13 +59,58 @@ pub(super) fn approach(entry: &Entry, parked: Option<Parking>) -> Approach {
 }
 
 /// May a write of the record have been sent of which the ledger holds nothing? What may be
-/// repeated is sent without an intent.
+/// repeated is sent without an intent. A member of a group is written while it is parked as one:
+/// of what was written before, an image says what has changed.
 fn is_under_way(entry: &Entry, parked: Option<Parking>) -> bool {
     let gave_up = entry.reason.as_ref().is_some_and(|reason| reason.code == "gave_up");
     match entry.fate {
         Fate::Dead => gave_up,
         fate if fate.is_final() => false,
-        _ => !matches!(parked, Some(Parking::Group | Parking::Parent | Parking::Lane)),
+        _ if parked == Some(Parking::Group) => entry.parts.is_empty(),
+        _ => !matches!(parked, Some(Parking::Parent | Parking::Lane)),
+    }
+}
+
+/// What became of a record of which the ledger holds no write.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Traced {
+    /// It has this object, which this migration has created.
+    Made(TargetId),
+    /// It has none.
+    Nothing,
+    /// Nobody can tell.
+    Doubt,
+    /// It is to be looked for again, not before this.
+    Again(DateTime<Utc>),
+    /// The destination does not let the rollback go on.
+    Stop(Failure),
+}
+
+/// What an answer means to a look for a record of which the ledger holds no write. It is judged as
+/// the engine judges one about a write in doubt.
+pub(super) fn traced(
+    look: &mut Look,
+    found: Result<Found, Failure>,
+    now: DateTime<Utc>,
+    patience: &Patience,
+) -> Traced {
+    if found == Ok(Found::CannotTell) {
+        return Traced::Doubt;
+    }
+    match look.judge(found, now, patience) {
+        Judgement::There { target, how: How::Created, twins, .. } if twins.is_empty() => {
+            Traced::Made(target)
+        }
+        Judgement::There { .. } | Judgement::Never(_) => Traced::Doubt,
+        Judgement::NotThere => Traced::Nothing,
+        Judgement::Later { not_before, .. } => {
+            look.looks += 1;
+            match look.looks >= patience.max_looks {
+                true => Traced::Doubt,
+                false => Traced::Again(not_before),
+            }
+        }
+        Judgement::Stop(failure) => Traced::Stop(failure),
     }
 }
 
@@ -83,6 +133,14 @@ impl End {
     /// Is nothing of it left to be taken back?
     pub(super) fn is_undone(&self) -> bool {
         matches!(self, Self::TakenBack | Self::Archived(_) | Self::AlreadyGone)
+    }
+
+    /// What this means where the write is a record's own.
+    pub(super) fn own(&self) -> OwnWrite {
+        match self {
+            Self::Left(..) => OwnWrite::Left,
+            _ => OwnWrite::TakenBack,
+        }
     }
 }
 
@@ -239,6 +297,7 @@ mod tests {
                 names.collect::<Vec<_>>().join(" ")
             }
             Approach::Doubt(keys) => format!("doubt about {}", keys.len()),
+            Approach::Lost => "lost".to_owned(),
         };
         let table: &[(&[(&str, char)], &str)] = &[
             (&[], "nothing"),
@@ -272,7 +331,7 @@ mod tests {
             (Fate::Pending, Some(Parking::Retry), None, true),
             (Fate::InDoubt, Some(Parking::Doubt), None, true),
             (Fate::Pending, Some(Parking::Parent), None, false),
-            (Fate::Pending, Some(Parking::Group), None, false),
+            (Fate::Pending, Some(Parking::Group), None, true),
             (Fate::Pending, Some(Parking::Lane), None, false),
             (Fate::Dead, None, gave_up, true),
             (Fate::Dead, None, refused, false),
@@ -283,11 +342,51 @@ mod tests {
             for parts in [&[][..], &[("", 'u')][..], &[("", 'c')][..]] {
                 let mut entry = entry(parts);
                 (entry.fate, entry.reason) = (fate, reason.clone());
-                let in_doubt = matches!(approach(&entry, parked), Approach::Doubt(_));
-                let covered = parts == [("", 'c')];
-                assert_eq!(in_doubt, expected && !covered, "{fate:?} {parked:?} {parts:?}");
+                let approach = approach(&entry, parked);
+                // Of what is known as written, an image says more than that it waits with others.
+                let covered = parts == [("", 'c')] || parked == Some(Parking::Group);
+                let in_doubt = matches!(approach, Approach::Doubt(_));
+                let known = !parts.is_empty();
+                assert_eq!(
+                    in_doubt,
+                    known && expected && !covered,
+                    "{fate:?} {parked:?} {parts:?}"
+                );
+                let lost = approach == Approach::Lost;
+                assert_eq!(lost, !known && expected, "{fate:?} {parked:?} {parts:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_found_of_a_record_that_was_under_way() {
+        use crate::sink::Evidence;
+
+        let patience = Patience::default();
+        let settled = i64::try_from(patience.settle_after.as_secs()).unwrap();
+        let one = || TargetId::new("x");
+        let gone = Failure::new(FailureKind::Gone, "no");
+        let table = [
+            (Ok(Found::Yes(one())), 0, Traced::Made(one())),
+            (Ok(Found::Twins(vec![one(), one()])), 0, Traced::Doubt),
+            (Ok(Found::Updated(one())), 0, Traced::Doubt),
+            (Ok(Found::CannotTell), settled, Traced::Doubt),
+            (Ok(Found::No(Evidence::Read)), settled - 1, Traced::Again(at(settled))),
+            (Ok(Found::No(Evidence::Read)), settled, Traced::Nothing),
+            (Err(gone.clone()), settled, Traced::Stop(gone)),
+        ];
+        for (found, second, expected) in table {
+            let mut look = Look { since: at(0), asked_at: at(second), looks: 0, gone: false };
+            let name = format!("{found:?} at {second}");
+            assert_eq!(traced(&mut look, found, at(second), &patience), expected, "{name}");
+        }
+        // What cannot be looked at is in doubt, after a time.
+        let mut look = Look { since: at(0), asked_at: at(0), looks: 0, gone: false };
+        let failed = || Err(Failure::new(FailureKind::NotDone, "no"));
+        let mut course =
+            (0..patience.max_looks).map(|_| traced(&mut look, failed(), at(0), &patience));
+        assert!(matches!(course.next(), Some(Traced::Again(_))));
+        assert_eq!(course.last(), Some(Traced::Doubt));
     }
 
     fn reason() -> Reason {

@@ -9,18 +9,19 @@ mod report;
 mod rollback;
 mod work;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::Key;
 use crate::fate::Reason;
 use crate::ledger::{How, Written};
-use crate::sink::{Failure, Limits, TargetId};
+use crate::sink::{Failure, Found, Limits, TargetId};
 
 pub use report::{LeftBehind, Remainder, RollbackReport, StageUndone};
 pub use rollback::{Rollback, RollbackOptions, Scope, UndoEvent, Undone};
@@ -28,7 +29,7 @@ pub use rollback::{Rollback, RollbackOptions, Scope, UndoEvent, Undone};
 /// Takes back what one stage of a migration wrote.
 ///
 /// It knows the ledger's side of a write only, no draft and no source: a migration can be undone
-/// when the source account is closed. Both calls may be made again at any time, and are: whatever
+/// when the source account is closed. All calls may be made again at any time, and are: whatever
 /// was taken back is looked at afterwards, and a rollback that was cut off begins by looking.
 ///
 /// ```
@@ -96,6 +97,23 @@ pub trait Undo: Send + Sync {
     /// As for [`inspect`](Self::inspect). After a lost reply the write is looked at again.
     async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure>;
 
+    /// Looks for the object of a record that was under way when its run was cut off, and of which the
+    /// ledger holds no write: what may be repeated is sent without an intent. The object is the
+    /// migration's own if it bears the key of the record and was made no earlier than `since`. It
+    /// writes nothing, and a dry run asks it as well.
+    ///
+    /// What is [there](Found::Yes) is taken back like all that this migration created; that nothing
+    /// is there is believed when no request can be on its way any more. Where it cannot tell, as by
+    /// default, the record is left and listed as in doubt.
+    ///
+    /// # Errors
+    ///
+    /// As for [`inspect`](Self::inspect).
+    async fn find(&self, key: &Key, since: DateTime<Utc>) -> Result<Found, Failure> {
+        let _ = (key, since);
+        Ok(Found::CannotTell)
+    }
+
     /// How many records may be taken back at once: [`Limits::in_flight`]. Batches are not used.
     fn limits(&self) -> Limits;
 }
@@ -108,6 +126,10 @@ impl<U: Undo + ?Sized> Undo for Arc<U> {
 
     async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
         (**self).take_back(made).await
+    }
+
+    async fn find(&self, key: &Key, since: DateTime<Utc>) -> Result<Found, Failure> {
+        (**self).find(key, since).await
     }
 
     fn limits(&self) -> Limits {
@@ -123,6 +145,10 @@ impl<U: Undo + ?Sized> Undo for Box<U> {
 
     async fn take_back(&self, made: &Made) -> Result<TakenBack, Failure> {
         (**self).take_back(made).await
+    }
+
+    async fn find(&self, key: &Key, since: DateTime<Utc>) -> Result<Found, Failure> {
+        (**self).find(key, since).await
     }
 
     fn limits(&self) -> Limits {
@@ -159,11 +185,15 @@ struct Met {
     objects: Arc<Mutex<Objects>>,
 }
 
-/// Objects that a rollback has left, and, in a dry run of a selection, those that would be gone by
-/// now, as digests: what is selected may be nearly everything.
+/// What becomes of records and their objects.
 #[derive(Default)]
 struct Objects {
+    leftovers: BTreeMap<Key, Leftover>,
+    /// The objects of these.
     left: HashSet<TargetId>,
+    /// Is one among them of which nobody knows the object?
+    unplaced: bool,
+    /// In a dry run, the objects that would be gone by now, as digests: that may be nearly all.
     gone: HashSet<u64>,
 }
 
@@ -172,25 +202,34 @@ impl Met {
         Self { scope: Arc::new(scope.clone()), objects: Arc::default() }
     }
 
-    fn leave(&self, objects: &[TargetId]) {
-        self.objects().left.extend(objects.iter().cloned());
+    fn leave(&self, leftover: Leftover, objects: &[TargetId]) {
+        let mut met = self.objects();
+        met.left.extend(objects.iter().cloned());
+        met.unplaced |= leftover.object.is_none();
+        met.leftovers.insert(leftover.key.clone(), leftover);
     }
 
-    fn let_go(&self, object: &TargetId) {
-        self.objects().left.remove(object);
+    fn let_go(&self, key: &Key, object: Option<&TargetId>) {
+        let mut met = self.objects();
+        met.leftovers.remove(key);
+        if let Some(object) = object {
+            met.left.remove(object);
+        }
     }
 
     fn would_go(&self, object: &TargetId) {
-        if *self.scope != Scope::Everything {
-            self.objects().gone.insert(digest(object));
-        }
+        self.objects().gone.insert(digest(object));
     }
 
     /// Does this object of the migration stay, in a dry run?
     fn stays(&self, object: &TargetId) -> bool {
+        let met = self.objects();
+        let would_go = met.gone.contains(&digest(object));
         match *self.scope {
-            Scope::Everything => self.objects().left.contains(object),
-            _ => !self.objects().gone.contains(&digest(object)),
+            // It may be that of a record in doubt.
+            Scope::Everything if met.unplaced => met.left.contains(object) || !would_go,
+            Scope::Everything => met.left.contains(object),
+            _ => !would_go,
         }
     }
 
@@ -236,6 +275,18 @@ impl Made {
         !self.dry_run || !is_ours || self.met.stays(object)
     }
 
+    /// The records of which this rollback has left something so far, in the order of their keys.
+    /// All that hold something of a stage have been dealt with when that is taken back, by this start
+    /// of the rollback: one that is gone on with meets again what is left.
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        self.met.objects().leftovers.values().cloned().collect()
+    }
+
+    /// Is this a write of the same rollback, in the same start of it?
+    pub fn is_of_same_rollback(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.met.objects, &other.met.objects)
+    }
+
     /// Is all of this stage taken back by the same rollback? One of single records takes all of
     /// none.
     pub fn goes_with(&self, stage: &str) -> bool {
@@ -262,6 +313,33 @@ impl fmt::Debug for Made {
             .field("parts", &self.parts)
             .finish_non_exhaustive()
     }
+}
+
+/// A record of which a rollback has left something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leftover {
+    /// Its key.
+    pub key: Key,
+    /// Its stage.
+    pub stage: String,
+    /// Its object; `None` where nobody knows whether it has one.
+    pub object: Option<TargetId>,
+    /// What becomes of its own write.
+    pub own: OwnWrite,
+}
+
+/// What a rollback does about the own write of a record of which something is left. In a dry run
+/// that has not been done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnWrite {
+    /// Nothing of the record is touched, since a write of it is in doubt.
+    Untouched,
+    /// It was looked at, and stays as it is.
+    Left,
+    /// It is taken back, or changed nothing: what is left are other writes of the record.
+    TakenBack,
 }
 
 /// The code of what is left since something was added to it.

@@ -4,18 +4,20 @@ use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
-use crate::engine::RunError;
+use crate::engine::{Look, RunError};
 use crate::fate::{Fate, Reason};
-use crate::ledger::{Change, Entry, How, LedgerError, PartState, Written};
+use crate::ledger::{
+    Change, Entry, How, LedgerError, Parking, Part, PartState, StageState, Written,
+};
 use crate::run::Run;
-use crate::sink::{FailureKind, TargetId};
+use crate::sink::{Failure, FailureKind, TargetId};
 use crate::{Fingerprint, Key};
 
-use super::decide::{Act, Approach, Attempt, End, Heard, approach};
+use super::decide::{Act, Approach, Attempt, End, Heard, Traced, approach, traced};
 use super::report::Ended;
 use super::rollback::{ARCHIVED, Undone};
-use super::work::Work;
-use super::{Made, Met, Undo, removes};
+use super::work::{Work, shares};
+use super::{Leftover, Made, Met, OwnWrite, Undo, removes};
 
 /// What the records of one stage are taken back with.
 pub(super) struct Undoing<'a> {
@@ -23,25 +25,31 @@ pub(super) struct Undoing<'a> {
     pub(super) run: &'a Run,
     pub(super) undo: &'a dyn Undo,
     pub(super) dry: bool,
+    /// Was the stage cut off while it was read for the first time? Then nobody was written who was to
+    /// be brought together with others.
+    only_read: bool,
     met: Met,
     begun: OnceCell<()>,
 }
 
 impl<'a> Undoing<'a> {
-    /// `met` is what the rollback has met so far, in all stages.
+    /// `state` is that of the stage before anything of it is taken back, and `met` what the rollback
+    /// has met so far, in all stages.
     pub(super) fn new(
         stage: &'a str,
         run: &'a Run,
         undo: &'a dyn Undo,
         dry: bool,
+        state: &StageState,
         met: Met,
     ) -> Self {
-        Self { stage, run, undo, dry, met, begun: OnceCell::new() }
+        let only_read = state.pass == 1 && !state.read;
+        Self { stage, run, undo, dry, only_read, met, begun: OnceCell::new() }
     }
 
-    /// These objects are looked at again: they may go after all.
-    pub(super) fn let_go(&self, objects: impl Iterator<Item = TargetId>) {
-        objects.for_each(|object| self.met.let_go(&object));
+    /// This record is looked at again: it may go after all.
+    pub(super) fn let_go(&self, entry: &Entry) {
+        self.met.let_go(&entry.key, entry.target.as_ref());
     }
 
     /// Deals with one record. Says which of its objects are left.
@@ -49,13 +57,17 @@ impl<'a> Undoing<'a> {
         &self,
         work: Result<Work, LedgerError>,
     ) -> Result<(Ended, Vec<TargetId>), RunError> {
-        let (entry, sharing) = match work? {
+        let (mut entry, sharing) = match work? {
             Work::Merged { entry, is_left } => {
                 return Ok((self.merged(&entry, is_left).await?, Vec::new()));
             }
             Work::Record { entry, sharing } => (entry, sharing),
         };
-        let ended = self.record(&entry, &sharing).await?;
+        let approach = match self.approach(&mut entry).await? {
+            Approach::Lost => self.trace(&mut entry).await?,
+            approach => approach,
+        };
+        let ended = self.take_record(&entry, approach, &sharing).await?;
         let root = root_of(&entry).map(|root| root.target.clone());
         if !ended.counted.contains(&Undone::Kept) {
             if self.dry {
@@ -63,14 +75,19 @@ impl<'a> Undoing<'a> {
             }
             return Ok((ended, Vec::new()));
         }
+        let leftover = Leftover {
+            key: entry.key.clone(),
+            stage: self.stage.to_owned(),
+            object: object_of(&entry).cloned(),
+            own: ended.own,
+        };
         let objects: Vec<TargetId> = root.into_iter().chain(entry.target).collect();
-        self.met.leave(&objects);
+        self.met.leave(leftover, &objects);
         Ok((ended, objects))
     }
 
-    /// Takes a record back. `sharing` are the duplicates that go with it in the same commit.
-    async fn record(&self, entry: &Entry, sharing: &[Key]) -> Result<Ended, RunError> {
-        let mut entry = entry.clone();
+    /// How a record is to be taken back, by what the ledger has of it.
+    async fn approach(&self, entry: &mut Entry) -> Result<Approach, LedgerError> {
         for part in &mut entry.parts {
             // What was found as it should be at first may have been changed by a later run: then
             // there is an image of what stood there before.
@@ -81,10 +98,6 @@ impl<'a> Undoing<'a> {
                 written.how = How::Updated;
             }
         }
-        self.take_record(&entry, sharing).await
-    }
-
-    async fn take_record(&self, entry: &Entry, sharing: &[Key]) -> Result<Ended, RunError> {
         let parked = match entry.fate.is_final() {
             true => None,
             false => {
@@ -92,17 +105,72 @@ impl<'a> Undoing<'a> {
                 self.run.ledger.parked_among(key).await?.into_iter().next()
             }
         };
-        let approach = match self.may_have_changed(entry).await? {
+        let parked = parked.map(|parked| parked.why);
+        Ok(match self.may_have_changed(entry).await? {
             true => Approach::Doubt(vec![entry.key.clone()]),
-            false => approach(entry, parked.map(|parked| parked.why)),
-        };
+            false => match approach(entry, parked) {
+                Approach::Lost if parked == Some(Parking::Group) && self.only_read => {
+                    Approach::Nothing
+                }
+                approach => approach,
+            },
+        })
+    }
+
+    /// Looks for a record of which the ledger holds no write. What is found is made known to it, as
+    /// what this migration has created.
+    async fn trace(&self, entry: &mut Entry) -> Result<Approach, RunError> {
+        let Run { begun_at, migration_since, clock, .. } = self.run;
+        // What was sent was sent before this rollback began.
+        let mut look = Look { since: *begun_at, asked_at: *begun_at, looks: 0, gone: false };
+        loop {
+            look.asked_at = clock.now();
+            let found = self.undo.find(&entry.key, *migration_since).await;
+            look.gone = match &found {
+                Ok(_) => {
+                    self.run.answered();
+                    false
+                }
+                Err(_) => self.run.failed_again(1),
+            };
+            match traced(&mut look, found, clock.now(), &self.run.patience) {
+                Traced::Made(target) => {
+                    let (how, fingerprint) = (How::Created, Fingerprint::of(b"found by its key"));
+                    let written = Written::new(target, fingerprint, how, *migration_since);
+                    self.commit(vec![self.done(&entry.key, written.clone())]).await?;
+                    entry.target = Some(written.target.clone());
+                    let state = PartState::Done(written.clone());
+                    entry.parts.push(Part::new(entry.key.clone(), state));
+                    return Ok(Approach::Whole(written));
+                }
+                Traced::Nothing => return Ok(Approach::Nothing),
+                Traced::Doubt => return Ok(Approach::Doubt(vec![entry.key.clone()])),
+                Traced::Again(not_before) => self.wait(not_before).await?,
+                Traced::Stop(failure) => return Err(stopped(failure)),
+            }
+        }
+    }
+
+    fn done(&self, key: &Key, written: Written) -> Change {
+        let Written { target, fingerprint, how, state, at } = written;
+        let (key, stage) = (key.clone(), self.stage.to_owned());
+        Change::Done { key, stage, target, fingerprint, how, state, at }
+    }
+
+    /// Takes a record back. `sharing` are the duplicates that go with it in the same commit.
+    async fn take_record(
+        &self,
+        entry: &Entry,
+        approach: Approach,
+        sharing: &[Key],
+    ) -> Result<Ended, RunError> {
         let mut ended = match approach {
-            Approach::Nothing => {
+            Approach::Nothing | Approach::Lost => {
                 self.forget(entry, sharing).await?;
-                Ended::of(Undone::Untouched)
+                Ended::of(OwnWrite::TakenBack, Undone::Untouched)
             }
             Approach::Doubt(keys) => {
-                let mut ended = Ended::of(Undone::Kept);
+                let mut ended = Ended::of(OwnWrite::Untouched, Undone::Kept);
                 for key in keys {
                     let state = entry.written(&key);
                     let object = state.or(root_of(entry)).map(|known| known.target.to_string());
@@ -130,12 +198,12 @@ impl<'a> Undoing<'a> {
     /// A duplicate that has nothing of its own: it goes unless its object is left.
     async fn merged(&self, entry: &Entry, is_left: bool) -> Result<Ended, RunError> {
         if is_left {
-            let mut ended = Ended::of(Undone::Kept);
+            let mut ended = Ended::of(OwnWrite::Left, Undone::Kept);
             ended.leave(&entry.key, target_of(entry), shares_object());
             return Ok(ended);
         }
         self.forget(entry, &[]).await?;
-        Ok(Ended::of(Undone::Merged))
+        Ok(Ended::of(OwnWrite::TakenBack, Undone::Merged))
     }
 
     async fn whole(
@@ -151,7 +219,11 @@ impl<'a> Undoing<'a> {
             end if end.is_undone() => Undone::Removed,
             _ => Undone::Kept,
         };
-        let mut ended = Ended::of(counted);
+        let own = match counted {
+            Undone::Kept => OwnWrite::Left,
+            _ => OwnWrite::TakenBack,
+        };
+        let mut ended = Ended::of(own, counted);
         ended.tell(&entry.key, made.written.target.as_str(), &end);
         if counted != Undone::Kept {
             self.keep_archived(&ended, &end).await?;
@@ -166,13 +238,16 @@ impl<'a> Undoing<'a> {
         steps: Vec<(Key, Written)>,
         sharing: &[Key],
     ) -> Result<Ended, RunError> {
-        let mut ended = Ended::default();
+        let mut ended = Ended::with(OwnWrite::TakenBack);
         let (mut all, mut any) = (true, false);
         let last = steps.len() - 1;
         for (at, (key, written)) in steps.into_iter().enumerate() {
             let made = self.made(entry, &key, written).await?;
             let end = self.take(&made).await?;
             ended.tell(&key, made.written.target.as_str(), &end);
+            if key == entry.key {
+                ended.own = end.own();
+            }
             any |= end.is_undone() && end != End::AlreadyGone;
             all &= end.is_undone();
             self.keep_archived(&ended, &end).await?;
@@ -206,10 +281,7 @@ impl<'a> Undoing<'a> {
                     tracing::debug!(key = %made.key, stage = self.stage, ?end, "undone or left");
                     return Ok(end);
                 }
-                Act::Stop(failure) if failure.kind == FailureKind::Gone => {
-                    return Err(RunError::Gone(failure.message));
-                }
-                Act::Stop(failure) => return Err(RunError::Refused(failure.message)),
+                Act::Stop(failure) => return Err(stopped(failure)),
                 Act::Look(not_before) => {
                     self.wait(not_before).await?;
                     self.undo.inspect(made).await.map(Heard::Stands)
@@ -263,13 +335,21 @@ impl<'a> Undoing<'a> {
         self.commit(vec![Change::Discover { list: ARCHIVED.to_owned(), item }]).await
     }
 
-    /// Nothing of the record is left: it counts as never met.
+    /// Nothing of the record is left: it counts as never met. What has shared its object goes with it
+    /// into the history, by which its key is known afterwards.
     async fn forget(&self, entry: &Entry, sharing: &[Key]) -> Result<(), RunError> {
         let at = self.run.clock.now();
         let mut changes = Vec::new();
         for part in &entry.parts {
             // What a write under an open intent became before belongs to the history too.
             changes.push(Change::Void { key: part.key.clone() });
+        }
+        let own = shares(entry).then_some(&entry.key);
+        if let Some(object) = object_of(entry) {
+            let (how, fingerprint) = (How::Unchanged, Fingerprint::of(b"it shared an object"));
+            let shared = Written::new(object.clone(), fingerprint, how, at);
+            let shared = own.into_iter().chain(sharing).map(|key| self.done(key, shared.clone()));
+            changes.extend(shared);
         }
         for key in std::iter::once(&entry.key).chain(sharing) {
             changes.push(Change::Forget { key: key.clone(), at });
@@ -326,6 +406,14 @@ impl<'a> Undoing<'a> {
             ledger.commit(vec![Change::Begin { stage, pass, since: None, at }]).await
         };
         self.begun.get_or_try_init(begin).await.copied()
+    }
+}
+
+/// The destination does not let the rollback go on.
+fn stopped(failure: Failure) -> RunError {
+    match failure.kind {
+        FailureKind::Gone => RunError::Gone(failure.message),
+        _ => RunError::Refused(failure.message),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::fate::Reason;
 
 use super::decide::End;
 use super::rollback::Undone;
-use super::{ADDED_SINCE, Remains};
+use super::{ADDED_SINCE, OwnWrite, Remains};
 
 /// What a rollback took back, and what it left. It names records, objects and fields, and holds
 /// no values.
@@ -92,16 +92,22 @@ pub struct Remainder {
 }
 
 /// How one record ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
+    pub(super) own: OwnWrite,
     pub(super) counted: Vec<Undone>,
     pub(super) left: Vec<LeftBehind>,
     pub(super) impossible: Vec<Remainder>,
 }
 
 impl Ended {
-    pub(super) fn of(counted: Undone) -> Self {
-        Self { counted: vec![counted], ..Self::default() }
+    /// Ended with nothing counted or told yet.
+    pub(super) fn with(own: OwnWrite) -> Self {
+        Self { own, counted: Vec::new(), left: Vec::new(), impossible: Vec::new() }
+    }
+
+    pub(super) fn of(own: OwnWrite, counted: Undone) -> Self {
+        Self { counted: vec![counted], ..Self::with(own) }
     }
 
     pub(super) fn leave(&mut self, key: &Key, object: Option<String>, reason: Reason) {

@@ -242,9 +242,10 @@ impl Rollback {
             if matches!(&options.scope, Scope::Stages(names) if !names.contains(name)) {
                 continue;
             }
-            let undoing = Undoing::new(name, run, &**undo, options.dry_run, met.clone());
+            let state = run.ledger.stage(name).await?;
+            let undoing = Undoing::new(name, run, &**undo, options.dry_run, &state, met.clone());
             let records = run.ledger.tally(name).await?.total();
-            if is_unfinished(&run.ledger.stage(name).await?) {
+            if is_unfinished(&state) {
                 report.unfinished.push(name.clone());
             }
             self.tell(&UndoEvent::StageBegun { stage: name, records });
@@ -353,10 +354,12 @@ impl Rollback {
             for window in held.chunks(WINDOW) {
                 let entries: Vec<Entry> =
                     ledger.entries(window).await?.into_iter().flatten().collect();
-                let objects = entries.iter().filter_map(|entry| entry.target.clone());
-                undoing.let_go(objects.inspect(|object| {
-                    left.remove(object);
-                }));
+                for entry in &entries {
+                    undoing.let_go(entry);
+                    if let Some(object) = &entry.target {
+                        left.remove(object);
+                    }
+                }
                 let work = entries.into_iter().map(|entry| {
                     stage.records -= 1;
                     stage.kept -= 1;

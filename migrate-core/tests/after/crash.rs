@@ -1,5 +1,6 @@
 //! A rollback that is killed at each of its calls, to the destination or to the ledger.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -233,4 +234,51 @@ async fn killed_at_any_call_and_started_again_it_ends_the_same() {
         dies_at += 1;
     }
     assert!(dies_at > 80, "it was killed at {dies_at} moments only");
+}
+
+/// A run that is killed at any call, and rolled back without being resumed: what it has created is
+/// found and taken back, or named.
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_run_has_created_is_never_left_unnamed() {
+    let (mut dies_at, mut found) = (1, 0);
+    loop {
+        let (desk, ledger) = (Account::desk(), ledger());
+        let before = desk.content();
+        let life = Life::until(dies_at);
+        let (mortal, pulse) = (Mortal(ledger.clone(), life.clone()), life.clone());
+        desk.lock().lifeline = Some(Arc::new(move || pulse.goes_on()));
+        let mortal: Arc<dyn Ledger> = Arc::new(mortal);
+        let end = migrate(&Account::sample(), &desk, &mortal).await;
+        desk.lock().lifeline = None;
+        if end.is_ok() {
+            break;
+        }
+        let marks = |desk: &Desk| -> BTreeSet<String> {
+            let content = desk.content();
+            let people = content.people.into_values().filter_map(|it| it.mark);
+            people.chain(content.threads.into_values().filter_map(|it| it.mark)).collect()
+        };
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        for stage in ["people", "threads"] {
+            let rows = ledger.scan(&Scan::of(stage)).await.expect("rows");
+            let written = rows.into_iter().filter(|(_, entry)| entry.target.is_some());
+            known.extend(written.map(|(_, entry)| entry.key.to_string()));
+        }
+        let unknown = marks(&desk).difference(&known).count();
+
+        let dry = roll_back(&desk, &ledger, &RollbackOptions::dry()).await.expect("a look");
+        let real = roll_back(&desk, &ledger, &RollbackOptions::default()).await.expect("an end");
+        assert_eq!(dry.stages, real.stages, "killed at {dies_at}");
+        let left: BTreeSet<String> =
+            real.stages.iter().flat_map(|stage| &stage.left).map(|it| it.key.clone()).collect();
+        let there = marks(&desk);
+        assert!(there.is_subset(&left), "killed at {dies_at}: {there:?} of {left:?}");
+        found += unknown - there.len().min(unknown);
+        if left.is_empty() {
+            assert_eq!(desk.content().people.len(), before.people.len(), "killed at {dies_at}");
+        }
+        migrate(&Account::sample(), &desk, &ledger).await.expect("a run");
+        dies_at += 1;
+    }
+    assert!(dies_at > 80 && found > 3, "{found} were found of {dies_at} runs");
 }

@@ -1,8 +1,10 @@
 //! How the destination takes back.
 
+use chrono::{DateTime, Utc};
 use migrate_core::ledger::How;
 use migrate_core::{
-    Failure, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId, Undo, async_trait,
+    Evidence, Failure, Found, Key, Limits, Made, Reason, Remains, Stands, TakenBack, TargetId,
+    Undo, async_trait,
 };
 
 use crate::desk::{Content, Desk};
@@ -43,6 +45,17 @@ impl Undo for Desk {
             }
         })?;
         Ok(TakenBack::Done)
+    }
+
+    async fn find(&self, key: &Key, _: DateTime<Utc>) -> Result<Found, Failure> {
+        if key.kind() != "person" {
+            return Ok(Found::CannotTell);
+        }
+        self.read(|content| {
+            let mut people = content.people.iter();
+            let own = people.find(|(_, it)| it.mark.as_deref() == Some(key.as_str()));
+            own.map_or(Found::No(Evidence::Read), |(id, _)| Found::Yes(TargetId::new(id.as_str())))
+        })
     }
 
     fn limits(&self) -> Limits {

@@ -66,6 +66,7 @@ pub(super) fn reply(store: &mut Store, call: &Call<'_>) -> Outcome {
             .get("skip_notifications")
             .and_then(Value::as_bool)
             .unwrap_or(false),
+        ..Part::default()
     });
     finish(store, call, conversation, now)
 }
@@ -113,7 +114,7 @@ pub(super) fn manage(store: &mut Store, call: &Call<'_>) -> Outcome {
         body: text,
         created_at: now,
         author: Author { kind: "admin".into(), id: admin },
-        skip_notifications: false,
+        ..Part::default()
     });
     finish(store, call, conversation, now)
 }

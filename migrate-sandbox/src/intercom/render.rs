@@ -48,6 +48,10 @@ pub(super) fn contact(contact: &Contact, store: &Store, version: Version) -> Val
     let tags = contact.tags.iter().take(EMBEDDED).map(|tag| reference("tag", &tag.id)).collect();
     let notes =
         contact.notes.iter().take(EMBEDDED).map(|note| reference("note", &note.id)).collect();
+    let companies = contact.companies.iter().take(EMBEDDED);
+    let companies =
+        companies.map(|id| json!({"type": "company", "id": id, "url": format!("/companies/{id}")}));
+    let companies = companies.collect();
     let owner = match &contact.owner_id {
         // The owner's id became text in 2.16.
         Some(owner) if version < (2, 16) => json!(owner.parse::<u64>().ok()),
@@ -81,7 +85,7 @@ pub(super) fn contact(contact: &Contact, store: &Store, version: Version) -> Val
         "custom_attributes": contact.custom_attributes,
         "tags": list("tags", tags, contact.tags.len()),
         "notes": list("notes", notes, contact.notes.len()),
-        "companies": list("companies", Vec::new(), 0),
+        "companies": list("companies", companies, contact.companies.len()),
         "opted_out_subscription_types": list("subscriptions", Vec::new(), 0),
         "opted_in_subscription_types": list("subscriptions", Vec::new(), 0),
     });
@@ -199,6 +203,7 @@ pub(super) fn conversation(
         id => json!(id),
     };
     let by_contact = |author: &Author| author.kind != "admin";
+    let ticket = |id: &String| json!({"type": "ticket", "id": id, "category": "Customer"});
     let first_reply = by_contact(&it.source.author)
         .then(|| json!({"created_at": it.created_at, "type": "conversation", "url": null}));
     json!({
@@ -236,7 +241,12 @@ pub(super) fn conversation(
         "custom_attributes": it.custom_attributes,
         "topics": {},
         "ticket": null,
-        "linked_objects": {"type": "list", "data": [], "total_count": 0, "has_more": false},
+        "linked_objects": {
+            "type": "list",
+            "data": it.linked_tickets.iter().map(ticket).collect::<Vec<_>>(),
+            "total_count": it.linked_tickets.len(),
+            "has_more": false,
+        },
         "ai_agent": null,
         "ai_agent_participated": false,
     })
@@ -262,6 +272,11 @@ pub(super) fn conversation_with_parts(
 }
 
 fn part(part: &Part, store: &Store, plain: bool) -> Value {
+    let attachment =
+        |name: &String| json!({"type": "upload", "name": name, "content_type": "application/pdf"});
+    let changed = part.changed_attribute.as_ref();
+    let event = changed
+        .map(|name| json!({"attribute": {"name": name}, "value": {"name": "", "previous": null}}));
     json!({
         "type": "conversation_part",
         "id": part.id,
@@ -272,7 +287,8 @@ fn part(part: &Part, store: &Store, plain: bool) -> Value {
         "notified_at": part.created_at,
         "assigned_to": null,
         "author": author(&part.author, store),
-        "attachments": [],
+        "attachments": part.attachments.iter().map(attachment).collect::<Vec<_>>(),
+        "event_details": event,
         "external_id": null,
         "redacted": false,
         "metadata": {},

@@ -282,7 +282,8 @@ pub(crate) fn is_of_migration(external_id: &str, one_of_ours: &str) -> bool {
     external_id.split_once(':').is_some_and(|(known, _)| known == prefix)
 }
 
-fn is_new(created_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
+/// Was a contact made since then, as far as clocks agree?
+pub(crate) fn is_new(created_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
     created_at.is_some_and(|created_at| created_at + CLOCK_SKEW >= since)
 }
 
