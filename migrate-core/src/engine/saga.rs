@@ -340,9 +340,12 @@ impl<'a, D: Draft> Saga<'a, D> {
         gone: bool,
         now: DateTime<Utc>,
     ) -> Action<D> {
-        let Receipt { outcome, state, kept } = receipt;
+        let Receipt { outcome, state, image, notes, kept } = receipt;
         if kept && changed_nothing(&outcome) {
             self.pending.push(Change::VoidBefore { key: key.clone() });
+        }
+        for note in notes {
+            self.unit.note(note);
         }
         let (target, how) = match outcome {
             Outcome::Created(target) => (target, How::Created),
@@ -359,6 +362,10 @@ impl<'a, D: Draft> Saga<'a, D> {
             Outcome::Failed(failure) => return self.failed(&key, guarded, failure, gone, now),
         };
         self.wrote |= how != How::Unchanged;
+        if let Some(image) = image {
+            self.pending.push(Change::VoidBefore { key: key.clone() });
+            self.pending.push(Change::Before { key: key.clone(), image });
+        }
         self.done(key, Written { target, fingerprint, how, state, at: now }, now);
         if self.unit.steps[step].draft.repeats_after_others() {
             // It is done for this saga: it must not ask for itself again.
