@@ -16,7 +16,7 @@ use crate::{Fingerprint, Key};
 
 use super::RunError;
 use super::doubt::Look;
-use super::ending::{End, Ended};
+use super::ending::{End, Ended, Ending};
 use super::parts::{after_all, intend, set_part, void};
 use super::resolve::References;
 use super::unit::{Next, Unit};
@@ -106,7 +106,7 @@ pub(super) enum Awaiting {
     References(Next),
     Receipt { step: usize, key: Key, fingerprint: Fingerprint, guarded: bool },
     Answer { key: Key, fingerprint: Fingerprint, since: DateTime<Utc> },
-    Others,
+    Others(Ending),
     Nothing,
 }
 
@@ -173,7 +173,7 @@ impl<'a, D: Draft> Saga<'a, D> {
                 let judgement = look.judge(found, now, &self.times.patience);
                 self.judged(key, fingerprint, since, judgement, now)
             }
-            (Awaiting::Others, Event::Others(others)) => self.settled_with(others, now),
+            (Awaiting::Others(ending), Event::Others(others)) => self.ended(ending, others, now),
             // Nothing else was asked for; what is known is kept, and the next run goes on.
             (_, _) => self.interrupted(),
         }
@@ -454,8 +454,8 @@ impl<'a, D: Draft> Saga<'a, D> {
         Action::End(Box::new(End { changes, counts, ended }))
     }
 
-    pub(super) fn await_others(&mut self) -> Action<D> {
-        self.awaiting = Awaiting::Others;
+    pub(super) fn await_others(&mut self, ending: Ending) -> Action<D> {
+        self.awaiting = Awaiting::Others(ending);
         Action::Others(self.unit.merged.clone())
     }
 }
