@@ -42,6 +42,19 @@ pub fn address_of_archived() -> Reason {
     reason
 }
 
+/// The same, where no LeadDesk record has become that user.
+pub fn address_in_use() -> Reason {
+    Reason::new(
+        "shared_email",
+        "another user in Intercom has this e-mail address by now, and Intercom allows an address only once among users",
+    )
+    .field("email")
+    .remedy(
+        "Intercom admin",
+        "see which of the two users is to have the address, change that of the other, and run again",
+    )
+}
+
 /// The contact is archived in Intercom.
 pub fn archived_in_intercom() -> Reason {
     Reason::new("archived_in_intercom", "an archived contact in Intercom matches this one")
@@ -82,6 +95,19 @@ pub fn call_without_contact() -> Reason {
     Reason::new("calls_without_contact", "no migrated contact matches the call by id or by number")
         .field("contact_id")
         .remedy("LeadDesk admin", "add a contact with this number in LeadDesk and run again")
+}
+
+/// A call or chat whose contact people have archived or deleted in Intercom.
+pub fn author_gone() -> Reason {
+    Reason::new(
+        "calls_without_contact",
+        "the contact was archived or deleted in Intercom, and nothing can be written in its name",
+    )
+    .field("contact_id")
+    .remedy(
+        "Intercom admin",
+        "restore the contact if it is archived and run again; if it was deleted, nothing, unless it is to come back: then roll its record back and run again",
+    )
 }
 
 /// A chat whose visitor has given an address or a number that no contact has.

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::draft::Name;
 use crate::fate::Reason;
 use crate::ledger::{Change, How, Ledger, LedgerError, MemoryLedger, Written};
+use crate::mapper::Note;
 use crate::{Alias, Fingerprint, Key};
 
 /// The destination of one kind of draft.
@@ -187,6 +188,8 @@ pub struct Write<D> {
     /// What the record waited for when it was last tried, if it was queued.
     pub waited_for: Option<Reason>,
     pub(crate) state: Option<Fingerprint>,
+    image: Option<Value>,
+    notes: Vec<Note>,
     /// Was an image kept for this write, where none stood before?
     pub(crate) kept: AtomicBool,
     pub(crate) receipt: Option<oneshot::Sender<Receipt>>,
@@ -198,6 +201,10 @@ pub struct Write<D> {
 pub(crate) struct Receipt {
     pub(crate) outcome: Outcome,
     pub(crate) state: Option<Fingerprint>,
+    /// What is kept of the write from now on in the place of an earlier image, if it is done.
+    pub(crate) image: Option<Value>,
+    /// What was left behind of it.
+    pub(crate) notes: Vec<Note>,
     /// Was an image kept for this write, where none stood before?
     pub(crate) kept: bool,
 }
@@ -208,7 +215,7 @@ impl Receipt {
         let message = "the sink dropped the receipt";
         let outcome = Outcome::Failed(Failure::new(FailureKind::InDoubt, message));
         // An image that is kept in doubt stays, whoever kept it.
-        Self { outcome, state: None, kept: false }
+        Self { outcome, state: None, image: None, notes: Vec::new(), kept: false }
     }
 }
 
@@ -242,6 +249,8 @@ impl<D> Write<D> {
             since,
             waited_for,
             state,
+            image: None,
+            notes: Vec::new(),
             kept,
             receipt: receipt_to,
             ledger,
@@ -310,13 +319,28 @@ impl<D> Write<D> {
         self.state = Some(state);
     }
 
+    /// Notes, before the receipt is spent, what the ledger is to keep of this write from now on, in
+    /// the place of what it [remembers](Self::remember) of it. It is durable together with the
+    /// outcome, and only if the write is done: by it a later write of the same object knows more than
+    /// whether its [state](Self::leaves) is another one.
+    pub fn keeps(&mut self, image: Value) {
+        self.image = Some(image);
+    }
+
+    /// Notes, before the receipt is spent, a loss that is no error: this happened to that field of the
+    /// record. It stands in the ledger beside what the mapper has noted.
+    pub fn notes(&mut self, code: impl Into<String>, field: impl Into<String>) {
+        self.notes.push(Note { code: code.into(), field: field.into() });
+    }
+
     /// Spends the receipt.
     pub fn spend(mut self, outcome: Outcome) {
         if let Some(receipt) = self.receipt.take() {
             // The engine waits for every receipt; when it is gone the run is over, and the
             // durable intent keeps the doubt.
-            let (state, kept) = (self.state, self.kept.into_inner());
-            let _ = receipt.send(Receipt { outcome, state, kept });
+            let Self { state, image, notes, kept, .. } = self;
+            let kept = kept.into_inner();
+            let _ = receipt.send(Receipt { outcome, state, image, notes, kept });
         }
     }
 

@@ -117,6 +117,7 @@ impl<'a> Names<'a> {
             "tags": self.tags(&contact.tags),
             "notes": notes,
             "archived": contact.archived,
+            "merged": contact.merged_into.is_some(),
         })
     }
 

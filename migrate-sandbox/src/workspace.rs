@@ -84,6 +84,8 @@ pub struct Contact {
     pub updated_at: i64,
     /// Archived: cannot be read, listed or searched.
     pub archived: bool,
+    /// Id of the contact that people, or tests, have merged it into: whoever asks for it is sent there.
+    pub merged_into: Option<String>,
     /// Who made it.
     pub created_by: CreatedBy,
 }

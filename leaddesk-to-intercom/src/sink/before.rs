@@ -122,7 +122,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 /// The fields of a change with their values; those of attributes have a dot in front.
-fn values(change: &UpdateContact) -> BTreeMap<String, Value> {
+pub(super) fn values(change: &UpdateContact) -> BTreeMap<String, Value> {
     let body = json!(change);
     let fields = body.as_object().into_iter().flatten();
     let fields = fields.filter(|(name, _)| *name != "custom_attributes");

@@ -1,5 +1,6 @@
 //! Contacts: created, or, where Intercom has them already, filled where they are empty.
 
+mod heir;
 mod known;
 
 pub(super) use known::{filling, has_address};
@@ -15,22 +16,20 @@ use migrate_core::ledger::{How, Written};
 use migrate_core::{
     Doubt, Evidence, Failure, Fingerprint, Found, Limits, Outcome, Sink, TargetId, Write,
 };
+use serde_json::Value;
 
 use crate::config::Dedupe;
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
-use super::left;
+use super::ours::{self, Left};
 use super::schema::tag_failed;
-use super::{Workspace, body_of, or_gone};
+use super::{Workspace, before, body_of, left, not_kept, or_gone};
 
 /// How far Intercom's clock may be behind ours when it is decided whether a contact was there
 /// before the migration began.
 pub(crate) const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
-
-/// The digest of what a write left, once it is known.
-type Left = Option<Fingerprint>;
 
 /// Writes contacts with their tags and notes.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ impl ContactSink {
         if let Some(known) = &write.known_as {
             return self.update(write, fields, known, left).await;
         }
-        if let Some(one) = self.one_of_the_contacts(write, fields, left).await {
+        if let Some(one) = self.one_of_the_contacts(write, fields, &mut left.state).await {
             return one;
         }
         if let Some(waiting) = self.still_waits(write, fields).await {
@@ -63,7 +62,7 @@ impl ContactSink {
         }
         match self.workspace.client.contacts().create(&new_contact(fields)).await {
             Ok(made) => {
-                *left = Some(Fingerprint::of(&left::created(&made)));
+                *left = Left::whole(&left::created(&made), &left::values(&made));
                 Outcome::Created(TargetId::new(made.id.as_str()))
             }
             Err(error) => match error.conflicting_contact() {
@@ -86,6 +85,9 @@ impl ContactSink {
         known: &Written,
         left: &mut Left,
     ) -> Outcome {
+        if let Some(waiting) = self.still_waits(write, fields).await {
+            return waiting;
+        }
         let id = ContactId::new(known.target.as_str());
         let found = match self.workspace.client.contacts().get(&id).await {
             Ok(found) => found,
@@ -96,32 +98,47 @@ impl ContactSink {
             Err(error) => return Outcome::Failed(failure_of(&error)),
         };
         if known.how != How::Created {
-            return self.fill(write, fields, &found, left).await;
+            return self.fill(write, fields, &found, &mut left.state).await;
         }
-        let stands = Fingerprint::of(&left::created(&found));
-        let is_edited = known.state.is_some_and(|state| state != stands);
-        let change = match is_edited && !self.workspace.overwrite {
-            true => update_beside_people(fields, &found),
-            false => whole_update(fields),
+        let kept = match self.workspace.ledger.before(&write.key).await {
+            Ok(kept) => kept,
+            Err(error) => return not_kept(&error),
         };
+        let stands = Fingerprint::of(&left::created(&found));
+        let is_edited = known.state.map_or(kept.is_some(), |state| state != stands);
+        let is_beside = is_edited && !self.workspace.overwrite;
+        let (change, held_back) = match is_beside {
+            true => update_beside_people(fields, &found, kept.as_ref()),
+            false => (whole_update(fields), Vec::new()),
+        };
+        if change.is_empty() {
+            *left = Left { state: known.state, ours: None, held_back };
+            return Outcome::Unchanged(known.target.clone());
+        }
         match self.workspace.client.contacts().update(&id, &change).await {
             Ok(now) => {
-                // What people have changed must go on to show, or a rollback would delete it.
-                *left = match is_edited {
-                    true => known.state,
-                    false => Some(Fingerprint::of(&left::created(&now))),
-                };
+                *left = Left::whole(&left::created(&now), &left::values(&now));
+                if is_edited {
+                    // What people have changed must go on to show, or a rollback would delete it.
+                    left.state = known.state;
+                }
+                if is_beside {
+                    let sent = before::values(&change);
+                    left.ours = Some(ours::after(kept.as_ref(), &left::values(&now), &sent));
+                    left.held_back = held_back;
+                }
                 Outcome::Updated(known.target.clone())
             }
             Err(error) if error.contact_merged_into().is_some() => {
                 self.follow(write, fields, &error, left).await
             }
             Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
-            Err(error) => outcome_of(&error),
+            Err(error) => self.not_changed(&error, fields).await,
         }
     }
 
-    /// Goes on with the contact that somebody has merged ours into: it is theirs, so it is filled.
+    /// Goes on with the contact that somebody has merged ours into: it is theirs, so it is filled. What
+    /// was kept of ours says nothing about it.
     async fn follow<D>(
         &self,
         write: &Write<D>,
@@ -130,8 +147,11 @@ impl ContactSink {
         left: &mut Left,
     ) -> Outcome {
         let Some(into) = error.contact_merged_into() else { return outcome_of(error) };
+        if let Err(error) = self.forget_ours(write).await {
+            return not_kept(&error);
+        }
         match self.workspace.client.contacts().get(&into).await {
-            Ok(found) => self.fill(write, fields, &found, left).await,
+            Ok(found) => self.fill(write, fields, &found, &mut left.state).await,
             Err(error) if error.is_not_found() => Outcome::Refused(deleted_since()),
             Err(error) => Outcome::Failed(failure_of(&error)),
         }
@@ -171,6 +191,11 @@ impl ContactSink {
     async fn note(&self, write: &Write<ContactDraft>, body: &str) -> Outcome {
         let Some(contact) = write.resolved.root() else { return Outcome::Refused(no_root()) };
         let contact = ContactId::new(contact.as_str());
+        match self.note_of_former(write, &contact, body).await {
+            Ok(Some(note)) => return Outcome::Unchanged(note),
+            Ok(None) => {}
+            Err(outcome) => return outcome,
+        }
         let (body, admin) = (body_of(body), Some(&self.workspace.admin));
         match self.workspace.client.contacts().add_note(&contact, &body, admin).await {
             Ok(note) => Outcome::Created(TargetId::new(note.id.as_str())),
@@ -205,18 +230,26 @@ impl ContactSink {
     /// Looks for a note by its marker line, among the contact's notes, which are current.
     async fn find_note(&self, doubt: &Doubt<ContactDraft>, wanted: &str) -> Result<Found, Error> {
         let Some(contact) = doubt.resolved.root() else { return Ok(Found::CannotTell) };
-        let contact = ContactId::new(contact.as_str());
-        let mut notes = self.workspace.client.contacts().notes(&contact).items();
+        let mut ids = self.notes_saying(&ContactId::new(contact.as_str()), wanted).await?;
+        ids.retain(|id| !doubt.taken.contains(id));
+        Ok(answer(ids, Evidence::Read))
+    }
+
+    /// The notes on a contact that say this.
+    pub(super) async fn notes_saying(
+        &self,
+        contact: &ContactId,
+        wanted: &str,
+    ) -> Result<Vec<TargetId>, Error> {
+        let mut notes = self.workspace.client.contacts().notes(contact).items();
         let mut ids = Vec::new();
         while let Some(note) = notes.next().await {
             let note = note?;
-            let id = TargetId::new(note.id.as_str());
-            let is_it = note.body.is_some_and(|body| text::same(body.reveal(), wanted));
-            if is_it && !doubt.taken.contains(&id) {
-                ids.push(id);
+            if note.body.is_some_and(|body| text::same(body.reveal(), wanted)) {
+                ids.push(TargetId::new(note.id.as_str()));
             }
         }
-        Ok(answer(ids, Evidence::Read))
+        Ok(ids)
     }
 }
 
@@ -232,15 +265,13 @@ pub(crate) fn source_key(fields: &ContactFields) -> Option<&str> {
 impl Sink<ContactDraft> for ContactSink {
     async fn write(&self, batch: Vec<Write<ContactDraft>>) {
         for mut write in batch {
-            let mut left = None;
+            let mut left = Left::default();
             let outcome = match &write.draft {
                 ContactDraft::Contact(fields) => self.contact(&write, fields, &mut left).await,
                 ContactDraft::Tag(name) => self.tag(&write, name).await,
                 ContactDraft::Note { body, .. } => self.note(&write, body).await,
             };
-            if let Some(left) = left {
-                write.leaves(left);
-            }
+            left.note(&mut write);
             write.spend(outcome);
         }
     }
@@ -319,24 +350,25 @@ fn whole_update(fields: &ContactFields) -> UpdateContact {
     change
 }
 
-/// What is sent of a contact that people have changed since: the attributes, which are this migration's
-/// own, and of what contacts have anyway only what is empty.
-fn update_beside_people(fields: &ContactFields, found: &Contact) -> UpdateContact {
-    let mut free = fields.clone();
-    let is_there = |known: Option<&String>| known.is_some_and(|known| !known.is_empty());
-    if is_there(found.email.as_ref().map(|it| it.reveal())) {
-        free.email = None;
-    }
-    if is_there(found.phone.as_ref().map(|it| it.reveal())) {
-        free.phone = None;
-    }
-    if is_there(found.name.as_ref().map(|it| it.reveal())) {
-        free.name = None;
-    }
-    if found.signed_up_at.is_some() {
-        free.signed_up_at = None;
-    }
-    whole_update(&free)
+/// What is sent of a contact that people have changed since: the fields that they have not, by what is kept
+/// of the last write; and the names of those that are held back.
+fn update_beside_people(
+    fields: &ContactFields,
+    found: &Contact,
+    kept: Option<&Value>,
+) -> (UpdateContact, Vec<String>) {
+    let wanted = before::values(&whole_update(fields));
+    let (free, held_back) = ours::beside_people(kept, &left::values(found), wanted);
+    let is_free = |name: &str| free.contains_key(name);
+    let mut change = fields.clone();
+    change.email = change.email.filter(|_| is_free("email"));
+    change.phone = change.phone.filter(|_| is_free("phone"));
+    change.name = change.name.filter(|_| is_free("name"));
+    change.signed_up_at = change.signed_up_at.filter(|_| is_free("signed_up_at"));
+    change.attributes.retain(|name, _| is_free(&format!(".{name}")));
+    let mut change = whole_update(&change);
+    change.role = change.role.filter(|role| found.role.as_ref() != Some(role));
+    (change, held_back)
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use intercom_client::{
-    AdminId, Assignee, Attributes, ContactId, Conversation, ConversationId, Error, NewConversation,
-    Part, Query, Reply, TagId, TeamId, UpdateConversation, text,
+    AdminId, Assignee, Conversation, ConversationId, Error, Part, Query, Reply, TagId, TeamId, text,
 };
 use migrate_core::{
     Doubt, Evidence, Failure, Fingerprint, Found, Key, Limits, Name, Outcome, Resolved, Sink,
@@ -16,6 +15,7 @@ use crate::draft::{self, CLAIM, ConversationDraft};
 
 use super::contacts::{ContactSink, answer, no_root};
 use super::failure::{deleted_since, failure_of, is_helper_gone, is_tag_gone, not_yet, outcome_of};
+use super::ours::Left;
 use super::schema::tag_failed;
 use super::{Workspace, body_of, not_kept, still_there};
 
@@ -31,11 +31,7 @@ impl ConversationSink {
         Self { workspace }
     }
 
-    async fn write_one(
-        &self,
-        write: &Write<ConversationDraft>,
-        left: &mut Option<Fingerprint>,
-    ) -> Outcome {
+    async fn write_one(&self, write: &Write<ConversationDraft>, left: &mut Left) -> Outcome {
         let written = match &write.draft {
             ConversationDraft::Speaker { agent } | ConversationDraft::Teammate { agent, .. } => {
                 return Outcome::Unchanged(TargetId::new(
@@ -45,13 +41,16 @@ impl ConversationSink {
             ConversationDraft::Caller(fields) => {
                 return ContactSink::new(self.workspace.clone()).contact(write, fields, left).await;
             }
-            ConversationDraft::Opening { contact, created_at, body, .. } => {
+            ConversationDraft::Opening { contact, .. } => {
                 let Some(contact) = write.resolved.first(contact) else {
                     return Outcome::Refused(no_root());
                 };
-                return match self.open(contact, *created_at, body).await {
+                return match self.say_as(contact, None, write).await {
                     Ok(id) => Outcome::Created(id),
-                    Err(error) => outcome_of(&error),
+                    Err(WriteError::Outcome(outcome)) => outcome,
+                    // The contact is there: it may be too new to be known everywhere.
+                    Err(WriteError::Intercom(error)) if error.is_not_found() => not_yet(&error),
+                    Err(WriteError::Intercom(error)) => outcome_of(&error),
                 };
             }
             other => match write.resolved.root() {
@@ -61,7 +60,16 @@ impl ConversationSink {
                         (Ok(true), _) => return Outcome::Unchanged(root.clone()),
                         (Err(error), _) => Err(error),
                         (_, ConversationDraft::Tag(name)) => self.tag(&id, name, write).await,
-                        (_, other) => self.add_once_more(&id, other, write, left).await,
+                        (_, ConversationDraft::Message { contact, .. }) => {
+                            match write.resolved.first(contact) {
+                                Some(contact) => self.say_as(contact, Some(&id), write).await,
+                                None => return Outcome::Refused(no_root()),
+                            }
+                        }
+                        (_, ConversationDraft::Attributes(values)) => {
+                            self.set(&id, values, write, left).await
+                        }
+                        (_, other) => self.add(&id, other, &write.resolved, left).await,
                     }
                 }
                 None => return Outcome::Refused(no_root()),
@@ -83,23 +91,13 @@ impl ConversationSink {
         }
     }
 
-    async fn open(&self, contact: &TargetId, at: i64, body: &str) -> Result<TargetId, Error> {
-        // Of the types that the vendor lists, this one fits users and leads.
-        let mut new = NewConversation::from_contact(ContactId::new(contact.as_str()), body);
-        if let Some(at) = DateTime::from_timestamp(at, 0) {
-            new = new.created_at(at);
-        }
-        let made = self.workspace.client.conversations().create(&new).await?;
-        Ok(TargetId::new(made.conversation_id.as_str()))
-    }
-
     /// Adds to a conversation that is open already.
-    pub(super) async fn add(
+    async fn add(
         &self,
         id: &ConversationId,
         draft: &ConversationDraft,
         resolved: &Resolved,
-        left: &mut Option<Fingerprint>,
+        left: &mut Left,
     ) -> Result<TargetId, WriteError> {
         let conversations = self.workspace.client.conversations();
         let whole = TargetId::new(id.as_str());
@@ -108,6 +106,8 @@ impl ConversationSink {
             | ConversationDraft::Speaker { .. }
             | ConversationDraft::Teammate { .. }
             | ConversationDraft::Opening { .. }
+            | ConversationDraft::Message { .. }
+            | ConversationDraft::Attributes(_)
             | ConversationDraft::Tag(_) => whole,
             ConversationDraft::Remark { agent, body, .. }
                 if body == CLAIM && self.speaker(agent, resolved) == self.workspace.admin =>
@@ -128,25 +128,6 @@ impl ConversationSink {
                 let now = conversations.reply(id, reply).await?;
                 newest(&now, admin.as_str(), body).unwrap_or(whole)
             }
-            ConversationDraft::Message { contact, created_at, body } => {
-                let Some(contact) = resolved.first(contact) else {
-                    return Err(WriteError::Outcome(Outcome::Refused(no_root())));
-                };
-                let mut reply = Reply::contact(ContactId::new(contact.as_str()), body);
-                if let Some(at) = DateTime::from_timestamp(*created_at, 0) {
-                    reply = reply.created_at(at);
-                }
-                let now = conversations.reply(id, reply).await?;
-                newest(&now, contact.as_str(), body).unwrap_or(whole)
-            }
-            ConversationDraft::Attributes(values) => {
-                let change = UpdateConversation::new().custom_attributes(attributes(values));
-                let now = conversations.update(id, &change).await?;
-                let ours = &self.workspace.conversation_attributes;
-                let stands = super::left::attributes(&now.custom_attributes, ours);
-                *left = Some(Fingerprint::of(&stands));
-                whole
-            }
             ConversationDraft::Assign { team, to } => {
                 let to = resolved.first(to).map(|known| match team {
                     true => Assignee::Team(TeamId::new(known.as_str())),
@@ -159,7 +140,7 @@ impl ConversationSink {
                     }
                     None => Some(super::left::unassigned(*team)),
                 };
-                *left = stands.map(|stands| Fingerprint::of(&stands));
+                left.state = stands.map(|stands| Fingerprint::of(&stands));
                 whole
             }
             ConversationDraft::Close => {
@@ -217,29 +198,35 @@ impl ConversationSink {
         }
     }
 
-    /// Looks for an opening by contact and day, then by the last line of its text. The search is
-    /// assumed to lag.
+    /// Looks for an opening by its contact, under any of these names, and its day, then by the last line
+    /// of its text. The search is assumed to lag.
     pub(super) async fn find_opening(
         &self,
-        contact: &TargetId,
+        contacts: &[TargetId],
         at: i64,
         marker: &str,
     ) -> Result<Found, Error> {
         let day = TimeDelta::days(1).num_seconds();
-        let query = Query::and([
-            Query::eq("contact_ids", contact.as_str()),
-            Query::gt("created_at", at - day),
-            Query::lt("created_at", at + day),
-        ]);
-        let mut found = self.workspace.client.conversations().search(query).items();
         let mut ids = Vec::new();
-        while let Some(conversation) = found.next().await {
-            let conversation = conversation?;
-            let body = conversation.source.and_then(|source| source.body);
-            // The marker begins with a word, so no other number can end in it.
-            let is_it = body.is_some_and(|body| ends_in(body.reveal(), marker));
-            if is_it && still_there(&self.workspace.client, &conversation.id).await?.is_some() {
-                ids.push(TargetId::new(conversation.id.as_str()));
+        for contact in contacts {
+            let query = Query::and([
+                Query::eq("contact_ids", contact.as_str()),
+                Query::gt("created_at", at - day),
+                Query::lt("created_at", at + day),
+            ]);
+            let mut found = self.workspace.client.conversations().search(query).items();
+            while let Some(conversation) = found.next().await {
+                let conversation = conversation?;
+                let body = conversation.source.and_then(|source| source.body);
+                let id = TargetId::new(conversation.id.as_str());
+                // The marker begins with a word, so no other number can end in it.
+                let is_it = body.is_some_and(|body| ends_in(body.reveal(), marker));
+                if is_it
+                    && !ids.contains(&id)
+                    && still_there(&self.workspace.client, &conversation.id).await?.is_some()
+                {
+                    ids.push(id);
+                }
             }
         }
         Ok(answer(ids, Evidence::Search))
@@ -303,7 +290,7 @@ fn is_tag(part: &Key) -> bool {
 }
 
 /// The latest part in which somebody says this.
-fn newest(conversation: &Conversation, author: &str, body: &str) -> Option<TargetId> {
+pub(super) fn newest(conversation: &Conversation, author: &str, body: &str) -> Option<TargetId> {
     let part = conversation.parts().iter().rev().find(|part| says(part, author, body))?;
     Some(TargetId::new(part.id.as_str()))
 }
@@ -321,19 +308,13 @@ fn says(part: &Part, author: &str, body: &str) -> bool {
     wrote == Some(author) && part.body.as_ref().is_some_and(|text| text::same(text.reveal(), body))
 }
 
-fn attributes(values: &draft::Attributes) -> Attributes {
-    values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
 #[async_trait]
 impl Sink<ConversationDraft> for ConversationSink {
     async fn write(&self, batch: Vec<Write<ConversationDraft>>) {
         for mut write in batch {
-            let mut left = None;
+            let mut left = Left::default();
             let outcome = self.write_one(&write, &mut left).await;
-            if let Some(left) = left {
-                write.leaves(left);
-            }
+            left.note(&mut write);
             write.spend(outcome);
         }
     }
@@ -345,7 +326,10 @@ impl Sink<ConversationDraft> for ConversationSink {
             }
             ConversationDraft::Opening { contact, created_at, marker, .. } => {
                 match doubt.resolved.first(contact) {
-                    Some(contact) => self.find_opening(contact, *created_at, marker).await,
+                    Some(contact) => match self.authors(contact).await {
+                        Ok(authors) => self.find_opening(&authors, *created_at, marker).await,
+                        Err(error) => Err(error),
+                    },
                     None => Ok(Found::CannotTell),
                 }
             }
@@ -358,9 +342,13 @@ impl Sink<ConversationDraft> for ConversationSink {
             }
             ConversationDraft::Message { contact, created_at, body } => {
                 match doubt.resolved.first(contact) {
-                    Some(contact) => {
-                        self.find_said(doubt, &[contact.as_str()], *created_at, body).await
-                    }
+                    Some(contact) => match self.authors(contact).await {
+                        Ok(authors) => {
+                            let authors: Vec<&str> = authors.iter().map(TargetId::as_str).collect();
+                            self.find_said(doubt, &authors, *created_at, body).await
+                        }
+                        Err(error) => Err(error),
+                    },
                     None => Ok(Found::CannotTell),
                 }
             }

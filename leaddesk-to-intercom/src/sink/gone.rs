@@ -90,7 +90,13 @@ mod tests {
         let contact = TargetId::new("c7");
         let find = async || {
             let lead = leads.find_lead(&fields).await.unwrap();
-            (lead, conversations.find_opening(&contact, DAY, "LeadDesk call 7").await.unwrap())
+            (
+                lead,
+                conversations
+                    .find_opening(std::slice::from_ref(&contact), DAY, "LeadDesk call 7")
+                    .await
+                    .unwrap(),
+            )
         };
 
         assert_eq!(find().await, (Found::Yes(contact.clone()), Found::Yes(TargetId::new("7"))));

@@ -1,14 +1,17 @@
 //! What is written once more in a conversation that people may have gone on with: what they have made of
 //! it since is left to them.
 
-use intercom_client::{AuthorType, Conversation, ConversationId, Error, Part, PartType, State};
+use intercom_client::{
+    AuthorType, Conversation, ConversationId, Error, Part, PartType, State, UpdateConversation,
+};
 use migrate_core::ledger::Written;
-use migrate_core::{Fingerprint, TargetId, Write};
+use migrate_core::{Fingerprint, Outcome, TargetId, Write};
 
-use crate::draft::ConversationDraft;
+use crate::draft::{Attributes, ConversationDraft};
 
 use super::contacts::CLOCK_SKEW;
 use super::conversations::{ConversationSink, WriteError};
+use super::ours::{self, Left};
 use super::{left, not_kept};
 
 impl ConversationSink {
@@ -44,30 +47,46 @@ impl ConversationSink {
         }
     }
 
-    /// Adds something. Where people have changed attributes that are written once more, the digest of what
-    /// was left before is kept, so that their change goes on to show.
-    pub(super) async fn add_once_more(
+    /// Sets attributes; those that people have changed since they were last set are left to them.
+    pub(super) async fn set(
         &self,
         id: &ConversationId,
-        draft: &ConversationDraft,
+        values: &Attributes,
         write: &Write<ConversationDraft>,
-        left: &mut Option<Fingerprint>,
+        left: &mut Left,
     ) -> Result<TargetId, WriteError> {
-        let known = write.known_as.as_ref().and_then(|known| known.state);
-        let known = known.filter(|_| matches!(draft, ConversationDraft::Attributes(_)));
-        let is_edited = match known {
-            Some(known) => {
-                let found = self.read(id).await?;
-                let ours = &self.workspace.conversation_attributes;
-                known != Fingerprint::of(&left::attributes(&found.custom_attributes, ours))
+        let names = &self.workspace.conversation_attributes;
+        let whole = TargetId::new(id.as_str());
+        let (mut values, mut edited) = (values.clone(), None);
+        let mut kept = None;
+        if let Some(known) = &write.known_as {
+            let before = self.workspace.ledger.before(&write.key).await;
+            kept = before.map_err(|error| WriteError::Outcome(not_kept(&error)))?;
+            let found = self.read(id).await?.custom_attributes;
+            let stands = Fingerprint::of(&left::attributes(&found, names));
+            if known.state.map_or(kept.is_some(), |state| state != stands) {
+                let now = left::own_values(&found, names);
+                (values, left.held_back) = ours::beside_people(kept.as_ref(), &now, values);
+                // Their change goes on to show, in a rollback as well.
+                edited = Some(known.state);
             }
-            None => false,
-        };
-        let added = self.add(id, draft, &write.resolved, left).await?;
-        if is_edited {
-            *left = known;
         }
-        Ok(added)
+        if let (true, Some(state)) = (values.is_empty(), edited) {
+            left.state = state;
+            return Err(WriteError::Outcome(Outcome::Unchanged(whole)));
+        }
+        let change = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let change = UpdateConversation::new().custom_attributes(change);
+        let found = self.workspace.client.conversations().update(id, &change).await?;
+        let now = left::own_values(&found.custom_attributes, names);
+        (left.state, left.ours) = match edited {
+            Some(state) => (state, Some(ours::after(kept.as_ref(), &now, &values))),
+            None => {
+                let stands = left::attributes(&found.custom_attributes, names);
+                (Some(Fingerprint::of(&stands)), Some(ours::all(&now)))
+            }
+        };
+        Ok(whole)
     }
 
     async fn read(&self, id: &ConversationId) -> Result<Conversation, Error> {
@@ -79,15 +98,46 @@ impl ConversationSink {
 fn has_gone_on(found: &Conversation, closed: &Written, ours: &[TargetId]) -> bool {
     let is_new = |part: &&Part| part.created_at.is_some_and(|at| at + CLOCK_SKEW >= closed.at);
     let is_ours = |part: &Part| ours.iter().any(|id| id.as_str() == part.id.as_str());
-    let by_admin = |part: &Part| {
-        part.author.as_ref().and_then(|author| author.kind.as_ref()) == Some(&AuthorType::Admin)
-    };
+    let by_admin = |part: &Part| author_of(part) == Some(&AuthorType::Admin);
+    // Workflows answer whatever comes in, the migration's own messages as well.
+    let by_bot = |part: &Part| author_of(part) == Some(&AuthorType::Bot);
     let says = |part: &Part| part.body.as_ref().is_some_and(|body| !body.reveal().is_empty());
     let others = found.parts().iter().filter(is_new).filter(|part| !is_ours(part));
     let mut doings = others.filter(|part| {
         let opens_or_closes = matches!(part.part_type, Some(PartType::Open | PartType::Close));
-        says(part) || (opens_or_closes && by_admin(part))
+        (says(part) && !by_bot(part)) || (opens_or_closes && by_admin(part))
     });
     // Whoever has closed it in the end is done with it.
     doings.next_back().is_some_and(|last| last.part_type != Some(PartType::Close))
+}
+
+fn author_of(part: &Part) -> Option<&AuthorType> {
+    part.author.as_ref().and_then(|author| author.kind.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use migrate_core::ledger::How;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What a bot or a workflow says to the migration's own messages keeps nothing open.
+    #[test]
+    fn people_go_on_and_bots_do_not() {
+        let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let target = TargetId::new("7");
+        let closed = Written::new(target.clone(), Fingerprint::of(b""), How::Created, at);
+        for (author, goes_on) in [("bot", false), ("user", true), ("lead", true), ("admin", true)] {
+            let part = json!({
+                "type": "conversation_part", "id": "9", "part_type": "comment", "body": "<p>Hi</p>",
+                "created_at": at.timestamp() + 90, "author": {"type": author, "id": "1"},
+            });
+            let parts = json!({"conversation_parts": [part], "total_count": 1});
+            let found = json!({"type": "conversation", "id": "7", "conversation_parts": parts});
+            let found: Conversation = serde_json::from_value(found).unwrap();
+            assert_eq!(has_gone_on(&found, &closed, &[]), goes_on, "{author}");
+        }
+    }
 }

@@ -36,9 +36,13 @@ pub(crate) fn filled(found: &Contact, written: &BTreeSet<String>) -> Vec<u8> {
 
 /// The attributes of a conversation, as far as the migration writes such.
 pub(crate) fn attributes(found: &Attributes, ours: &BTreeSet<String>) -> Vec<u8> {
+    bytes("attributes", &own_values(found, ours), &Value::Null)
+}
+
+/// The attributes of a conversation that have a value, of those that the migration writes.
+pub(super) fn own_values(found: &Attributes, ours: &BTreeSet<String>) -> BTreeMap<String, Value> {
     let values = found.iter().filter(|(name, value)| ours.contains(*name) && !is_empty(value));
-    let values = values.map(|(name, value)| (name.clone(), value.clone())).collect();
-    bytes("attributes", &values, &Value::Null)
+    values.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Whom a conversation is assigned to, as a team or as a teammate.
@@ -92,6 +96,11 @@ pub(crate) fn names(one: &Value, other: &Value) -> BTreeSet<String> {
 
 pub(crate) fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
+}
+
+/// The fields of a contact that have a value, as it stands now.
+pub(super) fn values(found: &Contact) -> BTreeMap<String, Value> {
+    fields(&image(found), |_| true)
 }
 
 /// The fields of an image that have a value and are wanted.

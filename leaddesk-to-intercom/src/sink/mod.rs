@@ -1,6 +1,7 @@
 //! Where drafts are written: Intercom. Nothing here knows LeadDesk.
 
 mod agents;
+mod authors;
 pub(crate) mod before;
 mod contacts;
 mod conversations;
@@ -9,6 +10,7 @@ mod failure;
 mod gone;
 mod gone_on;
 pub(crate) mod left;
+mod ours;
 mod same_person;
 mod schema;
 mod tags;

@@ -279,9 +279,12 @@ async fn an_archived_contact_that_cannot_be_filled_stays_archived() {
             Some("anna@example.com".into());
     });
     let entry = world.run(UNARCHIVE).await;
-    assert_eq!(entry.fate, Fate::Dead, "{entry:?}");
+    assert_eq!(entry.fate, Fate::Queued, "{entry:?}");
     assert!(world.contact().archived);
     assert_eq!(world.ledger.before(&Key::new("contact", 1)).await.unwrap(), None);
+    let writes = world.writes();
+    assert_eq!(world.run(UNARCHIVE).await.fate, Fate::Queued);
+    assert_eq!(world.writes(), writes);
     assert_eq!(codes(&world.roll_back().await), [""; 0]);
 }
 

@@ -290,3 +290,41 @@ async fn a_chat_that_went_on_goes_on() {
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
 }
+
+/// The lead of a chat was merged into a user, and the chat goes on: the user says what comes then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_of_a_merged_lead_goes_on_with_the_user() {
+    let account = chats_alone(67);
+    let mut bench = bench(account.clone(), "").await;
+    bench.run().await;
+    let is_anonymous = |chat: &&migrate_sandbox::SourceChat| {
+        chat.email.is_none() && chat.phone.is_none() && !chat.turns.is_empty()
+    };
+    let id = account.chats.iter().find(is_anonymous).unwrap().id.clone();
+    let marker = format!("LeadDesk chat {id}");
+    let mut heir = String::new();
+    bench.sandbox.edit(|workspace| {
+        heir = workspace.contacts.iter().find(|it| it.role == "user").unwrap().id.clone();
+        let mut all = workspace.conversations.iter();
+        let lead = all.find(|it| it.source.body.ends_with(&marker)).unwrap().contacts[0].clone();
+        let mut all = workspace.contacts.iter_mut();
+        all.find(|it| it.id == lead && it.role == "lead").unwrap().merged_into = Some(heir.clone());
+    });
+    bench.sandbox.edit_account(|account| {
+        let chat = account.chats.iter_mut().find(|chat| chat.id == id).unwrap();
+        let mut turn = chat.turns.last().unwrap().clone();
+        turn.index += 1;
+        (turn.question, turn.answer) = (Some("One more thing".into()), None);
+        turn.state = String::new();
+        chat.turns.push(turn);
+    });
+    bench.settings.further = asked(&bench, &ChatbotExport::new(), "");
+    bench.run().await;
+    let workspace = bench.sandbox.workspace();
+    let mut all = workspace.conversations.iter();
+    let found = all.find(|it| it.source.body.ends_with(&marker)).unwrap();
+    let said = found.parts.iter().find(|it| it.body.as_deref() == Some("One more thing")).unwrap();
+    assert_eq!(said.author.id, heir);
+    assert_eq!(found.state, "closed");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}

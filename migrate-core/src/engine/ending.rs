@@ -33,6 +33,15 @@ pub(super) enum Ended {
     Interrupted,
 }
 
+/// What a record comes to as soon as the entries are known of those that are merged into it.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// All its writes are done.
+    Settled,
+    /// It is not in place, for this reason.
+    As { fate: Fate, reason: Reason, fingerprint: Option<Fingerprint> },
+}
+
 impl<D: Draft> Saga<'_, D> {
     /// The record is in the ledger as it is here.
     pub(super) fn as_before(&mut self, now: DateTime<Utc>) -> Action<D> {
@@ -48,19 +57,30 @@ impl<D: Draft> Saga<'_, D> {
         if self.unit.merged.is_empty() {
             return self.settled_with(Vec::new(), now);
         }
-        self.await_others()
+        self.await_others(Ending::Settled)
     }
 
-    /// As [`settle`](Self::settle), given the entries of those that are merged into it.
-    pub(super) fn settled_with(
+    /// Ends it, given the entries of those that are merged into it.
+    pub(super) fn ended(
         &mut self,
+        ending: Ending,
         others: Vec<Option<Entry>>,
         now: DateTime<Utc>,
     ) -> Action<D> {
+        match ending {
+            Ending::Settled => self.settled_with(others, now),
+            Ending::As { fate, reason, fingerprint } => {
+                self.ended_as(fate, reason, fingerprint, others, now)
+            }
+        }
+    }
+
+    /// As [`settle`](Self::settle), given the entries of those that are merged into it.
+    fn settled_with(&mut self, others: Vec<Option<Entry>>, now: DateTime<Utc>) -> Action<D> {
         let target = root_target(&self.entry);
         let root = self.entry.written(&self.entry.key).cloned();
         if let (None, Some((fate, reason))) = (&root, self.unit.verdict.clone()) {
-            return self.end_as(fate, reason, None, now);
+            return self.ended_as(fate, reason, None, others, now);
         }
         let (fate, counted) = self.final_fate(root.as_ref());
         let mut counts = vec![counted];
@@ -157,9 +177,40 @@ impl<D: Draft> Saga<'_, D> {
         fingerprint: Option<Fingerprint>,
         now: DateTime<Utc>,
     ) -> Action<D> {
+        if self.unit.merged.is_empty() {
+            return self.ended_as(fate, reason, fingerprint, Vec::new(), now);
+        }
+        self.await_others(Ending::As { fate, reason, fingerprint })
+    }
+
+    /// As [`end_as`](Self::end_as), given the entries of those that are merged into it. Of them, one
+    /// that has an object of its own is in place as before.
+    fn ended_as(
+        &mut self,
+        fate: Fate,
+        reason: Reason,
+        fingerprint: Option<Fingerprint>,
+        others: Vec<Option<Entry>>,
+        now: DateTime<Utc>,
+    ) -> Action<D> {
+        let object = root_target(&self.entry);
+        let has_its_own = |other: &Entry| {
+            let is_in_place = other.fate.is_in_place() && other.fate != Fate::Merged;
+            is_in_place && other.target.is_some() && other.target != object
+        };
+        let (mut counts, mut ended) = (vec![fate], vec![self.unit.root.clone()]);
+        for (key, other) in self.unit.merged.iter().zip(others) {
+            if other.is_some_and(|other| has_its_own(&other)) {
+                counts.push(Fate::Unchanged);
+                self.pending.push(Change::Unpark { key: key.clone() });
+            } else {
+                counts.push(fate);
+                ended.push(key.clone());
+            }
+        }
         let looks = self.unit.waited.map_or(0, |waited| waited.looks) + 1;
         let attempts = self.in_vain_before() + looks.max(self.unit.tries);
-        for key in std::iter::once(&self.unit.root).chain(&self.unit.merged) {
+        for key in &ended {
             self.pending.push(Change::Settle {
                 key: key.clone(),
                 stage: self.stage.to_owned(),
@@ -176,7 +227,6 @@ impl<D: Draft> Saga<'_, D> {
                 self.pending.push(Change::Unpark { key: key.clone() });
             }
         }
-        let counts = vec![fate; 1 + self.unit.merged.len()];
         if fate != Fate::Queued {
             // One that is refused stops nobody.
             return self.end(counts, Ok(Ended::Settled));

@@ -16,7 +16,7 @@ use crate::{Fingerprint, Key};
 
 use super::RunError;
 use super::doubt::Look;
-use super::ending::{End, Ended};
+use super::ending::{End, Ended, Ending};
 use super::parts::{after_all, intend, set_part, void};
 use super::resolve::References;
 use super::unit::{Next, Unit};
@@ -106,7 +106,7 @@ pub(super) enum Awaiting {
     References(Next),
     Receipt { step: usize, key: Key, fingerprint: Fingerprint, guarded: bool },
     Answer { key: Key, fingerprint: Fingerprint, since: DateTime<Utc> },
-    Others,
+    Others(Ending),
     Nothing,
 }
 
@@ -173,7 +173,7 @@ impl<'a, D: Draft> Saga<'a, D> {
                 let judgement = look.judge(found, now, &self.times.patience);
                 self.judged(key, fingerprint, since, judgement, now)
             }
-            (Awaiting::Others, Event::Others(others)) => self.settled_with(others, now),
+            (Awaiting::Others(ending), Event::Others(others)) => self.ended(ending, others, now),
             // Nothing else was asked for; what is known is kept, and the next run goes on.
             (_, _) => self.interrupted(),
         }
@@ -340,9 +340,12 @@ impl<'a, D: Draft> Saga<'a, D> {
         gone: bool,
         now: DateTime<Utc>,
     ) -> Action<D> {
-        let Receipt { outcome, state, kept } = receipt;
+        let Receipt { outcome, state, image, notes, kept } = receipt;
         if kept && changed_nothing(&outcome) {
             self.pending.push(Change::VoidBefore { key: key.clone() });
+        }
+        for note in notes {
+            self.unit.note(note);
         }
         let (target, how) = match outcome {
             Outcome::Created(target) => (target, How::Created),
@@ -359,6 +362,10 @@ impl<'a, D: Draft> Saga<'a, D> {
             Outcome::Failed(failure) => return self.failed(&key, guarded, failure, gone, now),
         };
         self.wrote |= how != How::Unchanged;
+        if let Some(image) = image {
+            self.pending.push(Change::VoidBefore { key: key.clone() });
+            self.pending.push(Change::Before { key: key.clone(), image });
+        }
         self.done(key, Written { target, fingerprint, how, state, at: now }, now);
         if self.unit.steps[step].draft.repeats_after_others() {
             // It is done for this saga: it must not ask for itself again.
@@ -447,8 +454,8 @@ impl<'a, D: Draft> Saga<'a, D> {
         Action::End(Box::new(End { changes, counts, ended }))
     }
 
-    pub(super) fn await_others(&mut self) -> Action<D> {
-        self.awaiting = Awaiting::Others;
+    pub(super) fn await_others(&mut self, ending: Ending) -> Action<D> {
+        self.awaiting = Awaiting::Others(ending);
         Action::Others(self.unit.merged.clone())
     }
 }

@@ -141,6 +141,13 @@ impl<D: Draft> Unit<D> {
         }
     }
 
+    /// Something was left behind of the record, which is told once.
+    pub(super) fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     /// What to do next, given the ledger's entry. `wrote` says that this saga has written
     /// something, so that a close has to follow again.
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::paging::Paging;
+use super::store::is_there;
 use super::{Call, Failure, Outcome, Store, attributes, render};
 use crate::workspace::{Contact, CreatedBy};
 
@@ -49,7 +50,8 @@ pub(super) fn update(store: &mut Store, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn get(store: &mut Store, call: &Call<'_>) -> Outcome {
-    let contact = store.contact(call.segment(1)).ok_or_else(Failure::no_contact)?;
+    let id = call.segment(1);
+    let contact = store.contact(id).ok_or_else(|| missing(store, id))?;
     Ok(render::contact(contact, store, call.version))
 }
 
@@ -62,7 +64,7 @@ pub(super) fn find_by_external_id(store: &mut Store, call: &Call<'_>) -> Outcome
 
 pub(super) fn list(store: &mut Store, call: &Call<'_>) -> Outcome {
     let paging = Paging::from_query(call.query("per_page"), call.query("starting_after"), 50)?;
-    let all = store.contacts.iter().filter(|(_, contact)| !contact.archived);
+    let all = store.contacts.iter().filter(|(_, contact)| is_there(contact));
     let all: Vec<_> = all.map(|(id, contact)| ((0, id.clone()), Arc::clone(contact))).collect();
     let (page, pages) = paging.cut(&all, false);
     let data: Vec<Value> =
@@ -97,10 +99,14 @@ fn set_archived(store: &mut Store, call: &Call<'_>, archived: bool) -> Outcome {
 
 /// The contact named in the path, to be changed.
 pub(super) fn existing(store: &Store, call: &Call<'_>) -> Result<Contact, Failure> {
-    store
-        .contact(call.segment(1))
-        .map(|contact| Contact::clone(contact))
-        .ok_or_else(Failure::no_contact)
+    let id = call.segment(1);
+    store.contact(id).map(|contact| Contact::clone(contact)).ok_or_else(|| missing(store, id))
+}
+
+/// Why a contact cannot be read: one that was merged names its heir.
+fn missing(store: &Store, id: &str) -> Failure {
+    let heir = store.contacts.get(id).and_then(|contact| contact.merged_into.as_deref());
+    heir.map_or_else(Failure::no_contact, Failure::merged)
 }
 
 /// Writes the fields of a create or update request into a contact.

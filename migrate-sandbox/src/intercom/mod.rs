@@ -25,17 +25,18 @@ use crate::exchange::{Exchange, Reply};
 pub(crate) use limits::RateLimit;
 pub(crate) use store::Store;
 
-/// A refusal: status, `errors[0].code`, `errors[0].message`.
+/// A refusal: status, `errors[0].code`, `errors[0].message`, and the path of the object to ask instead.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: u16,
     code: &'static str,
     message: String,
+    canonical: Option<String>,
 }
 
 impl Failure {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), canonical: None }
     }
 
     fn invalid(message: impl Into<String>) -> Self {
@@ -44,6 +45,12 @@ impl Failure {
 
     fn no_contact() -> Self {
         Self::new(404, "not_found", "User Not Found")
+    }
+
+    /// The contact was merged into this one.
+    fn merged(heir: &str) -> Self {
+        let canonical = Some(format!("/contacts/{heir}"));
+        Self { canonical, ..Self::new(410, "contact_merged", "The contact was merged") }
     }
 
     fn no_resource() -> Self {
@@ -267,5 +274,8 @@ fn refusal(store: &mut Store, failure: &Failure) -> Reply {
         "request_id": request_id,
         "errors": [{"code": failure.code, "message": failure.message}],
     });
-    Reply::json(failure.status, &body)
+    let mut reply = Reply::json(failure.status, &body);
+    let link = failure.canonical.as_ref().map(|path| format!("<{path}>; rel=\"canonical\""));
+    reply.headers.extend(link.map(|link| ("link", link)));
+    reply
 }

@@ -184,9 +184,9 @@ impl Store {
 
     // Contacts ------------------------------------------------------------------------------------------------------
 
-    /// The contact with this id, unless it is archived: the API cannot read those.
+    /// The contact with this id, unless it is archived or merged: the API cannot read those.
     pub(super) fn contact(&self, id: &str) -> Option<&Arc<Contact>> {
-        self.contacts.get(id).filter(|contact| !contact.archived)
+        self.contacts.get(id).filter(|contact| is_there(contact))
     }
 
     /// Takes note that a call made this contact.
@@ -219,7 +219,7 @@ impl Store {
         }
         self.index_user(&contact);
         let contact = Arc::new(contact);
-        let visible = (!contact.archived).then(|| Arc::clone(&contact));
+        let visible = is_there(&contact).then(|| Arc::clone(&contact));
         self.contact_index.change(contact.id.clone(), visible);
         self.contacts.insert(contact.id.clone(), contact);
     }
@@ -232,7 +232,7 @@ impl Store {
     }
 
     fn index_user(&mut self, contact: &Contact) {
-        if contact.role != "user" {
+        if contact.role != "user" || contact.merged_into.is_some() {
             return;
         }
         if let Some(external_id) = &contact.external_id {
@@ -306,6 +306,11 @@ impl Store {
     pub(super) fn own_admin(&self) -> String {
         self.admins.first().map(|admin| admin.id.to_string()).unwrap_or_default()
     }
+}
+
+/// Can a contact be read, listed and searched?
+pub(super) fn is_there(contact: &Contact) -> bool {
+    !contact.archived && contact.merged_into.is_none()
 }
 
 /// The highest number that a store gave to anything in this workspace, which may be that of an earlier store.

@@ -1,16 +1,18 @@
 //! Contacts that are there already: filled where they are empty, taken back where they are archived.
 
 use chrono::{DateTime, Utc};
-use intercom_client::{Contact, ContactId, Role, UpdateContact};
+use intercom_client::{Contact, ContactId, Error, Role, UpdateContact};
 use migrate_core::ledger::{Change, LedgerError};
 use migrate_core::{Fingerprint, Outcome, TargetId, Write};
 use serde_json::{Value, json};
 
-use super::{CLOCK_SKEW, ContactSink, Left, time};
+use super::{CLOCK_SKEW, ContactSink, time};
 use crate::draft::ContactFields;
 use crate::queue;
 use crate::sink::failure::{failure_of, failure_of_write, outcome_of};
 use crate::sink::left::{self, field, image};
+use crate::sink::ours::{self, Left};
+use crate::sink::same_person::owner;
 use crate::sink::{before, not_kept, note_change};
 
 impl ContactSink {
@@ -34,7 +36,13 @@ impl ContactSink {
             }
             Err(error) => Some(Outcome::Failed(failure_of(&error))),
             Ok(found) => {
-                (!is_archived && has_taken(&found, fields)).then_some(Outcome::Queued(reason))
+                // One that is in place, or to be filled, cannot become another, whoever that is.
+                let in_use = queue::address_in_use().object(id.as_str()) == reason;
+                let is_taken = match in_use || write.known_as.is_some() {
+                    true => found.role == Some(Role::User) && has_address(&found, fields),
+                    false => has_taken(&found, fields),
+                };
+                (!is_archived && is_taken).then_some(Outcome::Queued(reason))
             }
         }
     }
@@ -107,9 +115,13 @@ impl ContactSink {
         let is_ours = external_id.is_some_and(|id| is_of_migration(id, &fields.external_id));
         if is_ours && !ours {
             // Another LeadDesk contact became this one: it has the same address.
-            return Outcome::Queued(queue::address_taken().object(found.id.as_str()));
+            return match self.former(write, &found).await {
+                Ok(Some(former)) => self.take_over(fields, &found, former, left).await,
+                Ok(None) => Outcome::Queued(queue::address_taken().object(found.id.as_str())),
+                Err(error) => not_kept(&error),
+            };
         }
-        self.fill(write, fields, &found, left).await
+        self.fill(write, fields, &found, &mut left.state).await
     }
 
     /// Archives a contact again to which nothing was written, if it was archived.
@@ -131,10 +143,10 @@ impl ContactSink {
         match (self.replace(write, None).await, outcome) {
             (Err(error), _) => not_kept(&error),
             // By that it is told from one whose contact can be read.
-            (Ok(()), Outcome::Queued(_)) => {
+            (Ok(()), Outcome::Queued(reason)) if reason.object.as_deref() == Some(id.as_str()) => {
                 Outcome::Queued(queue::address_of_archived().object(id.as_str()))
             }
-            (Ok(()), refused) => refused,
+            (Ok(()), outcome) => outcome,
         }
     }
 
@@ -144,16 +156,34 @@ impl ContactSink {
         let created = Outcome::Created(TargetId::new(found.id.as_str()));
         let change = filling(fields, found, &Value::Null);
         if change.is_empty() {
-            *left = Some(Fingerprint::of(&left::created(found)));
+            *left = Left::whole(&left::created(found), &left::values(found));
             return created;
         }
         match self.workspace.client.contacts().update(&found.id, &change).await {
             Ok(now) => {
-                *left = Some(Fingerprint::of(&left::created(&now)));
+                *left = Left::whole(&left::created(&now), &left::values(&now));
                 created
             }
-            Err(error) => outcome_of(&error),
+            Err(error) => self.not_changed(&error, fields).await,
         }
+    }
+
+    /// What it means that a contact that is in place was not changed. Where another one stands in the
+    /// way, the record waits until somebody has told the two apart.
+    pub(super) async fn not_changed(&self, error: &Error, fields: &ContactFields) -> Outcome {
+        let Some(other) = error.conflicting_contact() else { return outcome_of(error) };
+        let reason = match self.workspace.client.contacts().get(&other.id).await {
+            _ if other.archived => queue::address_of_archived(),
+            Ok(found) => {
+                let id = found.external_id.as_ref().map_or("", |id| id.reveal().as_str());
+                match is_of_migration(id, &fields.external_id) {
+                    true => queue::address_taken(),
+                    false => queue::address_in_use(),
+                }
+            }
+            Err(error) => return Outcome::Failed(failure_of(&error)),
+        };
+        Outcome::Queued(reason.object(other.id.as_str()))
     }
 
     /// Fills what is empty and brings up to date what was filled before, or overwrites where the
@@ -164,7 +194,7 @@ impl ContactSink {
         write: &Write<D>,
         fields: &ContactFields,
         found: &Contact,
-        left: &mut Left,
+        left: &mut Option<Fingerprint>,
     ) -> Outcome {
         let id = TargetId::new(found.id.as_str());
         let kept = match self.kept(write, found).await {
@@ -218,17 +248,16 @@ impl ContactSink {
                     return not_kept(&error);
                 }
                 if is_anothers
-                    && let Err(error) =
-                        note_change(&*self.workspace.ledger, &write.key, found, &changed).await
+                    && let Err(error) = self.note_anothers(write, found, &changed, &change).await
                 {
                     return not_kept(&error);
                 }
                 Outcome::Updated(id)
             }
             Err(error) => {
-                let outcome = outcome_of(&error);
+                let outcome = self.not_changed(&error, fields).await;
                 // What was surely not written is not among what was.
-                if let (Outcome::Refused(_), Some(kept)) = (&outcome, kept)
+                if let (Outcome::Refused(_) | Outcome::Queued(_), Some(kept)) = (&outcome, kept)
                     && let Err(error) = self.replace(write, Some(kept)).await
                 {
                     return not_kept(&error);
@@ -252,6 +281,33 @@ impl ContactSink {
         let whole = Some(before::taken_back(found, &tags));
         self.replace(write, whole.clone()).await.map_err(|error| not_kept(&error))?;
         Ok(whole)
+    }
+
+    /// Keeps with the record that has become this contact that it stands otherwise by this change, and
+    /// that no person has made it.
+    async fn note_anothers<D>(
+        &self,
+        write: &Write<D>,
+        was: &Contact,
+        now: &Contact,
+        change: &UpdateContact,
+    ) -> Result<(), LedgerError> {
+        let ledger = &*self.workspace.ledger;
+        note_change(ledger, &write.key, was, now).await?;
+        let Some((entry, _)) = owner(ledger, &write.key, was).await? else { return Ok(()) };
+        let kept = ledger.before(&entry.key).await?.filter(ours::is_kept_of);
+        let Some(kept) = kept else { return Ok(()) };
+        let image = ours::after(Some(&kept), &left::values(now), &before::values(change));
+        let void = Change::VoidBefore { key: entry.key.clone() };
+        ledger.commit(vec![void, Change::Before { key: entry.key, image }]).await
+    }
+
+    /// Drops what is kept of a contact that this migration created.
+    pub(super) async fn forget_ours<D>(&self, write: &Write<D>) -> Result<(), LedgerError> {
+        match self.workspace.ledger.before(&write.key).await? {
+            Some(kept) if ours::is_kept_of(&kept) => self.replace(write, None).await,
+            _ => Ok(()),
+        }
     }
 
     /// Keeps this image in the place of what was kept before.

@@ -59,9 +59,13 @@ async fn fate_of(client: &IntercomClient, ledger: Arc<dyn Ledger>) -> Fate {
 }
 
 async fn entry_of(client: &IntercomClient, ledger: Arc<dyn Ledger>) -> Entry {
+    written(client, ledger, fields()).await
+}
+
+async fn written(client: &IntercomClient, ledger: Arc<dyn Ledger>, fields: ContactFields) -> Entry {
     let admin = client.me().await.unwrap().admin.id;
     let key = Key::new("contact", 1);
-    let source = Fixed::new(vec![Record::new(key.clone(), fields())], 10);
+    let source = Fixed::new(vec![Record::new(key.clone(), fields)], 10);
     let mapper = map_fn(|record: Record<ContactFields>, out: &mut Emit<ContactDraft>| {
         out.push(ContactDraft::Contact(record.body));
     });
@@ -135,4 +139,114 @@ async fn an_update_whose_reply_was_lost_counts_as_updated() {
         }
         assert_eq!(fate_of(&client, ledger).await, expected);
     }
+}
+
+/// A contact that was created, with an attribute, and then touched by people.
+async fn touched(by_people: impl FnOnce(&mut migrate_sandbox::workspace::Contact)) -> Touched {
+    let (sandbox, client) = workspace().await;
+    sandbox.edit(|workspace| {
+        let text = migrate_sandbox::workspace::DataAttribute {
+            name: "ld_status".into(),
+            model: "contact".into(),
+            data_type: "string".into(),
+            ..Default::default()
+        };
+        workspace.data_attributes.push(text);
+    });
+    let ledger = Arc::new(MemoryLedger::default());
+    let mut fields = fields();
+    fields.phone = Some("+358401111111".into());
+    fields.attributes.insert("ld_status".into(), json!("new"));
+    let entry = written(&client, ledger.clone(), fields.clone()).await;
+    assert_eq!(entry.fate, Fate::Created);
+    let id = entry.target.unwrap().as_str().to_owned();
+    sandbox.edit(|workspace| {
+        by_people(workspace.contacts.iter_mut().find(|it| it.id == id).unwrap());
+    });
+    Touched { sandbox, client, ledger, fields, id }
+}
+
+struct Touched {
+    sandbox: Sandbox,
+    client: IntercomClient,
+    ledger: Arc<MemoryLedger>,
+    fields: ContactFields,
+    id: String,
+}
+
+impl Touched {
+    /// Writes the contact as LeadDesk has it by now: how it stands, and what is told of it.
+    async fn again(&self) -> (migrate_sandbox::workspace::Contact, Vec<String>) {
+        let entry = written(&self.client, self.ledger.clone(), self.fields.clone()).await;
+        let told = entry.notes.iter().map(|note| format!("{} {}", note.code, note.field));
+        (self.sandbox.workspace().contact(&self.id).unwrap().clone(), told.collect())
+    }
+}
+
+/// An owner whom somebody has set, or an attribute of the customer's own, is no reason to lose a change.
+#[tokio::test]
+async fn a_change_arrives_whatever_people_have_changed_beside_it() {
+    let mut world = touched(|contact| {
+        contact.unsubscribed_from_emails = true;
+        contact.custom_attributes.insert("plan".into(), json!("pro"));
+    })
+    .await;
+    for phone in ["+358402222222", "+358403333333"] {
+        world.fields.phone = Some(phone.into());
+        world.fields.email = Some(format!("anna{phone}@example.com"));
+        world.fields.attributes.insert("ld_status".into(), json!(phone));
+        let (now, told) = world.again().await;
+        assert_eq!((now.phone.as_deref(), &now.email), (Some(phone), &world.fields.email));
+        assert_eq!(now.custom_attributes["ld_status"], phone);
+        assert_eq!(now.custom_attributes["plan"], "pro");
+        assert!(told.is_empty(), "{told:?}");
+    }
+}
+
+/// What people have changed stays, is told, and keeps nothing else from being brought.
+#[tokio::test]
+async fn a_field_that_people_have_changed_is_held_back_alone() {
+    let mut world = touched(|contact| {
+        contact.custom_attributes.insert("ld_status".into(), json!("by hand"));
+        contact.name = Some("Anna By Hand".into());
+    })
+    .await;
+    for phone in ["+358402222222", "+358403333333"] {
+        world.fields.phone = Some(phone.into());
+        world.fields.attributes.insert("ld_status".into(), json!(phone));
+        let (now, told) = world.again().await;
+        assert_eq!(now.phone.as_deref(), Some(phone));
+        assert_eq!(now.custom_attributes["ld_status"], "by hand");
+        assert_eq!(now.name.as_deref(), Some("Anna By Hand"));
+        assert_eq!(told, ["changed_in_intercom ld_status", "changed_in_intercom name"]);
+    }
+    // Nothing but that has changed: there is nothing to be sent.
+    world.fields.attributes.insert("ld_status".into(), json!("lost"));
+    let writes = world.sandbox.counters().writes();
+    let (now, told) = world.again().await;
+    assert_eq!(world.sandbox.counters().writes(), writes);
+    assert_eq!(now.custom_attributes["ld_status"], "by hand");
+    assert_eq!(told.len(), 2);
+}
+
+/// The address that a contact is to get from now on is another one's by now: both stay as they are, and no
+/// later run asks again as long as that is so.
+#[tokio::test]
+async fn a_contact_in_place_waits_for_an_address_that_another_has() {
+    let mut world = touched(|_| {}).await;
+    let mut other = NewContact::user("leaddesk:contact:2");
+    other.email = Some("other@example.com".to_owned().into());
+    let other = world.client.contacts().create(&other).await.unwrap().id;
+    world.fields.email = Some("other@example.com".into());
+    for writes in [1, 0] {
+        let before = world.sandbox.counters().writes();
+        let entry = written(&world.client, world.ledger.clone(), world.fields.clone()).await;
+        let reason = entry.reason.unwrap();
+        assert_eq!((entry.fate, reason.code.as_str()), (Fate::Queued, "shared_email"));
+        assert_eq!(reason.object.as_deref(), Some(other.as_str()));
+        assert_eq!(world.sandbox.counters().writes() - before, writes);
+    }
+    world.sandbox.edit(|workspace| workspace.contacts.retain(|it| it.id != other.as_str()));
+    let (now, _) = world.again().await;
+    assert_eq!(now.email.as_deref(), Some("other@example.com"));
 }
