@@ -3,11 +3,13 @@
 //! The columns are those of the API (`contact get`, `call get`, users, campaigns), with `id` as the key, in any order and
 //! spelling; other headings are recognised by [alias tables](Kind::aliases), to which a caller may add. The headings of
 //! LeadDesk's own report files are not publicly documented, so the tables hold the common English and Finnish words.
-//! Columns that nobody recognises are kept in `extra` under their own heading.
+//! Columns that nobody recognises are kept in `extra` under their own heading, and so is what a column of numbers holds
+//! that is none: under its field's name and [`NOT_READ`].
 
 mod bare;
 mod columns;
 mod encoding;
+mod fields;
 mod guarded;
 
 use std::fs::File;
@@ -24,6 +26,7 @@ pub use columns::Kind;
 pub use encoding::Encoding;
 #[cfg(feature = "chatbot")]
 pub(crate) use encoding::windows_1252;
+pub use fields::NOT_READ;
 pub(crate) use guarded::Guarded;
 
 use crate::error::{Error, ErrorKind};
@@ -182,7 +185,8 @@ pub struct Rows<T, R> {
     /// Rows before the reader's own count began.
     skipped: u64,
     failed: bool,
-    kind: PhantomData<fn() -> T>,
+    kind: Kind,
+    body: PhantomData<fn() -> T>,
 }
 
 impl<T, R> std::fmt::Debug for Rows<T, R> {
@@ -238,7 +242,8 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             record,
             skipped: 0,
             failed: false,
-            kind: PhantomData,
+            kind,
+            body: PhantomData,
         })
     }
 
@@ -300,6 +305,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
         if !object.contains_key("id") {
             return Err(bad("the row has no `id`".to_owned()));
         }
+        fields::settle(self.kind, &mut object);
         let mut read = crate::unreadable::elements(&self.name, vec![Value::Object(object)]);
         match read.pop() {
             Some(Ok(body)) => Ok(body),

@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use leaddesk_client::export::{
-    self, BareRows, Encoding, ExportSettings, Kind, Position, Rows, list_rows,
+    self, BareRows, Encoding, ExportSettings, Kind, NOT_READ, Position, Rows, list_rows,
 };
 use leaddesk_client::{Contact, ErrorKind};
 use proptest::prelude::*;
@@ -149,6 +149,15 @@ fn calls_users_and_campaigns() {
         (call.talk_time, call.direction.as_deref(), call.order_ids.len()),
         (Some(61), Some("out"), 1)
     );
+    let calls = write(
+        "calls.csv",
+        "id;Aika;Päivämäärä;Kesto\n1;13.45;31.5.2024;0:01:02\n2;13:45;2024-05-31;a while\n",
+    );
+    let calls = export::calls(calls, &settings).unwrap();
+    let calls: Vec<_> = calls.map(|row| row.unwrap().body.unwrap()).collect();
+    assert_eq!((calls[0].talk_time, calls[0].created_at.text()), (Some(62), "31.5.2024 13.45"));
+    assert_eq!((calls[1].talk_time, calls[1].created_at.text()), (None, "2024-05-31 13:45"));
+    assert_eq!(calls[1].extra.reveal()[&format!("talk_time{NOT_READ}")], "a while");
     let agents = write("agents.csv", "id,email,status\n5,a@example.com,active\n");
     let agent = export::agents(agents, &settings).unwrap().next().unwrap().unwrap().body.unwrap();
     assert_eq!(agent.primary_email.unwrap().reveal(), "a@example.com");

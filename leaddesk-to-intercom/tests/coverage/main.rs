@@ -113,6 +113,8 @@ fn call() -> Table {
         ("order_ids", Written(json!(["1000044"]))),
         ("result", Written(text("Answered"))),
         ("success", LeftOut("the frame of the reply")),
+        // A number of a file that is none.
+        ("talk_time (not read)", Noted("unreadable_value", text("a while"))),
         ("unheard_of", Noted("field_for_review", text("x"))),
     ]
 }
