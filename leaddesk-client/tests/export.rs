@@ -167,6 +167,32 @@ fn calls_users_and_campaigns() {
     assert_eq!((campaign.name.as_deref(), campaign.disabled), (Some("Spring"), Some(true)));
 }
 
+/// Rows of one record are read again at their places, in any order.
+#[test]
+fn a_row_is_found_again_by_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("901.csv");
+    let settings = ExportSettings::default();
+    std::fs::write(&path, "id;fname\n1;\"A\nb\"\n\n2;B\n3;C\n").unwrap();
+    let all: Vec<_> = export::contacts(&path, &settings).unwrap().map(Result::unwrap).collect();
+    let mut again = export::contacts(&path, &settings).unwrap();
+    for at in [2, 0, 1, 1, 2] {
+        again.resume_at(Position::new(all[at].byte, all[at].record)).unwrap();
+        let row = again.next().unwrap().unwrap();
+        assert_eq!((row.record, row.body), (all[at].record, all[at].body.clone()));
+    }
+    std::fs::write(&path, "1;2;;;;;;;;;;;;\n\ntorn\n7;8;;;;;;;;;;;;\n").unwrap();
+    let all: Vec<_> = export::calling_list(&path, &settings).unwrap().map(Result::unwrap).collect();
+    let mut again = export::calling_list(&path, &settings).unwrap();
+    for at in [2, 0, 1, 2] {
+        again.resume_at(Position::new(all[at].byte, all[at].record)).unwrap();
+        let row = again.next().unwrap().unwrap();
+        assert_eq!((row.record, row.body), (all[at].record, all[at].body.clone()));
+    }
+    let torn = all[1].body.as_ref().unwrap_err();
+    assert_eq!(torn.to_string(), "901.csv:2: the row has 1 fields instead of 14");
+}
+
 #[test]
 fn rows_without_a_heading() {
     let text = b"\xef\xbb\xbfNumero;\"Who;\nwhy\"\n0401;\xe4\n\n7\n";
