@@ -200,10 +200,16 @@ fn folder(config: &Config) -> Result<Written, SourceError> {
     Ok(Written { settings, keys })
 }
 
-/// The call log of a configuration.
+/// The call log of a configuration, which may be written otherwise than the folder.
 fn call_log(config: &Config) -> Result<Option<(PathBuf, Written)>, SourceError> {
-    let Some(csv) = &config.source.calls.csv else { return Ok(None) };
-    Ok(Some((config.resolve(csv), folder(config)?)))
+    let (calls, export) = (&config.source.calls, config.source.export.as_ref());
+    let Some(csv) = &calls.csv else { return Ok(None) };
+    let encoding = calls.encoding.or(export.map(|it| it.encoding)).unwrap_or_default();
+    let separator = calls.separator.or(export.map(|it| it.separator)).unwrap_or_default();
+    let columns = calls.columns.as_ref().or(export.and_then(|it| it.columns.as_ref()));
+    let settings = written(config, encoding, separator, columns.map(PathBuf::as_path))?;
+    let keys = "encoding, separator and columns of [source.calls]";
+    Ok(Some((config.resolve(csv), Written { settings, keys })))
 }
 
 fn written(

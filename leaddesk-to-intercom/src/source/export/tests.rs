@@ -4,6 +4,7 @@ use std::path::Path;
 use migrate_core::{Page, Record};
 
 use super::*;
+use crate::connect::chain;
 use crate::source::testing::{folder_config, keys, read_all};
 use crate::source::{ListedContact, inventory};
 use crate::value::Country;
@@ -138,4 +139,23 @@ async fn a_row_that_cannot_be_read_has_its_number_in_every_file() {
     assert_eq!(named(unread), ["offices.csv:1", "outcomes.csv:2"]);
     let (numbers, unread) = folder.blacklist(Country::FINLAND).unwrap().unwrap();
     assert_eq!((numbers.len(), named(unread)), (1, vec!["blacklist.csv:2".to_owned()]));
+}
+
+/// A call log may lie beside the API, where no folder says how it is written.
+#[tokio::test]
+async fn a_call_log_is_written_as_its_own_settings_say() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "log.csv", b"Nro,M\xe4\xe4r\xe4;x\n5,6\n");
+    write(dir.path(), "columns.toml", "Nro = 'id'\n");
+    let mut config = crate::map::testing::config("");
+    config.source.calls.csv = Some(dir.path().join("log.csv"));
+    let error = chain(&calls(&config).unwrap_err());
+    assert!(error.contains("set the encoding to windows-1252"), "{error}");
+    assert!(error.contains("encoding, separator and columns of [source.calls]"), "{error}");
+    config.source.calls.encoding = Some(config::Encoding::Windows1252);
+    config.source.calls.separator = Some(config::Separator::Comma);
+    config.source.calls.columns = Some(dir.path().join("columns.toml"));
+    let pages = read_all(&calls(&config).unwrap().unwrap(), None).await;
+    assert_eq!(keys(&pages), ["call:5"]);
+    assert!(CallLog::of(&config).is_ok());
 }
