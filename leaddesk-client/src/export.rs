@@ -3,12 +3,15 @@
 //! The columns are those of the API (`contact get`, `call get`, users, campaigns), with `id` as the key, in any order and
 //! spelling; other headings are recognised by [alias tables](Kind::aliases), to which a caller may add. The headings of
 //! LeadDesk's own report files are not publicly documented, so the tables hold the common English and Finnish words.
-//! Columns that nobody recognises are kept in `extra` under their own heading.
+//! Columns that nobody recognises are kept in `extra` under their own heading, and so is what a column of numbers holds
+//! that is none: under its field's name and [`NOT_READ`].
 
 mod bare;
 mod columns;
 mod encoding;
+mod fields;
 mod guarded;
+mod list;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -24,10 +27,12 @@ pub use columns::Kind;
 pub use encoding::Encoding;
 #[cfg(feature = "chatbot")]
 pub(crate) use encoding::windows_1252;
+pub use fields::NOT_READ;
 pub(crate) use guarded::Guarded;
+pub use list::{ListRows, calling_list, list_rows};
 
 use crate::error::{Error, ErrorKind};
-use crate::model::{Call, Campaign, Contact, LIST_COLUMNS, ListRow, User};
+use crate::model::{Call, Campaign, Contact, User};
 use crate::unreadable::Unreadable;
 
 /// How the files of an export are written.
@@ -69,10 +74,21 @@ impl Position {
 pub struct Row<T> {
     /// Number of the row, from 1; the heading does not count.
     pub record: u64,
+    /// Where it begins, in bytes from the start of the file.
+    pub byte: u64,
     /// Where the next row begins.
     pub next: Position,
     /// What the row holds, or why that cannot be said.
     pub body: Result<T, Unreadable>,
+}
+
+impl<T> Row<T> {
+    /// The same row with what becomes of its body.
+    #[must_use]
+    pub fn and_then<U>(self, body: impl FnOnce(T) -> Result<U, Unreadable>) -> Row<U> {
+        let Self { record, byte, next, body: found } = self;
+        Row { record, byte, next, body: found.and_then(body) }
+    }
 }
 
 /// The contacts of a `contacts.csv`.
@@ -179,10 +195,9 @@ pub struct Rows<T, R> {
     /// For each column the key its value is kept under.
     keys: Vec<String>,
     record: ByteRecord,
-    /// Rows before the reader's own count began.
-    skipped: u64,
     failed: bool,
-    kind: PhantomData<fn() -> T>,
+    kind: Kind,
+    body: PhantomData<fn() -> T>,
 }
 
 impl<T, R> std::fmt::Debug for Rows<T, R> {
@@ -230,16 +245,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
             )));
         }
         let encoding = settings.encoding;
-        Ok(Self {
-            reader,
-            name,
-            encoding,
-            keys,
-            record,
-            skipped: 0,
-            failed: false,
-            kind: PhantomData,
-        })
+        Ok(Self { reader, name, encoding, keys, record, failed: false, kind, body: PhantomData })
     }
 
     /// Goes on at a position that an earlier pass over the same file gave.
@@ -247,14 +253,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
     /// # Errors
     /// `Settings` if the file cannot be moved in.
     pub fn resume_at(&mut self, position: Position) -> Result<(), Error> {
-        let mut target = csv::Position::new();
-        target.set_byte(position.byte);
-        self.reader.seek(target).map_err(|cause| {
-            Error::new(ErrorKind::Settings, format!("{}: cannot go on at a row", self.name))
-                .with_source(cause)
-        })?;
-        // The reader takes the next row for number 0 now; the heading is behind it.
-        self.skipped = position.record;
+        seek(&mut self.reader, &self.name, position)?;
         self.failed = false;
         Ok(())
     }
@@ -273,9 +272,10 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
                 return Some(Err(error.with_source(cause)));
             }
         }
-        let number = self.record.position().map_or(0, csv::Position::record) + self.skipped;
+        let at = self.record.position();
+        let (byte, number) = at.map_or((0, 0), |at| (at.byte(), at.record()));
         let next = Position { byte: self.reader.position().byte(), record: number + 1 };
-        Some(Ok(Row { record: number, next, body: self.body(number) }))
+        Some(Ok(Row { record: number, byte, next, body: self.body(number) }))
     }
 
     fn body(&self, number: u64) -> Result<T, Unreadable> {
@@ -300,6 +300,7 @@ impl<T: DeserializeOwned, R: Read + Seek> Rows<T, R> {
         if !object.contains_key("id") {
             return Err(bad("the row has no `id`".to_owned()));
         }
+        fields::settle(self.kind, &mut object);
         let mut read = crate::unreadable::elements(&self.name, vec![Value::Object(object)]);
         match read.pop() {
             Some(Ok(body)) => Ok(body),
@@ -315,6 +316,20 @@ impl<T: DeserializeOwned, R: Read + Seek> Iterator for Rows<T, R> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed { None } else { self.read() }
     }
+}
+
+/// Moves a reader to a row.
+fn seek<R: Read + Seek>(
+    reader: &mut Reader<Guarded<BufReader<R>>>,
+    name: &str,
+    position: Position,
+) -> Result<(), Error> {
+    let mut target = csv::Position::new();
+    target.set_byte(position.byte).set_record(position.record);
+    reader.get_mut().refill();
+    reader.seek(target).map_err(|cause| {
+        Error::new(ErrorKind::Settings, format!("{name}: cannot go on at a row")).with_source(cause)
+    })
 }
 
 /// The first bytes of the input, which is left at its start.
@@ -342,47 +357,4 @@ fn separator_of(start: &[u8]) -> u8 {
     }
     // The last of equals wins a `max_by_key`, so the likeliest stands last.
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b';', |(byte, _)| *byte)
-}
-
-/// The rows of a calling list's export, which has no heading, as the API gives it: in UTF-8, with
-/// semicolons.
-pub fn list_rows(file: &str, text: &[u8]) -> Vec<Result<ListRow, Unreadable>> {
-    let settings = ExportSettings { separator: Some(b';'), ..ExportSettings::default() };
-    list_rows_by(file, text, &settings)
-}
-
-/// The same of a file that was saved otherwise. Aliases of headings have no meaning here.
-pub fn list_rows_by(
-    file: &str,
-    text: &[u8],
-    settings: &ExportSettings,
-) -> Vec<Result<ListRow, Unreadable>> {
-    let separator = settings.separator.unwrap_or_else(|| separator_of(text));
-    let encoding = settings.encoding;
-    let mut reader = ReaderBuilder::new()
-        .delimiter(separator)
-        .flexible(true)
-        .has_headers(false)
-        .from_reader(text);
-    let mut rows = Vec::new();
-    for (record, number) in reader.byte_records().zip(1..) {
-        let row = record
-            .map_err(|_| Unreadable::new(file, number, "the row cannot be read"))
-            .and_then(|record| {
-                let fields: Option<Vec<String>> =
-                    record.iter().map(|field| encoding.decode(field)).collect();
-                let fields = fields.ok_or_else(|| {
-                    Unreadable::new(file, number, format!("the row is not {encoding}"))
-                })?;
-                if fields.len() != LIST_COLUMNS {
-                    let reason =
-                        format!("the row has {} fields instead of {LIST_COLUMNS}", fields.len());
-                    return Err(Unreadable::new(file, number, reason));
-                }
-                ListRow::from_fields(&fields)
-                    .ok_or_else(|| Unreadable::new(file, number, "the row has no contact id"))
-            });
-        rows.push(row);
-    }
-    rows
 }

@@ -1,5 +1,6 @@
 //! The objects of LeadDesk, the same from both APIs and from files.
 
+mod rows;
 mod scalar;
 
 use desk_client_core::lenient;

@@ -20,7 +20,9 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    pub(crate) fn new(file: &str, record: u64, reason: impl Into<String>) -> Self {
+    /// A record of a file or list by its number, and what is wrong with it.
+    #[must_use]
+    pub fn new(file: &str, record: u64, reason: impl Into<String>) -> Self {
         Self { file: file.to_owned(), record, id: None, reason: reason.into() }
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use leaddesk_client::export::{
-    self, BareRows, Encoding, ExportSettings, Kind, Position, Rows, list_rows,
+    self, BareRows, Encoding, ExportSettings, Kind, NOT_READ, Position, Rows, list_rows,
 };
 use leaddesk_client::{Contact, ErrorKind};
 use proptest::prelude::*;
@@ -149,6 +149,15 @@ fn calls_users_and_campaigns() {
         (call.talk_time, call.direction.as_deref(), call.order_ids.len()),
         (Some(61), Some("out"), 1)
     );
+    let calls = write(
+        "calls.csv",
+        "id;Aika;Päivämäärä;Kesto\n1;13.45;31.5.2024;0:01:02\n2;13:45;2024-05-31;a while\n",
+    );
+    let calls = export::calls(calls, &settings).unwrap();
+    let calls: Vec<_> = calls.map(|row| row.unwrap().body.unwrap()).collect();
+    assert_eq!((calls[0].talk_time, calls[0].created_at.text()), (Some(62), "31.5.2024 13.45"));
+    assert_eq!((calls[1].talk_time, calls[1].created_at.text()), (None, "2024-05-31 13:45"));
+    assert_eq!(calls[1].extra.reveal()[&format!("talk_time{NOT_READ}")], "a while");
     let agents = write("agents.csv", "id,email,status\n5,a@example.com,active\n");
     let agent = export::agents(agents, &settings).unwrap().next().unwrap().unwrap().body.unwrap();
     assert_eq!(agent.primary_email.unwrap().reveal(), "a@example.com");
@@ -156,6 +165,32 @@ fn calls_users_and_campaigns() {
     let campaign =
         export::campaigns(campaigns, &settings).unwrap().next().unwrap().unwrap().body.unwrap();
     assert_eq!((campaign.name.as_deref(), campaign.disabled), (Some("Spring"), Some(true)));
+}
+
+/// Rows of one record are read again at their places, in any order.
+#[test]
+fn a_row_is_found_again_by_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("901.csv");
+    let settings = ExportSettings::default();
+    std::fs::write(&path, "id;fname\n1;\"A\nb\"\n\n2;B\n3;C\n").unwrap();
+    let all: Vec<_> = export::contacts(&path, &settings).unwrap().map(Result::unwrap).collect();
+    let mut again = export::contacts(&path, &settings).unwrap();
+    for at in [2, 0, 1, 1, 2] {
+        again.resume_at(Position::new(all[at].byte, all[at].record)).unwrap();
+        let row = again.next().unwrap().unwrap();
+        assert_eq!((row.record, row.body), (all[at].record, all[at].body.clone()));
+    }
+    std::fs::write(&path, "1;2;;;;;;;;;;;;\n\ntorn\n7;8;;;;;;;;;;;;\n").unwrap();
+    let all: Vec<_> = export::calling_list(&path, &settings).unwrap().map(Result::unwrap).collect();
+    let mut again = export::calling_list(&path, &settings).unwrap();
+    for at in [2, 0, 1, 2] {
+        again.resume_at(Position::new(all[at].byte, all[at].record)).unwrap();
+        let row = again.next().unwrap().unwrap();
+        assert_eq!((row.record, row.body), (all[at].record, all[at].body.clone()));
+    }
+    let torn = all[1].body.as_ref().unwrap_err();
+    assert_eq!(torn.to_string(), "901.csv:2: the row has 1 fields instead of 14");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
-use migrate_core::{Ledger, Mapper, Pipeline, Plan, Record, Sink, Source, SourceError};
+use migrate_core::{Ledger, Mapper, Pipeline, Plan, Record, Sink, Source, SourceError, Unreadable};
 
 use crate::config::{Config, SourceKind};
 use crate::connect::{Account, Secrets, StartError, chain};
@@ -155,11 +155,16 @@ impl Stages<'_> {
     ) -> Result<Plan, SourceError> {
         let (config, now) = (self.config, Utc::now());
         self.read_for(stage::INVENTORY);
-        let inventory = self.inventory().await?;
+        let (inventory, mut unread) = self.inventory().await?;
         let blacklist = match self.leaddesk {
             LeadDesk::Export(folder) => folder.blacklist(config.source.default_country)?,
             LeadDesk::Api(_) => None,
         };
+        let blacklist = blacklist.map(|(numbers, rows)| {
+            // No stage reads the blacklist, so its rows end where all is told that becomes no object.
+            unread.extend(rows);
+            numbers
+        });
         let outcomes = Outcomes::of(&inventory);
         let beside = Beside::new(&inventory, blacklist);
         let chat = ChatMapper::new(config, now);
@@ -174,7 +179,7 @@ impl Stages<'_> {
         let inventory = inventory.into_iter().map(Documented::record).collect();
         let inventory = Pipeline::new(
             stage::INVENTORY,
-            Fixed::new(inventory, PAGE),
+            Fixed::new(inventory, PAGE).with_unread(unread),
             InventoryMapper,
             // Which is never asked for anything.
             sinks.schema.clone(),
@@ -303,16 +308,19 @@ impl Stages<'_> {
         }
     }
 
-    /// What is documented and not migrated.
-    pub(crate) async fn inventory(&self) -> Result<Vec<Documented>, SourceError> {
-        let mut found = match self.leaddesk {
+    /// What is documented and not migrated, and the rows of it that cannot be read.
+    pub(crate) async fn inventory(
+        &self,
+    ) -> Result<(Vec<Documented>, Vec<Unreadable>), SourceError> {
+        let (mut found, unread) = match self.leaddesk {
             LeadDesk::Api(account) => {
-                source::inventory::by_api(account.rest.as_ref(), &self.findings).await?
+                let rest = account.rest.as_ref();
+                (source::inventory::by_api(rest, &self.findings).await?, Vec::new())
             }
             LeadDesk::Export(folder) => source::inventory::by_folder(folder)?,
         };
         found.extend(self.chatbot.into_iter().flat_map(source::inventory::by_chatbot));
-        Ok(found)
+        Ok((found, unread))
     }
 
     pub(crate) async fn agents(&self) -> Result<Fixed<Agent>, SourceError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use csv::{ByteRecord, Reader};
 
-use super::{Encoding, ExportSettings, Guarded, Position, Row, opened, reader};
+use super::{Encoding, ExportSettings, Guarded, Position, Row, opened, reader, seek};
 use crate::error::{Error, ErrorKind};
 use crate::unreadable::Unreadable;
 
@@ -53,6 +53,21 @@ impl<R: Read + Seek> BareRows<R> {
         Ok(Self { reader, name, encoding, record: ByteRecord::new(), count: 0, failed: false })
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Goes on at a position that an earlier pass over the same file gave.
+    ///
+    /// # Errors
+    /// `Settings` if the file cannot be moved in.
+    pub fn resume_at(&mut self, position: Position) -> Result<(), Error> {
+        seek(&mut self.reader, &self.name, position)?;
+        self.count = position.record.saturating_sub(1);
+        self.failed = false;
+        Ok(())
+    }
+
     fn body(&self, number: u64) -> Result<Vec<String>, Unreadable> {
         let decoded = self.record.iter().enumerate().map(|(index, field)| {
             self.encoding.decode(field).ok_or_else(|| {
@@ -82,7 +97,8 @@ impl<R: Read + Seek> Iterator for BareRows<R> {
             Ok(true) => {
                 self.count += 1;
                 let next = Position::new(self.reader.position().byte(), self.count + 1);
-                Some(Ok(Row { record: self.count, next, body: self.body(self.count) }))
+                let byte = self.record.position().map_or(0, csv::Position::byte);
+                Some(Ok(Row { record: self.count, byte, next, body: self.body(self.count) }))
             }
             Err(cause) => {
                 self.failed = true;

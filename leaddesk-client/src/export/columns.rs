@@ -20,6 +20,9 @@ pub enum Kind {
     Blacklist,
 }
 
+/// A time that may stand without its day: then it is that of `created_at`, which no field of the API holds by itself.
+pub(super) const CREATED_TIME: &str = "created_time";
+
 /// A field of the API, and headings that stand for it.
 type Aliases = &'static [(&'static str, &'static [&'static str])];
 
@@ -84,10 +87,8 @@ const CALLS: Aliases = &[
     ("talk_start", &["start", "start time", "started", "call start", "alkoi", "alkuaika"]),
     ("talk_end", &["end", "end time", "ended", "call end", "päättyi", "loppuaika"]),
     ("handling_stop", &["handled", "wrap-up end"]),
-    (
-        "created_at",
-        &["created", "date", "time", "date/time", "call time", "päivämäärä", "aika", "luotu"],
-    ),
+    ("created_at", &["created", "date", "date/time", "call date", "päivämäärä", "luotu"]),
+    (CREATED_TIME, &["time", "call time", "time of day", "aika", "kellonaika", "klo"]),
     ("number", &["phone", "phone number", "numero", "puhelinnumero", "puhelin"]),
     ("campaign", &["campaign id", "project id", "kampanjan tunnus", "projektin tunnus"]),
     ("campaign_name", &["project", "project name", "kampanja", "projekti"]),

@@ -111,6 +111,12 @@ pub struct CallRoutes {
     pub gdpr_duration: GdprDuration,
     /// `csv`: a call log export. It also says which campaigns have called a contact.
     pub csv: Option<PathBuf>,
+    /// `encoding` of `csv`. Default: that of `[source.export]` where there is one, else `utf-8`.
+    pub encoding: Option<Encoding>,
+    /// `separator` between its columns. Default: that of `[source.export]` where there is one, else `auto`.
+    pub separator: Option<Separator>,
+    /// `columns`: a file with further aliases of its headers. Default: that of `[source.export]`, if any.
+    pub columns: Option<PathBuf>,
     /// `ids_file`: a file with one call id a line, for the API.
     pub ids_file: Option<PathBuf>,
     /// `id_range`: first and last call id to ask the API for. Ids that are not found are holes, and counted.
@@ -281,6 +287,9 @@ impl Default for CallRoutes {
             gdpr_history: None,
             gdpr_duration: GdprDuration::default(),
             csv: None,
+            encoding: None,
+            separator: None,
+            columns: None,
             ids_file: None,
             id_range: None,
         }

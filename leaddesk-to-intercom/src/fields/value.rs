@@ -31,8 +31,8 @@ pub(crate) fn decimal(text: &str) -> Option<f64> {
 /// A day or a moment, in UNIX seconds. A day is its midnight in UTC, since Intercom compares the days of
 /// custom attributes in UTC; a moment without an offset is in the account's zone.
 pub(crate) fn date(text: &str, zone: Zone) -> Option<i64> {
-    let day =
-        ["%Y-%m-%d", "%d.%m.%Y"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok());
+    let is_day = |form: &&str| NaiveDate::parse_from_str(text, form).ok();
+    let day = ["%Y-%m-%d", "%d.%m.%Y"].iter().filter(|_| time::plausible(text)).find_map(is_day);
     match day {
         Some(day) => Some(day.and_time(NaiveTime::MIN).and_utc().timestamp()),
         None => Some(time::parse(text, zone).ok()??.utc().timestamp()),
@@ -107,6 +107,9 @@ mod tests {
             ("2025-06-30 03:00:00", Some(1_751_241_600)),
             ("2025-06-30T00:00:00Z", Some(1_751_241_600)),
             ("06/30/2025", None),
+            ("1.2.3", None),
+            ("30.6.25", None),
+            ("25-06-30", None),
             ("0000-00-00", None),
             ("soon", None),
         ] {

@@ -17,6 +17,7 @@
 //! | `campaign` | the id of what stands there by name; noted where the name is missing |
 //! | a `direction` in other words than in or out | left out, and noted |
 //! | `customer_id`, `call_type`, `call_type_name`, `agent_group_id` | left out, and `agent_group_name` but for the assignment: the row of the number, the dialler's mode, the agent's group |
+//! | what a file says of `talk_time`, or of the time of day, and cannot be read | left out, and noted by the field |
 //! | unknown fields | not carried: noted by name for review |
 //!
 //! A call of the history by number has no id: `<digest of the number>@<UTC seconds>` stands in its place. It says neither
@@ -25,6 +26,7 @@
 
 use chrono::{DateTime, Utc};
 use leaddesk_client::Call;
+use leaddesk_client::export::NOT_READ;
 use migrate_core::{Emit, Key, Mapper, Name, Record};
 use serde_json::Value;
 
@@ -437,8 +439,10 @@ fn for_review(call: &Call, by_number: bool, out: &mut Emit<ConversationDraft>) {
         let decided =
             RESULTS.contains(&field.to_lowercase().as_str()) || FRAME.contains(&field.as_str());
         let decided = decided || (by_number && OF_HISTORY.contains(&field.as_str()));
-        if !decided && !is_empty(value) {
-            out.note("field_for_review", shown(field));
+        match field.strip_suffix(NOT_READ) {
+            _ if decided || is_empty(value) => {}
+            Some(field) => out.note("unreadable_value", shown(field)),
+            None => out.note("field_for_review", shown(field)),
         }
     }
 }

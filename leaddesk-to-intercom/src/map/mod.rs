@@ -129,8 +129,12 @@ fn is_empty(value: &Value) -> bool {
 /// without a heading has its first row in the heading's place.
 fn shown(field: &str) -> String {
     let plain = |c: char| c.is_alphabetic() || c.is_ascii_digit() || matches!(c, '_' | '-' | ' ');
-    let digits = field.chars().filter(char::is_ascii_digit).count();
-    if field.chars().all(plain) && field.chars().count() <= 40 && digits <= 4 {
+    // What stands under one name more than once is numbered by the reader.
+    let is_number = |n: &str| n.len() <= 3 && n.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = field.strip_suffix(')').and_then(|field| field.rsplit_once(" ("));
+    let name = numbered.filter(|(_, n)| is_number(n)).map_or(field, |(name, _)| name);
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    if name.chars().all(plain) && name.chars().count() <= 40 && digits <= 4 {
         field.to_owned()
     } else {
         "(a heading that is no plain name)".to_owned()
@@ -148,10 +152,12 @@ mod tests {
 
     #[test]
     fn only_plain_headings_are_shown() {
-        for plain in ["other_info_12", "Lisätieto 3", "work-phone"] {
+        for plain in ["other_info_12", "Lisätieto 3", "work-phone", "comment (2)"] {
             assert_eq!(shown(plain), plain);
         }
-        for odd in ["anna@example.com", "+358401234567", "0401234567", &"x".repeat(41)] {
+        for odd in
+            ["anna@example.com", "+358401234567", "0401234567", "(2)", "a (b)", &"x".repeat(41)]
+        {
             assert_eq!(shown(odd), "(a heading that is no plain name)");
         }
     }

@@ -171,7 +171,7 @@ impl Session {
     ) -> Result<(), Unfinished> {
         let refused = |error| Unfinished::start(crate::stages::source_refused(&error));
         let stages = self.stages(runner);
-        let documented = stages.inventory().await.map_err(refused)?;
+        let (documented, _) = stages.inventory().await.map_err(refused)?;
         let agents: Vec<_> = stages.agents().await.map_err(refused)?.bodies().cloned().collect();
         let agents =
             inventory::with_teammates(&*self.ledger, agents).await.map_err(Unfinished::ledger)?;

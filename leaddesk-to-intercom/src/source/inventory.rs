@@ -7,11 +7,11 @@ use std::path::Path;
 use futures::TryStreamExt as _;
 use leaddesk_client::export;
 use leaddesk_client::{Campaign, RestClient};
-use migrate_core::{Key, Record, SourceError};
+use migrate_core::{Key, Record, SourceError, Unreadable};
 use serde_json::{Map, Value, json};
 
 use super::error::stop;
-use super::export::Folder;
+use super::export::{Folder, unread_row};
 use super::{Chatbot, Findings};
 use crate::config::Config;
 
@@ -173,12 +173,14 @@ pub(crate) fn teams(documented: &[Documented], config: &Config) -> Vec<Record<St
 /// A larger file of configuration is none, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// What an export folder has: tables, files of JSON, and folders of such.
+/// What an export folder has: tables, files of JSON, and folders of such; and the rows that cannot be read.
 ///
 /// # Errors
 /// When a file is there and cannot be used; the error names it.
-pub(crate) fn by_folder(folder: &Folder) -> Result<Vec<Documented>, SourceError> {
-    let mut found = Vec::new();
+pub(crate) fn by_folder(
+    folder: &Folder,
+) -> Result<(Vec<Documented>, Vec<Unreadable>), SourceError> {
+    let (mut found, mut unread) = (Vec::new(), Vec::new());
     for sort in Sort::ALL {
         let path = folder.path(sort.files());
         match sort {
@@ -189,11 +191,13 @@ pub(crate) fn by_folder(folder: &Folder) -> Result<Vec<Documented>, SourceError>
                 }
             }
             Sort::Analytics => {}
-            _ if path.exists() => read_table(folder, &path, sort, &mut found)?,
+            _ if path.exists() => {
+                unread.extend(read_table(folder, &path, sort, &mut found)?);
+            }
             _ => {}
         }
     }
-    Ok(found)
+    Ok((found, unread))
 }
 
 fn read_table(
@@ -201,8 +205,9 @@ fn read_table(
     path: &Path,
     sort: Sort,
     found: &mut Vec<Documented>,
-) -> Result<(), SourceError> {
-    let unusable = |error| super::export::unusable(path, error);
+) -> Result<Vec<Unreadable>, SourceError> {
+    let mut unread = Vec::new();
+    let unusable = |error| folder.unusable(path, error);
     for row in export::table(path, folder.settings()).map_err(unusable)? {
         match row.map_err(unusable)?.body {
             Ok(row) => {
@@ -215,12 +220,10 @@ fn read_table(
                 };
                 found.push(Documented { sort, id, content: Value::Object(row) });
             }
-            Err(bad) => {
-                folder.findings().add(&format!("rows of {} could not be read", bad.file), 1)
-            }
+            Err(bad) => unread.push(unread_row(bad)),
         }
     }
-    Ok(())
+    Ok(unread)
 }
 
 /// The file itself, and the `*.json` of the folder of its name, in their order.

@@ -115,6 +115,13 @@ impl Lists {
         self.finalised.dedup();
     }
 
+    /// The contacts that calling lists name, each once and in order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
+        let ids = self.finalised.iter().map(|entry| entry >> 1);
+        let before = std::iter::once(None).chain(ids.clone().map(Some));
+        ids.zip(before).filter(|(id, before)| Some(*id) != *before).map(|(id, _)| id)
+    }
+
     /// A contact with all that is known of it.
     pub(super) fn listed(&self, id: Option<u64>, contact: Contact) -> ListedContact {
         let Some(id) = id else { return ListedContact::new(contact, Vec::new()) };

@@ -140,8 +140,8 @@ pub(crate) fn call_routes(
     if let Some(calls) = folder.and_then(export::Folder::calls) {
         found.push(("folder", calls.boxed()));
     }
-    if let Some(csv) = &routes.csv {
-        found.push(("csv", export::calls(config, csv)?.boxed()));
+    if let Some(calls) = export::calls(config)? {
+        found.push(("csv", calls.boxed()));
     }
     let Some(client) = client else { return Ok(found) };
     let by_id = |ids| {

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt as _;
 use leaddesk_client::{OriginalClient, RetryPolicy};
 use migrate_core::{Cursor, Page, Source};
+
+use crate::config::Config;
 
 /// All pages from a cursor on.
 pub(crate) async fn read_all<S: Source>(source: &S, from: Option<Cursor>) -> Vec<Page<S::Record>> {
@@ -23,6 +26,16 @@ pub(super) fn keys<T>(pages: &[Page<T>]) -> Vec<String> {
             Err(bad) => format!("!{}", bad.key),
         })
         .collect()
+}
+
+/// The configuration of a folder of exports.
+pub(super) fn folder_config(dir: &Path) -> Config {
+    let text = format!(
+        "[source]\nkind = 'export'\ntime_zone = 'Europe/Helsinki'\n[source.export]\ndir = '{}'\n\
+         [destination]\nregion = 'eu'\n[map.agents]\nboss = 'boss@example.com'\n",
+        dir.display()
+    );
+    Config::parse(&text, "test.toml").unwrap()
 }
 
 /// The query of a request, by name.

@@ -5,7 +5,6 @@
 
 pub mod email;
 pub mod name;
-pub mod number;
 pub mod phone;
 pub mod tag;
 pub mod text;

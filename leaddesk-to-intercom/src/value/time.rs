@@ -60,8 +60,8 @@ impl Local {
 /// Reads a time and brings it to UTC.
 ///
 /// - `YYYY-MM-DD HH:MM:SS` is what the API sends. A `T` between date and time, fractions of a second, a missing
-///   part for seconds, a date alone (midnight) and Finnish dates (`31.5.2024 13:45`) are understood as well,
-///   since exports may hold them.
+///   part for seconds, a date alone (midnight) and Finnish dates (`31.5.2024 13:45`, `31.5.2024 13.45`) are
+///   understood as well, since exports may hold them.
 /// - A time that states its offset (`Z`, `+02:00`) is exact, and the zone does not matter.
 /// - Empty text, `null` and zero dates (`0000-00-00 00:00:00`) are none: which of them LeadDesk uses is unverified.
 ///
@@ -154,14 +154,17 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
     }
     let (date, time) =
         text.split_once([' ', 'T']).map_or((text, None), |(date, time)| (date, Some(time.trim())));
-    let date = ["%Y-%m-%d", "%d.%m.%Y"]
-        .iter()
-        .find_map(|format| NaiveDate::parse_from_str(date, format).ok())?;
+    let (date, forms): (_, &[&str]) = match NaiveDate::parse_from_str(date, "%Y-%m-%d") {
+        Ok(date) => (date, &["%H:%M:%S%.f", "%H:%M"]),
+        // Whoever writes the date with points, may write the time so as well.
+        Err(_) => (
+            NaiveDate::parse_from_str(date, "%d.%m.%Y").ok()?,
+            &["%H:%M:%S%.f", "%H:%M", "%H.%M.%S", "%H.%M"],
+        ),
+    };
     let time = match time {
         None => NaiveTime::MIN,
-        Some(time) => ["%H:%M:%S%.f", "%H:%M"]
-            .iter()
-            .find_map(|format| NaiveTime::parse_from_str(time, format).ok())?,
+        Some(time) => forms.iter().find_map(|form| NaiveTime::parse_from_str(time, form).ok())?,
     };
     Some(date.and_time(time))
 }
@@ -183,7 +186,7 @@ fn as_the_api_sends_it(text: &str) -> Option<NaiveDateTime> {
 }
 
 /// Years have four digits: chrono alone would take `24` for a year in antiquity, and signs as well.
-fn plausible(text: &str) -> bool {
+pub(crate) fn plausible(text: &str) -> bool {
     let is_year = |part: &str| part.len() == 4 && part.bytes().all(|b| b.is_ascii_digit());
     let date = text.split([' ', 'T']).next().unwrap_or_default();
     date.split('-').next().is_some_and(is_year) || date.rsplit('.').next().is_some_and(is_year)
@@ -241,6 +244,8 @@ mod tests {
             ("2024-07-15", "2024-07-14T21:00:00Z"),
             ("15.7.2024 12:00:00", "2024-07-15T09:00:00Z"),
             ("15.07.2024", "2024-07-14T21:00:00Z"),
+            ("15.7.2024 12.05", "2024-07-15T09:05:00Z"),
+            ("15.7.2024 12.05.30", "2024-07-15T09:05:30Z"),
             ("2024-07-15T12:00:00Z", "2024-07-15T12:00:00Z"),
             ("2024-07-15T12:00:00+05:00", "2024-07-15T07:00:00Z"),
             ("2024-07-15 12:00:00+0500", "2024-07-15T07:00:00Z"),
@@ -275,6 +280,9 @@ mod tests {
             "2024-13-01 00:00:00",
             "2024-02-30",
             "2024-01-01 25:00:00",
+            "2024-01-01 12.05",
+            "15.7.2024 12.5.2024",
+            "15.7.24 12.05",
             "24-01-01 00:00:00",
             "+2024-01-01",
             "-0001-01-01 00:00:00",

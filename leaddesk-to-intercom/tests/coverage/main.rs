@@ -83,6 +83,8 @@ fn contact() -> Table {
         ("other_info_ft", Noted("field_for_review", text("A"))),
         ("other_info_35", Noted("field_for_review", json!({ "nested": 1 }))),
         ("shoe_size", Noted("field_for_review", json!(42))),
+        // What another row of the same contact says otherwise.
+        ("fname (2)", Noted("field_for_review", text("Anni"))),
     ]
 }
 
@@ -113,6 +115,9 @@ fn call() -> Table {
         ("order_ids", Written(json!(["1000044"]))),
         ("result", Written(text("Answered"))),
         ("success", LeftOut("the frame of the reply")),
+        // What only files hold: a number that is none, and what another row of the same call says otherwise.
+        ("talk_time (not read)", Noted("unreadable_value", text("a while"))),
+        ("comment (2)", Noted("field_for_review", text("another"))),
         ("unheard_of", Noted("field_for_review", text("x"))),
     ]
 }
@@ -145,7 +150,7 @@ fn calling_list() -> Table {
 }
 
 fn list_row() -> Table {
-    let twice = "the contact itself has it";
+    let twice = "the contact itself has it, save where a folder has the contact in lists alone: there it is written";
     let call = "of the last call, which is read itself";
     vec![
         ("contact_id", Decides("which contact the row is about")),

@@ -3,25 +3,28 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use leaddesk_client::export::{self, ExportSettings, Kind};
-use migrate_core::{Alias, SourceError};
+use leaddesk_client::export::{self, Kind};
+use migrate_core::{Alias, SourceError, Unreadable};
 
-use super::{Folder, unusable};
+use super::{Folder, Written, unread_row};
 use crate::source::keys;
 use crate::value::{Country, Phone};
 
-/// What a blacklist holds, and how many of its rows could not be used.
+/// What a blacklist holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Listed {
     numbers: HashSet<Alias>,
-    /// Rows without a number.
+    /// How many rows hold no number.
     without: u64,
     /// Rows that are not written as the settings say.
-    unread: u64,
+    unread: Vec<Unreadable>,
 }
 
+/// The numbers of a blacklist, and those of its rows that could not be read.
+type Blacklist = (HashSet<Alias>, Vec<Unreadable>);
+
 impl Folder {
-    /// The numbers of `blacklist.csv`; `None` if it is not there.
+    /// The numbers of `blacklist.csv`, and its rows that could not be read; `None` if it is not there.
     ///
     /// LeadDesk compares them as texts, so that one person may stand there in several notations; here each is the number
     /// that it says. What LeadDesk exports is not known: where a heading names the column of the numbers it is that one,
@@ -29,20 +32,19 @@ impl Folder {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn blacklist(&self, country: Country) -> Result<Option<HashSet<Alias>>, SourceError> {
+    pub fn blacklist(&self, country: Country) -> Result<Option<Blacklist>, SourceError> {
         let path = self.path("blacklist.csv");
         if !path.exists() {
             return Ok(None);
         }
-        let listed = read(&path, &self.settings, country)?;
+        let listed = read(&path, &self.written, country)?;
         self.findings.add("rows of blacklist.csv hold no phone number", listed.without);
-        self.findings.add("rows of blacklist.csv could not be read", listed.unread);
-        Ok(Some(listed.numbers))
+        Ok(Some((listed.numbers, listed.unread)))
     }
 }
 
-fn read(path: &Path, settings: &ExportSettings, country: Country) -> Result<Listed, SourceError> {
-    let unusable = |error| unusable(path, error);
+fn read(path: &Path, written: &Written, country: Country) -> Result<Listed, SourceError> {
+    let (settings, unusable) = (&written.settings, |error| written.unusable(path, error));
     let is_number =
         |field: &String| Phone::parse_all(field, country).iter().any(|it| it.e164().is_some());
     let is_heading = |field: &String| {
@@ -51,9 +53,12 @@ fn read(path: &Path, settings: &ExportSettings, country: Country) -> Result<List
     let (mut listed, mut column) = (Listed::default(), None);
     for row in export::bare(path, settings).map_err(unusable)? {
         let row = row.map_err(unusable)?;
-        let Ok(fields) = row.body else {
-            listed.unread += 1;
-            continue;
+        let fields = match row.body {
+            Ok(fields) => fields,
+            Err(bad) => {
+                listed.unread.push(unread_row(bad));
+                continue;
+            }
         };
         if row.record == 1 {
             column = fields.iter().position(is_heading);
@@ -74,16 +79,22 @@ fn read(path: &Path, settings: &ExportSettings, country: Country) -> Result<List
 
 #[cfg(test)]
 mod tests {
+    use leaddesk_client::export::ExportSettings;
+
     use super::*;
 
     fn listed(bytes: &[u8], settings: &ExportSettings) -> Listed {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("blacklist.csv");
         std::fs::write(&path, bytes).unwrap();
-        read(&path, settings, Country::FINLAND).unwrap()
+        let written = Written { settings: settings.clone(), keys: "the keys" };
+        read(&path, &written, Country::FINLAND).unwrap()
     }
 
-    fn both(without: u64, unread: u64) -> Listed {
+    fn both(without: u64, unread: &[&str]) -> Listed {
+        let unread =
+            unread.iter().map(|key| Unreadable::new((*key).into(), "field 1 is not UTF-8"));
+        let unread = unread.collect();
         let numbers = ["+358401234567", "+358401234568"].map(keys::phone);
         Listed { numbers: numbers.into(), without, unread }
     }
@@ -99,7 +110,7 @@ mod tests {
             ("\"0401234567 or 0401234568\"\n", 0),
         ] {
             let found = listed(text.as_bytes(), &ExportSettings::default());
-            assert_eq!(found, both(without, 0), "{text}");
+            assert_eq!(found, both(without, &[]), "{text}");
         }
         assert_eq!(listed(b"", &ExportSettings::default()), Listed::default());
     }
@@ -108,9 +119,9 @@ mod tests {
     #[test]
     fn a_quoted_field_is_one_field() {
         let text = "name;phone\n\"Virtanen, Anna\";0401234567\n\"Bo;\nBor\u{e5}\";0401234568\n";
-        assert_eq!(listed(text.as_bytes(), &ExportSettings::default()), both(0, 0));
+        assert_eq!(listed(text.as_bytes(), &ExportSettings::default()), both(0, &[]));
         let without_heading = text.trim_start_matches("name;phone\n");
-        assert_eq!(listed(without_heading.as_bytes(), &ExportSettings::default()), both(0, 0));
+        assert_eq!(listed(without_heading.as_bytes(), &ExportSettings::default()), both(0, &[]));
     }
 
     #[test]
@@ -120,11 +131,11 @@ mod tests {
         let mut settings = ExportSettings::default();
         settings.separator = Some(b';');
         settings.aliases = vec![("este".into(), "phone".into())];
-        assert_eq!(listed(text.as_bytes(), &settings), both(0, 0));
+        assert_eq!(listed(text.as_bytes(), &settings), both(0, &[]));
         let in_another = "name;number\nAnna;0401234567\n\u{e4};1\nBo;0401234568\n";
         let latin: Vec<u8> = in_another.chars().map(|letter| letter as u8).collect();
-        assert_eq!(listed(&latin, &settings), both(0, 1), "it is no UTF-8");
+        assert_eq!(listed(&latin, &settings), both(0, &["blacklist.csv:3"]), "it is no UTF-8");
         settings.encoding = export::Encoding::Windows1252;
-        assert_eq!(listed(&bytes, &settings), both(0, 0));
+        assert_eq!(listed(&bytes, &settings), both(0, &[]));
     }
 }

@@ -1,30 +1,17 @@
 //! One CSV file as a source of records.
 
-use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use leaddesk_client::Error;
-use leaddesk_client::export::{self, Position, Row};
-use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError, Unreadable};
-use serde::de::DeserializeOwned;
+use leaddesk_client::export::Position;
+use migrate_core::{Cursor, Estimate, Page, Record, Source, SourceError};
 
-use super::{key_of, unusable};
+use super::tables::{Body, Opened, Tables};
+use super::unread_row;
 use crate::source::PAGE;
 use crate::source::stamp::stamp;
-
-/// The rows of a file, as long as they last.
-pub(super) trait Rows<T>: Iterator<Item = Result<Row<T>, Error>> + Send {
-    fn resume(&mut self, position: Position) -> Result<(), Error>;
-}
-
-impl<T: DeserializeOwned, R: Read + Seek + Send> Rows<T> for export::Rows<T, R> {
-    fn resume(&mut self, position: Position) -> Result<(), Error> {
-        self.resume_at(position)
-    }
-}
 
 /// The records of a CSV file, a page at a time. The cursor is the place of a row, as
 /// `<byte>:<record number>@<state of the file>`. A file that has changed since begins anew: what
@@ -35,7 +22,7 @@ pub struct File<T> {
 }
 
 /// Opens the file at its first row.
-type Open<T> = dyn Fn() -> Result<Box<dyn Pages<T>>, Error> + Send + Sync;
+type Open<T> = dyn Fn() -> Result<Box<dyn Pages<T>>, SourceError> + Send + Sync;
 
 impl<T> std::fmt::Debug for File<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -44,15 +31,16 @@ impl<T> std::fmt::Debug for File<T> {
 }
 
 impl<T: 'static> File<T> {
-    /// A file that is opened whenever it is read, and what its rows become.
-    pub(super) fn new<B: 'static>(
+    /// One of several tables, which are asked for whenever it is read, and what its records become.
+    pub(super) fn new<B: Body>(
         path: PathBuf,
-        open: impl Fn() -> Result<Box<dyn Rows<B>>, Error> + Send + Sync + 'static,
+        table: usize,
+        tables: impl Fn() -> Result<Arc<Tables<B>>, SourceError> + Send + Sync + 'static,
         record: impl Fn(B) -> Record<T> + Send + Sync + 'static,
     ) -> Self {
         let record: Arc<dyn Fn(B) -> Record<T> + Send + Sync> = Arc::new(record);
         let open = move || {
-            let open_file = OpenFile { rows: open()?, record: record.clone() };
+            let open_file = OpenFile { rows: tables()?.open(table)?, record: record.clone() };
             Ok(Box::new(open_file) as Box<dyn Pages<T>>)
         };
         Self { path, open: Arc::new(open) }
@@ -61,33 +49,34 @@ impl<T: 'static> File<T> {
 
 /// A file at a row.
 trait Pages<T>: Send {
-    fn resume(&mut self, position: Position) -> Result<(), Error>;
-    fn page(&mut self) -> Result<Page<T>, Error>;
+    fn resume(&mut self, position: Position) -> Result<(), SourceError>;
+    fn page(&mut self) -> Result<Page<T>, SourceError>;
 }
 
 struct OpenFile<B, T> {
-    rows: Box<dyn Rows<B>>,
+    rows: Opened<B>,
     record: Arc<dyn Fn(B) -> Record<T> + Send + Sync>,
 }
 
-impl<B, T> Pages<T> for OpenFile<B, T> {
-    fn resume(&mut self, position: Position) -> Result<(), Error> {
+impl<B: Body, T> Pages<T> for OpenFile<B, T> {
+    fn resume(&mut self, position: Position) -> Result<(), SourceError> {
         self.rows.resume(position)
     }
 
     /// A page of rows is read in a fraction of a millisecond, so this blocks nobody for long.
-    fn page(&mut self) -> Result<Page<T>, Error> {
+    fn page(&mut self) -> Result<Page<T>, SourceError> {
         let mut items = Vec::with_capacity(PAGE);
         let mut next = None;
-        for row in self.rows.by_ref().take(PAGE) {
-            let row = row?;
-            next = Some(Cursor::new(format!("{}:{}", row.next.byte, row.next.record)));
-            items.push(match row.body {
-                Ok(body) => Ok((self.record)(body)),
-                Err(bad) => Err(Unreadable::new(key_of(&bad), bad.reason)),
-            });
+        for _ in 0..PAGE {
+            let Some((following, body)) = self.rows.next()? else {
+                return Ok(Page::new(items, None));
+            };
+            next = Some(Cursor::new(format!("{}:{}", following.byte, following.record)));
+            match body {
+                Ok(body) => items.extend(body.map(|body| Ok((self.record)(body)))),
+                Err(bad) => items.push(Err(unread_row(bad))),
+            }
         }
-        let next = next.filter(|_| items.len() == PAGE);
         Ok(Page::new(items, next))
     }
 }
@@ -97,25 +86,24 @@ impl<T: Send + 'static> Source for File<T> {
 
     fn read(&self, from: Option<Cursor>) -> BoxStream<'static, Result<Page<T>, SourceError>> {
         let (path, open) = (self.path.clone(), self.open.clone());
-        let named = path.clone();
         let start = move || {
             let stamp = stamp(&path);
             let mut pages = open()?;
             if let Some(position) = from.as_ref().and_then(|cursor| position(cursor, &stamp)) {
                 pages.resume(position)?;
             }
-            Ok((pages, stamp, path))
+            Ok((pages, stamp))
         };
-        let opened = stream::once(async move { start().map_err(|error| unusable(&named, error)) });
+        let opened = stream::once(async move { start() });
         opened
             .flat_map(|opened| match opened {
                 Err(error) => stream::once(async { Err(error) }).boxed(),
                 Ok(state) => stream::try_unfold(Some(state), |state| async {
-                    let Some((mut pages, stamp, path)) = state else { return Ok(None) };
-                    let mut page = pages.page().map_err(|error| unusable(&path, error))?;
+                    let Some((mut pages, stamp)) = state else { return Ok(None) };
+                    let mut page = pages.page()?;
                     let place = page.next.take();
                     page.next = place.map(|at| Cursor::new(format!("{}@{stamp}", at.as_str())));
-                    let rest = page.next.is_some().then_some((pages, stamp, path));
+                    let rest = page.next.is_some().then_some((pages, stamp));
                     Ok(Some((page, rest)))
                 })
                 .boxed(),

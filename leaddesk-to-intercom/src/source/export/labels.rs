@@ -6,7 +6,7 @@ use leaddesk_client::{Contact, OTHER_INFO_SLOTS, export, other_info_key};
 use migrate_core::SourceError;
 use serde_json::Value;
 
-use super::{Folder, unusable};
+use super::Folder;
 use crate::value::tag::one_line;
 
 /// The labels of slots that have one label: one that is called otherwise in each project is known by the
@@ -21,7 +21,7 @@ impl Labels {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let unusable = |error| unusable(&path, error);
+        let unusable = |error| folder.unusable(&path, error);
         let mut labels: BTreeMap<u8, Option<String>> = BTreeMap::new();
         for row in export::table(&path, folder.settings()).map_err(unusable)? {
             // What cannot be read is told when the inventory is.

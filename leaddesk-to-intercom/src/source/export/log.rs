@@ -1,13 +1,13 @@
 //! What call logs say of contacts.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use leaddesk_client::export::{self, ExportSettings};
+use leaddesk_client::Call;
 use migrate_core::SourceError;
 
-use super::{settings, unusable};
+use super::call_log;
+use super::tables::Table;
 use crate::config::Config;
 use crate::source::ListedContact;
 use crate::source::lists::Lists;
@@ -24,20 +24,16 @@ impl CallLog {
     /// # Errors
     /// When the file cannot be read to its end.
     pub fn of(config: &Config) -> Result<Self, SourceError> {
-        let Some(csv) = &config.source.calls.csv else { return Ok(Self::default()) };
-        Self::read(&[config.resolve(csv)], &settings(config)?)
+        let log = call_log(config)?;
+        let logs: Vec<Table<Call>> =
+            log.into_iter().map(|(path, written)| Table::of_calls(path, &written)).collect();
+        Self::read(&logs)
     }
 
-    pub(super) fn read(logs: &[PathBuf], settings: &ExportSettings) -> Result<Self, SourceError> {
+    pub(super) fn read(logs: &[Table<Call>]) -> Result<Self, SourceError> {
         let mut lists = Lists::default();
-        for path in logs {
-            let unusable = |error| unusable(path, error);
-            for row in export::calls(path, settings).map_err(unusable)? {
-                // What cannot be read is told when the calls are.
-                if let Ok(call) = row.map_err(unusable)?.body {
-                    lists.add_call(&call);
-                }
-            }
+        for log in logs {
+            log.each(|call, _| lists.add_call(&call))?;
         }
         lists.settle();
         Ok(Self(Arc::new(lists)))
