@@ -4,7 +4,7 @@
 //! | check | stops | what it looks at |
 //! |---|---|---|
 //! | `live_automation` | yes | is it acknowledged that conversations may start what the live workspace has set up? |
-//! | `attribute_types` | yes | attributes of the same name that cannot be used: another type, archived, a company's |
+//! | `attribute_types` | yes | attributes of the same name that cannot be used: another type, archived, a company's, or somebody else's list that lacks choices |
 //! | `conversation_attributes` | yes | attributes of conversations that are there twice: Intercom refuses every write to such a name |
 //! | `attribute_limit` | yes | room for the attributes that are missing |
 //! | `clock_skew` | yes | this machine's clock against Intercom's |

@@ -13,6 +13,7 @@ mod bench;
 mod beside;
 mod callers;
 mod chats;
+mod choices;
 mod driven;
 mod first;
 mod foreign;
