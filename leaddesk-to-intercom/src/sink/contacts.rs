@@ -16,12 +16,12 @@ use migrate_core::{
     Doubt, Evidence, Failure, Fingerprint, Found, Limits, Outcome, Sink, TargetId, Write,
 };
 
-use crate::config::Dedupe;
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
 use super::left;
+use super::same_person::Alike;
 use super::schema::tag_failed;
 use super::{Workspace, body_of, or_gone};
 
@@ -37,7 +37,7 @@ type Left = Option<Fingerprint>;
 pub struct ContactSink {
     pub(super) workspace: Workspace,
     /// Of leads: what makes one of the contacts of them.
-    pub(super) leads: Option<Dedupe>,
+    pub(super) leads: Option<Alike>,
 }
 
 impl ContactSink {
