@@ -6,7 +6,7 @@
 //! | `fname`, `lname` | `name` |
 //! | `email` | `email`, in the form it is compared by; what is no address: `ld_invalid_email` |
 //! | `phone`, `sec_phone`, `thr_phone`, `fourth_phone`, `phonenumbers` | the first valid one `phone`, the others `ld_phone_2` …; what is no number: `ld_invalid_phone` |
-//! | `created_at` | `signed_up_at`, `ld_created_at` |
+//! | `created_at` | `signed_up_at`, `ld_created_at`; a zero moment of 1970 is none, and noted |
 //! | `updated_at` | `ld_updated_at`; decides between merged contacts |
 //! | `comment` | a note that ends in `LeadDesk contact <id>` |
 //! | `last_reason`, or what `outcomes.csv` calls it where it is an id; noted where nothing names it | `ld_outcome__c` |
@@ -349,7 +349,12 @@ fn notes(id: &str, comment: &str, long: &[(String, String)], out: &mut Emit<Cont
     let long = long.iter().map(|(name, text)| format!("{name}: {text}"));
     let body: Vec<String> =
         std::iter::once(comment).filter(|it| !it.is_empty()).chain(long).collect();
-    for (text, n) in text::split(&body.join("\n\n"), MAX_TEXT).into_iter().zip(1..) {
+    let body = body.join("\n\n");
+    let pieces = text::split(&body, MAX_TEXT);
+    if pieces.len() > 1 {
+        out.note("message_split", "comment");
+    }
+    for (text, n) in pieces.into_iter().zip(1..) {
         let (part, marker) = match n {
             1 => (format!("note:{id}"), format!("LeadDesk contact {id}")),
             n => (format!("note:{id}.{n}"), format!("LeadDesk contact {id} ({n})")),

@@ -261,10 +261,20 @@ fn times_never_go_back() {
     }
 }
 
+/// A database's zero moment, which clocks of this zone show at two in the morning, is no time.
+#[test]
+fn a_zero_moment_is_passed_over() {
+    let text = "conversation,index,timestamp,question\n\
+                c-1,1,1970-01-01 02:00:00,Hei\nc-1,2,2024-07-15 12:00:00,Moi\n";
+    let out = map(CHATBOT, chat(text));
+    assert_eq!(part(&out, "-")["opening"]["created_at"], 1_721_034_000);
+    assert_eq!(noted(&out), ["invalid_time timestamp"]);
+}
+
 #[test]
 fn a_session_without_a_time_or_from_the_future_waits() {
     let at = |time: &str| chat(&format!("conversation,timestamp,question\nc-1,{time},Hei\n"));
-    for time in ["", "soon", "2031-01-01 12:00:00"] {
+    for time in ["", "soon", "2031-01-01 12:00:00", "1970-01-01 02:00:00", "1969-12-31"] {
         assert_eq!(queue_of(&map(CHATBOT, at(time))), "calls_without_time", "{time}");
     }
     let day = map(CHATBOT, at("2024-07-15"));

@@ -124,6 +124,12 @@ fn what_cannot_be_carried_is_noted() {
             json!({"ld_created_at": 1_711_848_600, "ld_updated_at": 1_729_989_000}),
             vec!["time_in_gap created_at", "time_in_overlap updated_at"],
         ),
+        // What a zero moment of a database is on the clocks of Helsinki.
+        (
+            json!({"email": "a@example.com", "created_at": "1970-01-01 02:00:00", "updated_at": "1969-06-01 10:00:00"}),
+            json!({}),
+            vec!["implausible_time created_at", "implausible_time updated_at"],
+        ),
         (
             json!({"email": "a@example.com", "created_at": "03/04/2024"}),
             json!({}),
