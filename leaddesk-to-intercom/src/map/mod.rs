@@ -45,13 +45,15 @@ use crate::value::{Zone, text};
 /// The ledger's list of calls that contacts name as their last.
 pub const CALLS: &str = "call";
 
-/// The ledger's list of outcomes that contacts and calls name, for the inventory: whatever the source
+/// The ledger's list of outcomes that contacts, calls and chats name, for the inventory: whatever the source
 /// documents of them, these are in use.
 pub const OUTCOMES: &str = "outcome";
 /// The same of the dialler's results.
 pub const DISPOSITIONS: &str = "disposition";
 /// The same of campaigns.
 pub const CAMPAIGNS: &str = "campaign";
+/// The tags that custom fields make, as they are spelled.
+pub const FIELD_TAGS: &str = "field_tag";
 
 /// Adds a name that a record holds to a list of them.
 fn meet<D>(list: &str, name: &str, out: &mut Emit<D>) {

@@ -27,7 +27,7 @@ pub(super) struct Inventory {
     pub(super) agents: Vec<(Agent, bool)>,
     /// The teams that are in Intercom, by id and name.
     pub(super) teams: Vec<(String, String)>,
-    /// What contacts and calls name, documented or not.
+    /// What contacts, calls and chats name, documented or not.
     pub(super) met: Met,
     /// How the migration stands.
     pub(super) cutover: Cutover,
@@ -229,7 +229,7 @@ impl Inventory {
             if met > 0 {
                 let _ = writeln!(
                     have,
-                    "| {what} that contacts and calls name | {met} | `taxonomy.json` | their tags are on what they touched |"
+                    "| {what} that contacts, calls and chats name | {met} | `taxonomy.json` | their tags are on what they touched |"
                 );
             }
             if count > 0 {
@@ -237,7 +237,7 @@ impl Inventory {
             } else if met > 0 {
                 let _ = writeln!(
                     questions,
-                    "- {what}: contacts and calls name {met}, and the source delivered no list of them (`{}`). Are there others, and what are their settings?",
+                    "- {what}: contacts, calls and chats name {met}, and the source delivered no list of them (`{}`). Are there others, and what are their settings?",
                     sort.files()
                 );
             } else {

@@ -336,6 +336,35 @@ fn outcomes_and_intents() {
     let intents = intents.as_str().unwrap();
     assert!(intents.starts_with("A rather long intent 0, ") && intents.chars().count() <= 255);
     assert_eq!(noted(&out), ["too_long intent"]);
+    // The note at the end has them all.
+    let all: Vec<String> = (0..30).map(|n| format!("A rather long intent {n}")).collect();
+    let details = part(&out, "details")["remark"]["body"].as_str().unwrap().to_owned();
+    assert_eq!(details, format!("About this chat\nld_intent__c: {}", all.join(", ")));
+    let long = "x".repeat(300);
+    let text = format!("conversation,timestamp,question,state\nc-1,1714557600,Hei,{long}\n");
+    let out = map(CHATBOT, chat(&text));
+    assert_eq!(part(&out, "attributes")["attributes"]["ld_intent__c"], Value::Null);
+    let details = part(&out, "details")["remark"]["body"].as_str().unwrap().to_owned();
+    assert!(details.ends_with(&format!("ld_intent__c: {long}")), "{details}");
+}
+
+#[test]
+fn other_columns_are_told_whole() {
+    let pages: Vec<String> = (0..8).map(|n| format!("/{n}")).collect();
+    let rows = pages.iter().zip(1..).map(|(page, n)| format!("c-1,{n},1714557600,Hei,{page}\n"));
+    let text = format!("conversation,index,timestamp,question,page\n{}", rows.collect::<String>());
+    let out = map(CHATBOT, chat(&text));
+    let expected = format!("About this chat\npage: {}", pages.join("; "));
+    assert_eq!(part(&out, "details")["remark"]["body"], expected);
+    assert!(noted(&out).is_empty());
+}
+
+/// What a chat is tagged with is in use, as what calls are tagged with is.
+#[test]
+fn campaign_and_outcome_are_met() {
+    let out = map(CHATBOT, whole());
+    let met: Vec<_> = out.discoveries().iter().map(|it| (&*it.list, &*it.item)).collect();
+    assert_eq!(met, [(CAMPAIGNS, "Kevät"), (OUTCOMES, "transferred")]);
 }
 
 #[test]

@@ -431,3 +431,27 @@ fn an_outcome_by_its_id_is_told_by_the_name_that_its_table_has() {
         assert_eq!(met, reason != "18");
     }
 }
+
+#[test]
+fn a_very_long_comment_is_several_notes_and_that_is_noted() {
+    let comment = "pitkä sana ".repeat(1_000);
+    let out = map("", json!({"id": 1, "email": "a@example.com", "comment": comment}), &[]);
+    let notes = out.drafts().iter().filter(|(_, it)| matches!(it, ContactDraft::Note { .. }));
+    assert_eq!((notes.count(), noted(&out)), (2, vec!["message_split comment".to_owned()]));
+}
+
+/// Tags that differ in case alone are one in Intercom, so the report is to know how each is spelled.
+#[test]
+fn tags_of_custom_fields_are_met_as_they_are_spelled() {
+    let fields = FieldMapping::parse(
+        "confirmed = true\n[fields.club]\nas = 'tags'\nattribute = 'ld_club'\n",
+        "mapping.toml",
+        &Names::default(),
+    );
+    let mapper = ContactMapper::new(&config("")).with_fields(Arc::new(fields.unwrap()));
+    let mut out = Emit::default();
+    mapper
+        .map(record(json!({"id": 1, "email": "a@example.com", "club": "VIP, vip"}), &[]), &mut out);
+    let met: Vec<_> = out.discoveries().iter().map(|it| (&*it.list, &*it.item)).collect();
+    assert_eq!(met, [(FIELD_TAGS, "ld_club_VIP"), (FIELD_TAGS, "ld_club_vip")]);
+}
