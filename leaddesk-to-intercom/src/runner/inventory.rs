@@ -187,7 +187,8 @@ impl Inventory {
     fn teammates_to_invite(&self) -> Vec<Value> {
         let missing = self.agents.iter().filter(|(_, is_teammate)| !is_teammate);
         let told = missing.map(|(agent, _)| {
-            json!({ "id": agent.id, "username": agent.username, "email": agent.email })
+            let Agent { id, username, email, office } = agent;
+            json!({ "id": id, "username": username, "email": email, "office": office })
         });
         told.collect()
     }
