@@ -47,6 +47,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use check::unfit_for_attribute;
 pub use destination::{Destination, Preflight, Region, Verify};
 pub use error::{ConfigError, ConfigErrorKind, Problem};
+pub(crate) use names::LAST_PHONE;
 pub use names::Names;
 pub(crate) use read::told;
 pub use rules::{

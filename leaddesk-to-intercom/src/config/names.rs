@@ -95,11 +95,19 @@ pub struct Names {
     pub outcome_prefix: String,
 }
 
+/// The last attribute of a further phone number.
+pub(crate) const LAST_PHONE: usize = 6;
+
 impl Names {
     /// The attribute for a contact's further phone number; the first of them is number 2.
     #[must_use]
     pub fn phone(&self, number: usize) -> String {
         format!("{}{number}", self.phone_prefix)
+    }
+
+    /// The attributes of all further phone numbers, in order. The last holds whatever is left, joined by `, `.
+    pub fn phones(&self) -> impl Iterator<Item = String> {
+        (2..=LAST_PHONE).map(move |number| self.phone(number))
     }
 
     /// The attributes of contacts, each with its key in `[names]`; those of phone numbers by their beginning.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `id` | last line of the opening, `LeadDesk call <id>`; `ld_source_key__c` |
 //! | `contact_id`, `number` | the contact, who is the author of the opening; where a setting says so and there is none, a lead made of the number |
-//! | `talk_start`, else `created_at` | `created_at` of the opening |
+//! | `talk_start`, else `created_at` | `created_at` of the opening; a zero moment of 1970 is none, and noted |
 //! | `direction`, `number`, `agent_username`, `talk_time`, `campaign_name`, `call_ending_reason_name`, the dialler's result, `record_file`, `order_ids` | lines of the opening |
 //! | `comment` | a note or reply by `agent_id` or `agent_username`, at `handling_stop`, else `talk_end`, else `talk_time` after the opening |
 //! | `call_ending_reason_name` | `ld_outcome__c`, tag `ld_outcome_<name>` |
@@ -32,7 +32,8 @@ use serde_json::Value;
 
 use super::beside::Beside;
 use super::{
-    AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, meet, read, shown, unix,
+    AttributeWriter, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, is_empty, is_moment, meet, read,
+    shown, unix,
 };
 use crate::config::{Assign, CallTag, Calls, Comment, Config, LeadsAs, Names};
 use crate::draft::{ContactFields, ConversationDraft, Topic};
@@ -209,6 +210,9 @@ impl CallMapper {
     /// [`keys::call_at`]. A time that is not sure is as good as any other here, since both routes read it alike.
     fn same(&self, call: &Call, e164: &str, by_number: bool, out: &mut Emit<ConversationDraft>) {
         let Ok(Some(row)) = time::parse(call.created_at.text(), self.zone) else { return };
+        if !is_moment(row) {
+            return;
+        }
         let row = row.utc().timestamp();
         let names = (keys::call_at(e164, row), keys::call_without_id_at(e164, row));
         let (own, other) = if by_number { (names.1, names.0) } else { names };
@@ -307,6 +311,9 @@ impl CallMapper {
         out: &mut Emit<ConversationDraft>,
     ) {
         let parts = text::split(comment, MAX_TEXT);
+        if parts.len() > 1 {
+            out.note("message_split", "comment");
+        }
         for (body, n) in parts.into_iter().zip(1..) {
             let remark = ConversationDraft::Remark {
                 note: self.rules.comment == Comment::Note,

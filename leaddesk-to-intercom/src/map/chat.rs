@@ -11,7 +11,7 @@
 //! | what an agent said | a reply by the agent's teammate, as with calls |
 //! | what nobody knows who said | a note |
 //! | a message's time | `created_at`; never before that of the message before it |
-//! | intent | `ld_intent__c`; of several, all that fit |
+//! | intent | `ld_intent__c`; of several, all that fit, and then the whole list in the note at the end |
 //! | outcome, else whether it was transferred | `ld_chatbot_outcome__c`, tag `ld_outcome_<name>` |
 //! | a column `campaign` | `ld_campaign_tag__c`, tag `ld_campaign_<name>` |
 //! | feedback, language, channel, bot, team, other columns | a note at the end |
@@ -29,7 +29,7 @@ use migrate_core::{Emit, Mapper, Name, Record};
 
 pub(super) use self::told::begun;
 use self::told::{agent, campaign, intents, moment, others, outcome, teams};
-use super::{AttributeWriter, MAX_TEXT, html, read, shown};
+use super::{AttributeWriter, CAMPAIGNS, MAX_TEXT, OUTCOMES, html, meet, read};
 use crate::config::{Anonymous, ChatMessages, Config, Names};
 use crate::draft::{self, ConversationDraft, Topic};
 use crate::queue;
@@ -103,6 +103,8 @@ impl Mapper<Chat> for ChatMapper {
         let Some(contact) = self.contact(&chat) else {
             return out.queue(queue::anonymous_visitor());
         };
+        meet(CAMPAIGNS, campaign(talk).unwrap_or_default(), out);
+        meet(OUTCOMES, &outcome(talk), out);
         let agents = self.agents(talk, &said);
         if !self.has_fallback {
             for ((agent, _), n) in agents.iter().zip(1..) {
@@ -335,11 +337,12 @@ impl ChatMapper {
         let mut attributes = AttributeWriter::default();
         let intents = intents(talk);
         let mut fitting = intents.len();
-        while fitting > 1 && !fits_attribute(&intents[..fitting].join(", ")) {
+        while !fits_attribute(&intents[..fitting].join(", ")) {
             fitting -= 1;
         }
         if fitting < intents.len() {
             out.note("too_long", "intent");
+            attributes.long.push((self.names.intent.clone(), intents.join(", ")));
         }
         attributes.text(&self.names.intent, &intents[..fitting].join(", "), "intent", out);
         attributes.text(&self.names.chatbot_outcome, &outcome(talk), "outcome", out);
@@ -378,17 +381,17 @@ impl ChatMapper {
             line(name, text);
         }
         for (heading, values) in others(talk) {
-            let heading = one_line(&heading);
-            if values.len() > MOST_VALUES {
-                out.note("values_left_out", shown(&heading));
-            }
-            line(&heading, &values[..values.len().min(MOST_VALUES)].join("; "));
+            line(&one_line(&heading), &values.join("; "));
         }
         if lines.is_empty() {
             return;
         }
         let body = format!("About this chat\n{}", lines.join("\n"));
-        for (piece, n) in text::split(&body, MAX_TEXT).into_iter().zip(1..) {
+        let pieces = text::split(&body, MAX_TEXT);
+        if pieces.len() > 1 {
+            out.note("message_split", "details");
+        }
+        for (piece, n) in pieces.into_iter().zip(1..) {
             let name = if n == 1 { "details".to_owned() } else { format!("details+{n}") };
             let note = ConversationDraft::Remark {
                 note: true,
@@ -406,9 +409,6 @@ struct Left<'s> {
     said: &'s Said,
     from: usize,
 }
-
-/// Values of one further column that are told, at most.
-const MOST_VALUES: usize = 5;
 
 #[cfg(test)]
 pub(super) mod tests;

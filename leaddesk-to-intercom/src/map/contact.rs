@@ -6,10 +6,10 @@
 //! | `fname`, `lname` | `name` |
 //! | `email` | `email`, in the form it is compared by; what is no address: `ld_invalid_email` |
 //! | `phone`, `sec_phone`, `thr_phone`, `fourth_phone`, `phonenumbers` | the first valid one `phone`, the others `ld_phone_2` …; what is no number: `ld_invalid_phone` |
-//! | `created_at` | `signed_up_at`, `ld_created_at` |
+//! | `created_at` | `signed_up_at`, `ld_created_at`; a zero moment of 1970 is none, and noted |
 //! | `updated_at` | `ld_updated_at`; decides between merged contacts |
-//! | `comment` | a note that ends in `LeadDesk contact <id>` |
-//! | `last_reason`, or what `outcomes.csv` calls it where it is an id; noted where nothing names it | `ld_outcome__c` |
+//! | `comment` | a note that ends in `LeadDesk contact <id>`; several where it is very long, and noted |
+//! | `last_reason`, or what a call log or `outcomes.csv` calls it where it is an id, noted where nothing names it; where it says nothing, the outcome of the last call, as a call log tells | `ld_outcome__c` |
 //! | the last call's result, as calling lists know it, else as a call log does | `ld_disposition__c` |
 //! | `last_call_id` | a call to read |
 //! | the campaigns of its calls: as calling lists know them, of the last calls; as a call log that names contacts by their ids does, of all. By the API alone, nothing is known of campaigns before the last call | tags `ld_campaign_<name>`, `ld_campaign_tag__c` |
@@ -36,7 +36,8 @@ use super::beside::Beside;
 use super::custom::custom;
 use super::numbers::Numbers;
 use super::{
-    AttributeWriter, CALLS, CAMPAIGNS, DISPOSITIONS, MAX_TEXT, OUTCOMES, meet, read, unix,
+    AttributeWriter, CALLS, CAMPAIGNS, DISPOSITIONS, FIELD_TAGS, MAX_TEXT, OUTCOMES, meet, read,
+    unix,
 };
 use crate::config::{Config, Dedupe, LeadsAs, Names};
 use crate::draft::{ContactDraft, ContactFields};
@@ -191,7 +192,9 @@ impl Mapper<ListedContact> for ContactMapper {
         let mut tags = self.tags(campaigns);
         let joined: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         attributes.text(&self.names.campaign_tag, &joined.join(", "), "campaign", out);
-        tags.extend(custom(contact, &self.fields, self.zone, &mut attributes, out));
+        let of_fields = custom(contact, &self.fields, self.zone, &mut attributes, out);
+        of_fields.iter().for_each(|tag| out.discover(FIELD_TAGS, tag.as_str()));
+        tags.extend(of_fields);
         tags.sort_by(|a, b| (a.key(), a.as_str()).cmp(&(b.key(), b.as_str())));
         tags.dedup_by(|a, b| a.key() == b.key());
 
@@ -349,7 +352,12 @@ fn notes(id: &str, comment: &str, long: &[(String, String)], out: &mut Emit<Cont
     let long = long.iter().map(|(name, text)| format!("{name}: {text}"));
     let body: Vec<String> =
         std::iter::once(comment).filter(|it| !it.is_empty()).chain(long).collect();
-    for (text, n) in text::split(&body.join("\n\n"), MAX_TEXT).into_iter().zip(1..) {
+    let body = body.join("\n\n");
+    let pieces = text::split(&body, MAX_TEXT);
+    if pieces.len() > 1 {
+        out.note("message_split", "comment");
+    }
+    for (text, n) in pieces.into_iter().zip(1..) {
         let (part, marker) = match n {
             1 => (format!("note:{id}"), format!("LeadDesk contact {id}")),
             n => (format!("note:{id}.{n}"), format!("LeadDesk contact {id} ({n})")),

@@ -45,13 +45,15 @@ use crate::value::{Zone, text};
 /// The ledger's list of calls that contacts name as their last.
 pub const CALLS: &str = "call";
 
-/// The ledger's list of outcomes that contacts and calls name, for the inventory: whatever the source
+/// The ledger's list of outcomes that contacts, calls and chats name, for the inventory: whatever the source
 /// documents of them, these are in use.
 pub const OUTCOMES: &str = "outcome";
 /// The same of the dialler's results.
 pub const DISPOSITIONS: &str = "disposition";
 /// The same of campaigns.
 pub const CAMPAIGNS: &str = "campaign";
+/// The tags that custom fields make, as they are spelled.
+pub const FIELD_TAGS: &str = "field_tag";
 
 /// Adds a name that a record holds to a list of them.
 fn meet<D>(list: &str, name: &str, out: &mut Emit<D>) {
@@ -65,16 +67,28 @@ fn meet<D>(list: &str, name: &str, out: &mut Emit<D>) {
 /// a cautious choice. What is longer goes on in a further note or reply.
 const MAX_TEXT: usize = 7_000;
 
-/// A time without a zone as UNIX seconds. What could not be read for sure is noted under the field.
+/// Is this when something happened? A database's zero moment, shown by the clock of whatever zone, lies within a
+/// day of the epoch, and Intercom takes no time before that.
+pub(crate) fn is_moment(local: Local) -> bool {
+    local.utc().timestamp() > 24 * 60 * 60
+}
+
+/// A time without a zone as UNIX seconds. What could not be read for sure, or is [no moment](is_moment), is noted
+/// under the field.
 fn unix<D>(text: &str, zone: Zone, field: &str, out: &mut Emit<D>) -> Option<i64> {
     match time::parse(text, zone) {
         Ok(local) => {
-            match local? {
+            let local = local?;
+            match local {
+                _ if !is_moment(local) => {
+                    out.note("implausible_time", field);
+                    return None;
+                }
                 Local::Gap { .. } => out.note("time_in_gap", field),
                 Local::Overlap { .. } => out.note("time_in_overlap", field),
                 Local::Exact(_) => {}
             }
-            Some(local?.utc().timestamp())
+            Some(local.utc().timestamp())
         }
         Err(_) => {
             out.note("invalid_time", field);

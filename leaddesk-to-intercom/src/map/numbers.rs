@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
-use crate::config::Names;
+use crate::config::{LAST_PHONE, Names};
 use crate::draft::ContactFields;
 use crate::value::text::ATTRIBUTE_MAX_CHARS;
 
-/// A contact's own number is the first; the last attribute holds all that are left, joined.
-const LAST: usize = 6;
-
-/// The attributes `ld_phone_2` to `ld_phone_6`.
+/// The attributes `ld_phone_2` to `ld_phone_6`. A contact's own number is the first; the last attribute holds all that
+/// are left, joined.
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
     names: Vec<String>,
@@ -17,7 +15,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) fn new(names: &Names) -> Self {
-        Self { names: (2..=LAST).map(|number| names.phone(number)).collect() }
+        Self { names: names.phones().collect() }
     }
 
     /// The names of the attributes, in order.
@@ -42,7 +40,7 @@ impl Numbers {
                     fields.attributes.remove(name);
                     continue;
                 }
-                Some(number) if at < LAST => number,
+                Some(number) if at < LAST_PHONE => number,
                 Some(mut text) => {
                     while let Some(next) = numbers.as_slice().first() {
                         if text.len() + 2 + next.len() > ATTRIBUTE_MAX_CHARS {

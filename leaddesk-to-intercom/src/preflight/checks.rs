@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use intercom_client::{Error, IntercomClient, Model};
 use leaddesk_client::chatbot::{FileInfo, FileKind, Shape};
-use migrate_core::{Reason, TargetId};
+use migrate_core::Reason;
 use url::{Host, Url};
 
 use crate::config::{Chatbot, Config, Names};
@@ -13,7 +13,7 @@ use crate::draft::SchemaDraft;
 use crate::fields::{FieldMapping, MOST_ATTRIBUTES};
 use crate::map::contact_attributes;
 use crate::queue;
-use crate::sink::{CLOCK_SKEW, schema_conflicts};
+use crate::sink::{CLOCK_SKEW, OwnAttributes, schema_conflicts};
 use crate::source;
 
 use super::Finding;
@@ -76,8 +76,8 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// Attributes that are there and cannot be used, each with its key under `[names]`: whatever has a
-/// value for one would be refused. `wanted` is what stage `schema` brings. Those that a rollback has
-/// archived (`put_away`) are taken back into use.
+/// value for one would be refused. `wanted` is what stage `schema` brings. Of this migration's `own`, those that a
+/// rollback has archived are taken back into use, and lists are given the choices that they lack.
 ///
 /// # Errors
 /// When the workspace's attributes cannot be read.
@@ -86,9 +86,9 @@ pub async fn attributes(
     names: &Names,
     fields: &FieldMapping,
     wanted: &[SchemaDraft],
-    put_away: &HashSet<TargetId>,
+    own: &OwnAttributes,
 ) -> Result<Vec<Finding>, Error> {
-    let conflicts = schema_conflicts(client, wanted, put_away).await?;
+    let conflicts = schema_conflicts(client, wanted, own).await?;
     Ok(conflicts.iter().map(|reason| conflict(names, fields, reason)).collect())
 }
 

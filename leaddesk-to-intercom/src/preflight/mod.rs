@@ -4,7 +4,7 @@
 //! | check | stops | what it looks at |
 //! |---|---|---|
 //! | `live_automation` | yes | is it acknowledged that conversations may start what the live workspace has set up? |
-//! | `attribute_types` | yes | attributes of the same name that cannot be used: another type, archived, a company's |
+//! | `attribute_types` | yes | attributes of the same name that cannot be used: another type, archived, a company's, or somebody else's list that lacks choices |
 //! | `conversation_attributes` | yes | attributes of conversations that are there twice: Intercom refuses every write to such a name |
 //! | `field_mapping` | yes | has a person confirmed where the custom fields go? |
 //! | `attribute_limit` | yes | room for the attributes that are missing |

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::connect::StartError;
 use crate::preflight::{self, Finding, Preflight};
 use crate::queue;
+use crate::sink::OwnAttributes;
 use crate::stage;
 
 use super::Runner;
@@ -18,13 +19,13 @@ impl Session {
         let config = &runner.config;
         let client = &self.destination.client;
         let mut found = Vec::from_iter(preflight::live_automation(config));
-        let put_away = crate::sink::put_away(&*self.ledger).await.map_err(Unfinished::ledger)?;
+        let own = OwnAttributes::of(&*self.ledger).await.map_err(Unfinished::ledger)?;
         let calls = self.sinks(config).calls;
         let wanted = self.stages(runner).attributes(&self.ledger, calls);
         let wanted =
             wanted.map_err(|error| Unfinished::start(crate::stages::source_refused(&error)))?;
         let (names, fields) = (&config.names, &self.fields);
-        let attributes = preflight::attributes(client, names, fields, &wanted, &put_away).await;
+        let attributes = preflight::attributes(client, names, fields, &wanted, &own).await;
         found.extend(attributes.map_err(unread)?);
         found.extend(super::mapping::confirmed(runner, fields));
         found.extend(preflight::attribute_limit(client, &wanted).await.map_err(unread)?);

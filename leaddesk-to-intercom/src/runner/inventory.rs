@@ -27,7 +27,7 @@ pub(super) struct Inventory {
     pub(super) agents: Vec<(Agent, bool)>,
     /// The teams that are in Intercom, by id and name.
     pub(super) teams: Vec<(String, String)>,
-    /// What contacts and calls name, documented or not.
+    /// What contacts, calls and chats name, documented or not.
     pub(super) met: Met,
     /// How the migration stands.
     pub(super) cutover: Cutover,
@@ -187,7 +187,8 @@ impl Inventory {
     fn teammates_to_invite(&self) -> Vec<Value> {
         let missing = self.agents.iter().filter(|(_, is_teammate)| !is_teammate);
         let told = missing.map(|(agent, _)| {
-            json!({ "id": agent.id, "username": agent.username, "email": agent.email })
+            let Agent { id, username, email, office } = agent;
+            json!({ "id": id, "username": username, "email": email, "office": office })
         });
         told.collect()
     }
@@ -229,7 +230,7 @@ impl Inventory {
             if met > 0 {
                 let _ = writeln!(
                     have,
-                    "| {what} that contacts and calls name | {met} | `taxonomy.json` | their tags are on what they touched |"
+                    "| {what} that contacts, calls and chats name | {met} | `taxonomy.json` | their tags are on what they touched |"
                 );
             }
             if count > 0 {
@@ -237,7 +238,7 @@ impl Inventory {
             } else if met > 0 {
                 let _ = writeln!(
                     questions,
-                    "- {what}: contacts and calls name {met}, and the source delivered no list of them (`{}`). Are there others, and what are their settings?",
+                    "- {what}: contacts, calls and chats name {met}, and the source delivered no list of them (`{}`). Are there others, and what are their settings?",
                     sort.files()
                 );
             } else {

@@ -113,7 +113,10 @@ impl Session {
             agents: Arc::new(AgentSink::new(self.destination.client.clone())),
             teams: Arc::new(TeamSink::new(self.destination.client.clone())),
             contacts: Arc::new(ContactSink::new(workspace.clone())),
-            leads: Arc::new(ContactSink::new(workspace.clone()).for_leads(config.contacts.dedupe)),
+            leads: Arc::new(
+                ContactSink::new(workspace.clone())
+                    .for_leads(config.contacts.dedupe, &config.names),
+            ),
             calls: Arc::new(ConversationSink::new(workspace.clone())),
             chats: Arc::new(ConversationSink::new(workspace)),
         }

@@ -18,12 +18,12 @@ use migrate_core::{
 };
 use serde_json::Value;
 
-use crate::config::Dedupe;
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 
 use super::failure::{deleted_since, failure_of, is_tag_gone, not_yet, outcome_of};
 use super::ours::{self, Left};
+use super::same_person::Alike;
 use super::schema::tag_failed;
 use super::{Workspace, before, body_of, left, not_kept, or_gone};
 
@@ -36,7 +36,7 @@ pub(crate) const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 pub struct ContactSink {
     pub(super) workspace: Workspace,
     /// Of leads: what makes one of the contacts of them.
-    pub(super) leads: Option<Dedupe>,
+    pub(super) leads: Option<Alike>,
 }
 
 impl ContactSink {

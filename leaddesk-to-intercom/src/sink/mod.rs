@@ -22,7 +22,7 @@ pub use conversations::ConversationSink;
 pub use dry::{
     Action, CallCost, CallCount, Counted, DryCallSink, DryContactSink, DrySink, Looked, Sampler,
 };
-pub use schema::{SchemaSink, put_away, schema_conflicts};
+pub use schema::{OwnAttributes, SchemaSink, schema_conflicts};
 pub use tags::TagBook;
 pub use teams::TeamSink;
 

@@ -10,7 +10,7 @@ use migrate_core::{
     TargetId, Write,
 };
 
-use crate::config::Dedupe;
+use crate::config::{Dedupe, Names};
 use crate::draft::{ContactDraft, ContactFields};
 use crate::queue;
 use crate::source::keys;
@@ -22,13 +22,13 @@ use super::failure::failure_of;
 use super::{before, left, not_kept, or_gone};
 
 impl ContactSink {
-    /// The same for leads. One who has the address of a contact of this migration, or by `dedupe` the
-    /// number, and no clearly different name, is that contact: it is filled where it is empty, and
+    /// The same for leads. One who has the address of a contact of this migration, or by `dedupe` no address and
+    /// one of its numbers, and no clearly different name, is that contact: it is filled where it is empty, and
     /// gets the lead's tags. With a clearly different name the lead waits, as strangers with one address
     /// do among contacts, or stands for itself where `dedupe` goes by names as well.
     #[must_use]
-    pub fn for_leads(mut self, dedupe: Dedupe) -> Self {
-        self.leads = Some(dedupe);
+    pub fn for_leads(mut self, dedupe: Dedupe, names: &Names) -> Self {
+        self.leads = Some(Alike { dedupe, phones: names.phones().collect() });
         self
     }
 
@@ -39,8 +39,8 @@ impl ContactSink {
         fields: &ContactFields,
         left: &mut Option<Fingerprint>,
     ) -> Option<Outcome> {
-        let dedupe = self.leads.filter(|dedupe| *dedupe != Dedupe::None)?;
-        let (email, numbers) = names(fields, dedupe);
+        let alike = self.leads.as_ref().filter(|alike| alike.dedupe != Dedupe::None)?;
+        let (email, numbers) = alike.names(fields);
         for (names, by_address) in [(email, true), (numbers, false)] {
             let mut contacts = match self.contacts_of(write, &names).await {
                 Ok(contacts) => contacts,
@@ -56,7 +56,7 @@ impl ContactSink {
             match (&same[..], contacts.first()) {
                 ([only], _) => return Some(self.fill(write, fields, only, left).await),
                 // Of several nobody can say which the lead is.
-                (_, Some(one)) if by_address && dedupe != Dedupe::EmailAndName => {
+                (_, Some(one)) if by_address && alike.dedupe != Dedupe::EmailAndName => {
                     let reason = queue::address_taken().object(one.id.as_str());
                     return Some(Outcome::Queued(reason));
                 }
@@ -124,11 +124,26 @@ impl ContactSink {
     }
 }
 
-/// The names by which a person is known: by address, and by numbers where `dedupe` says so.
-fn names(fields: &ContactFields, dedupe: Dedupe) -> (Vec<Alias>, Vec<Alias>) {
-    let email = fields.email.as_deref().map(keys::email).into_iter().collect();
-    let phone = fields.phone.as_deref().filter(|_| dedupe == Dedupe::EmailOrPhone);
-    (email, phone.map(keys::phone).into_iter().collect())
+/// What makes a contact of a lead.
+#[derive(Clone, Debug)]
+pub(super) struct Alike {
+    dedupe: Dedupe,
+    /// The attributes of further numbers.
+    phones: Vec<String>,
+}
+
+impl Alike {
+    /// The names by which a person is known: by address, or without one by all numbers where `dedupe` says so.
+    /// Whoever has an address of their own shares a number as a household does.
+    fn names(&self, fields: &ContactFields) -> (Vec<Alias>, Vec<Alias>) {
+        let email: Vec<Alias> = fields.email.as_deref().map(keys::email).into_iter().collect();
+        if !email.is_empty() || self.dedupe != Dedupe::EmailOrPhone {
+            return (email, Vec::new());
+        }
+        let further = self.phones.iter().filter_map(|name| fields.attributes.get(name)?.as_str());
+        let numbers = fields.phone.as_deref().into_iter().chain(further);
+        (email, numbers.flat_map(|numbers| numbers.split(", ")).map(keys::phone).collect())
+    }
 }
 
 /// The record that has created this contact, if it is another one of this migration.

@@ -1,21 +1,29 @@
 //! Attributes and tags, made before anything is written that needs them.
 
-use std::collections::{HashMap, HashSet};
+mod own;
+mod there;
+
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use intercom_client::{
-    ConversationDataType, DataAttributeId, DataType, Error, Executed, IntercomClient, Model,
+    ConversationDataType, DataAttribute, DataAttributeId, DataType, Executed, Model,
     NewConversationAttribute, NewDataAttribute, UpdateDataAttribute,
 };
-use migrate_core::ledger::{How, LedgerError};
+use migrate_core::ledger::{How, Written};
 use migrate_core::{
-    Doubt, Evidence, Failure, Fingerprint, Found, Ledger, Limits, Outcome, Reason, Rollback, Sink,
-    TargetId, Write,
+    Doubt, Evidence, Failure, Fingerprint, Found, Limits, Outcome, Sink, TargetId, Write,
 };
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::draft::{AttributeDefinition, SchemaDraft};
 
+pub use self::own::OwnAttributes;
+pub use self::there::schema_conflicts;
+use self::there::{
+    Attribute, CONTACTS, CONVERSATIONS, Known, conflict, contact_attributes,
+    conversation_attributes, missing_options,
+};
 use super::failure::{failure_of, outcome_of};
 use super::tags::TagError;
 use super::{Workspace, left};
@@ -27,21 +35,6 @@ pub struct SchemaSink {
     contact: Mutex<Option<Known>>,
     conversation: Mutex<Option<Known>>,
     put_away: OnceCell<HashSet<TargetId>>,
-}
-
-/// Attributes by name, with id and type. Names are compared without case.
-type Known = HashMap<String, Attribute>;
-
-#[derive(Clone, Debug)]
-struct Attribute {
-    id: TargetId,
-    data_type: String,
-    archived: bool,
-    /// It belongs to companies, whose attributes share the names of those of people.
-    elsewhere: bool,
-    twins: usize,
-    /// The choices of a list; none where any text goes.
-    options: Vec<String>,
 }
 
 impl SchemaSink {
@@ -71,9 +64,9 @@ impl SchemaSink {
         if let Some(found) = known.as_ref().and_then(|known| known.get(&wanted.name.to_lowercase()))
         {
             if found.archived && self.is_put_away(&found.id).await {
-                let id = found.id.clone();
+                let found = found.clone();
                 *known = None;
-                return self.bring_back(write, &id, left).await;
+                return self.bring_back(write, &found, wanted, left).await;
             }
             return self.existing(write, found, wanted).await;
         }
@@ -113,17 +106,19 @@ impl SchemaSink {
         }
     }
 
-    /// Brings an attribute back that a rollback of this migration has archived.
+    /// Brings an attribute back that a rollback of this migration has archived, with the choices that are new.
     async fn bring_back(
         &self,
         write: &Write<SchemaDraft>,
-        id: &TargetId,
+        found: &Attribute,
+        wanted: &AttributeDefinition,
         left: &mut Option<Fingerprint>,
     ) -> Outcome {
         if let Err(outcome) = self.workspace.note_absence(write).await {
             return outcome;
         }
-        let change = UpdateDataAttribute::new().archived(false);
+        let id = &found.id;
+        let change = with_choices(&found.options, wanted).unwrap_or_default().archived(false);
         let attribute = DataAttributeId::new(id.as_str());
         match self.workspace.client.data_attributes().update(&attribute, &change).await {
             Ok(now) => {
@@ -137,8 +132,44 @@ impl SchemaSink {
     /// Was this attribute archived by a rollback of this migration? What the ledger does not tell
     /// counts as somebody's doing.
     async fn is_put_away(&self, id: &TargetId) -> bool {
-        let known = self.put_away.get_or_try_init(|| put_away(&*self.workspace.ledger)).await;
+        let known = self.put_away.get_or_try_init(|| own::put_away(&*self.workspace.ledger)).await;
         known.is_ok_and(|known| known.contains(id))
+    }
+
+    /// A list of contacts that is known already: one that this migration has made is given the choices that the
+    /// mapping has gained since. What else is there of it stays, since contacts may hold it.
+    async fn grow(
+        &self,
+        written: &Written,
+        wanted: &AttributeDefinition,
+        left: &mut Option<Fingerprint>,
+    ) -> Outcome {
+        let target = written.target.clone();
+        if written.how != How::Created || wanted.options.is_empty() {
+            return Outcome::Unchanged(target);
+        }
+        let attributes = self.workspace.client.data_attributes();
+        let listed = match attributes.list(Model::Contact, false).await {
+            Ok(listed) => listed,
+            Err(error) => return outcome_of(&error),
+        };
+        let id = DataAttributeId::new(target.as_str());
+        let found = listed.into_iter().find(|it| it.id.as_ref() == Some(&id));
+        let change = found.as_ref().and_then(|found| with_choices(&found.options, wanted));
+        let (Some(found), Some(change)) = (found, change) else {
+            return Outcome::Unchanged(target);
+        };
+        *self.contact.lock().await = None;
+        match attributes.update(&id, &change).await {
+            Ok(now) => {
+                // What people have changed must go on to show, or a rollback would archive it.
+                let stands = |it: &DataAttribute| Fingerprint::of(&left::contact_attribute(it));
+                let edited = written.state.filter(|state| *state != stands(&found));
+                *left = edited.or_else(|| Some(stands(&now)));
+                Outcome::Updated(target)
+            }
+            Err(error) => outcome_of(&error),
+        }
     }
 
     /// An attribute of contacts that is there already, if it can be used.
@@ -203,6 +234,13 @@ impl SchemaSink {
     }
 }
 
+/// The change that gives a list the choices which it lacks; `None` where it lacks none.
+fn with_choices(there: &[String], wanted: &AttributeDefinition) -> Option<UpdateDataAttribute> {
+    missing_options(there, wanted).next()?;
+    let all = there.iter().chain(missing_options(there, wanted));
+    Some(UpdateDataAttribute::new().options(all))
+}
+
 /// What a tag that could not be had means for the record.
 pub(super) fn tag_failed(error: &TagError) -> Outcome {
     match error {
@@ -214,161 +252,15 @@ pub(super) fn tag_failed(error: &TagError) -> Outcome {
     }
 }
 
-/// An active attribute wins over an archived one of the same name; two active ones are twins.
-fn insert(known: &mut Known, name: &str, attribute: Attribute) {
-    match known.get_mut(&name.to_lowercase()) {
-        Some(_) if attribute.archived => {}
-        Some(other) if other.archived => *other = attribute,
-        Some(other) => other.twins += 1,
-        None => {
-            known.insert(name.to_lowercase(), attribute);
-        }
-    }
-}
-
-async fn contact_attributes(client: &IntercomClient) -> Result<Known, Error> {
-    let mut known = Known::new();
-    for model in [Model::Contact, Model::Company] {
-        let elsewhere = matches!(model, Model::Company);
-        let listed = client.data_attributes().list(model, true).await?;
-        for attribute in listed.into_iter().filter(|found| found.custom != Some(false)) {
-            let id = attribute.id.as_ref().map_or(attribute.name.as_str(), |id| id.as_str());
-            let data_type = attribute.data_type.as_ref().map_or("", DataType::as_str);
-            insert(
-                &mut known,
-                &attribute.name,
-                Attribute {
-                    id: TargetId::new(id),
-                    data_type: data_type.to_owned(),
-                    archived: attribute.archived == Some(true),
-                    elsewhere,
-                    twins: 0,
-                    options: attribute.options,
-                },
-            );
-        }
-    }
-    Ok(known)
-}
-
-async fn conversation_attributes(client: &IntercomClient) -> Result<Known, Error> {
-    let mut known = Known::new();
-    for attribute in client.conversation_attributes().list(true).await? {
-        let data_type = attribute.data_type.as_ref().map_or("", ConversationDataType::as_str);
-        insert(
-            &mut known,
-            &attribute.name,
-            Attribute {
-                id: TargetId::new(attribute.id.as_str()),
-                data_type: data_type.to_owned(),
-                archived: attribute.archived == Some(true),
-                elsewhere: false,
-                twins: 0,
-                options: Vec::new(),
-            },
-        );
-    }
-    Ok(known)
-}
-
-/// The attributes that a rollback of this migration has archived, by id: those a later run takes
-/// back into use.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn put_away(ledger: &dyn Ledger) -> Result<HashSet<TargetId>, LedgerError> {
-    let archived = Rollback::archived(ledger, crate::stage::SCHEMA).await?;
-    Ok(archived.into_iter().map(|it| TargetId::new(it.object)).collect())
-}
-
-/// What stands in the way of these attributes: others of the same name that cannot be used. The
-/// reason's field is the attribute's name. What is [put away](put_away) does not. Nothing is
-/// written.
-///
-/// # Errors
-/// When the attributes that are there cannot be read.
-pub async fn schema_conflicts(
-    client: &IntercomClient,
-    wanted: &[SchemaDraft],
-    put_away: &HashSet<TargetId>,
-) -> Result<Vec<Reason>, Error> {
-    let contact = contact_attributes(client).await?;
-    let conversation = conversation_attributes(client).await?;
-    let conflicts = wanted.iter().filter_map(|draft| {
-        let (known, wanted, whose) = match draft {
-            SchemaDraft::ContactAttribute(wanted) => (&contact, wanted, CONTACTS),
-            SchemaDraft::ConversationAttribute(wanted) => (&conversation, wanted, CONVERSATIONS),
-            SchemaDraft::Tag(_) => return None,
-        };
-        let found = known.get(&wanted.name.to_lowercase())?;
-        let is_back = found.archived && put_away.contains(&found.id);
-        conflict(found, wanted, whose).filter(|_| !is_back)
-    });
-    Ok(conflicts.collect())
-}
-
-const CONTACTS: &str = "contacts";
-const CONVERSATIONS: &str = "conversations";
-
-fn conflict(found: &Attribute, wanted: &AttributeDefinition, whose: &str) -> Option<Reason> {
-    let name = &wanted.name;
-    let another = "give it another name under [names], or in mapping.toml if it is a custom field's, then run again";
-    let (code, message, remedy) = if found.elsewhere {
-        let what =
-            format!("`{name}` is an attribute of companies, whose names people cannot share");
-        ("name_taken_by_company", what, another)
-    } else if found.archived {
-        let what = format!("the attribute `{name}` of {whose} is archived");
-        ("attribute_archived", what, "bring it back in Intercom's settings, then run again")
-    } else if found.twins > 0 {
-        let what = format!(
-            "{whose} have {} attributes named `{name}`; Intercom refuses every write to such a name",
-            found.twins + 1
-        );
-        let remedy = "archive all but one of them in Intercom's settings, then run again";
-        ("attribute_twins", what, remedy)
-    } else if !same_type(&found.data_type, &wanted.data_type) {
-        let what = format!(
-            "the attribute `{name}` of {whose} is of type {}, not {}, and Intercom cannot change a type",
-            found.data_type, wanted.data_type
-        );
-        ("attribute_type", what, another)
-    } else if let missing @ 1.. = missing_options(found, wanted) {
-        // Choices are what people's records hold, so they are counted and not named.
-        let what = format!("the attribute `{name}` of {whose} lacks {missing} of its choices");
-        let remedy = "add those that mapping.toml has for it in Intercom's settings, or give it another attribute there, then run again";
-        ("attribute_options", what, remedy)
-    } else {
-        return None;
-    };
-    let reason = Reason::new(code, message).field(name.clone()).object(found.id.as_str());
-    Some(reason.remedy("Intercom admin", remedy))
-}
-
-/// Choices that a list which is there does not have.
-fn missing_options(found: &Attribute, wanted: &AttributeDefinition) -> usize {
-    if found.options.is_empty() {
-        return 0;
-    }
-    let is_there =
-        |option: &String| found.options.iter().any(|it| it.to_lowercase() == option.to_lowercase());
-    wanted.options.iter().filter(|option| !is_there(option)).count()
-}
-
-/// A list of contacts reads back as text. Intercom takes `date` and `datetime` where it makes an attribute, and may name either where it
-/// lists one. A type that is not told says nothing against it.
-fn same_type(found: &str, wanted: &str) -> bool {
-    let is_date = |name: &str| matches!(name, "date" | "datetime");
-    let is_list = wanted == "options" && found == "string";
-    found.is_empty() || found == wanted || is_list || (is_date(found) && is_date(wanted))
-}
-
 #[async_trait]
 impl Sink<SchemaDraft> for SchemaSink {
     async fn write(&self, batch: Vec<Write<SchemaDraft>>) {
         for mut write in batch {
             let mut left = None;
             let outcome = match (&write.known_as, &write.draft) {
+                (Some(written), SchemaDraft::ContactAttribute(wanted)) => {
+                    self.grow(written, wanted, &mut left).await
+                }
                 // Type and name cannot be changed, and a description is not worth a write.
                 (Some(written), _) => Outcome::Unchanged(written.target.clone()),
                 (None, SchemaDraft::ContactAttribute(wanted)) => {
@@ -407,59 +299,5 @@ impl Sink<SchemaDraft> for SchemaSink {
 
     fn limits(&self) -> Limits {
         Limits::one_by_one(1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(data_type: &str) -> Attribute {
-        Attribute {
-            id: TargetId::new("1"),
-            data_type: data_type.to_owned(),
-            archived: false,
-            elsewhere: false,
-            twins: 0,
-            options: Vec::new(),
-        }
-    }
-
-    fn code(found: &Attribute, wanted: &str) -> Option<String> {
-        let wanted = AttributeDefinition::new("ld_x", wanted, "");
-        let reason = conflict(found, &wanted, CONTACTS)?;
-        let remedy = reason.remedy.unwrap();
-        assert!(remedy.contains("run again") && !remedy.contains("redrive"), "{remedy}");
-        Some(reason.code)
-    }
-
-    #[test]
-    fn an_attribute_that_is_there_is_used_or_its_conflict_named() {
-        for (there, wanted) in
-            [("string", "string"), ("date", "datetime"), ("datetime", "date"), ("", "integer")]
-        {
-            assert_eq!(code(&found(there), wanted), None, "{there} for {wanted}");
-        }
-        assert_eq!(code(&found("integer"), "date").as_deref(), Some("attribute_type"));
-        let archived = Attribute { archived: true, ..found("string") };
-        assert_eq!(code(&archived, "string").as_deref(), Some("attribute_archived"));
-        let company = Attribute { elsewhere: true, ..found("string") };
-        assert_eq!(code(&company, "string").as_deref(), Some("name_taken_by_company"));
-        let twins = Attribute { twins: 1, ..found("string") };
-        assert_eq!(code(&twins, "string").as_deref(), Some("attribute_twins"));
-    }
-
-    #[test]
-    fn missing_choices_are_counted_and_not_told() {
-        let list = Attribute { options: vec!["Äiti".into(), "b".into()], ..found("string") };
-        let mut wanted = AttributeDefinition::new("ld_x", "options", "");
-        wanted.options = ["äiti", "B"].map(str::to_owned).into();
-        assert_eq!(conflict(&list, &wanted, CONTACTS), None);
-        wanted.options.push("Anna Virtanen".to_owned());
-        let reason = conflict(&list, &wanted, CONTACTS).unwrap();
-        let remedy = reason.remedy.unwrap();
-        assert!(reason.message.ends_with("lacks 1 of its choices"), "{}", reason.message);
-        assert!(remedy.contains("mapping.toml"), "{remedy}");
-        assert!(!reason.message.contains("Virtanen") && !remedy.contains("Virtanen"));
     }
 }

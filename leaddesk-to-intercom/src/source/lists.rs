@@ -2,28 +2,40 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use leaddesk_client::{Call, Contact, ListRow};
 
 use super::ListedContact;
-use crate::map::disposition;
+use crate::map::{disposition, is_moment};
 use crate::value::{Zone, time};
 
-/// The campaigns and the result of the last calls to each contact, and whether it is finalised: as the exports of
-/// calling lists say, or as call logs do, which know all calls.
+/// The campaigns, the result and the outcome of the last calls to each contact, and whether it is finalised: as the
+/// exports of calling lists say, or as call logs do, which know all calls, and outcomes by their ids.
 #[derive(Default)]
 pub(in crate::source) struct Lists {
     names: Vec<String>,
     numbers: HashMap<String, u32>,
     /// The upper and the lower half of a contact, and a place in `names`.
     of_contact: Vec<[u32; 3]>,
-    /// Contact, seconds of its last call on the wall clock, and the place of the result in `names`.
-    results: Vec<(u64, u32, u32)>,
+    /// How the last call ended, for the dialler.
+    results: Vec<Last>,
+    /// And for the agent.
+    outcomes: Vec<Last>,
+    /// Of outcomes that a call has told with id and name, the place of the name in `names`; `None` where there are
+    /// several.
+    named: HashMap<String, Option<u32>>,
     /// Contacts doubled, and one more where a row of it is finalised.
     finalised: Vec<u64>,
     /// With so many entries, what was said twice is dropped.
     due: usize,
 }
+
+/// Contact, seconds of its last call on the wall clock, and the place in `names` of how that ended.
+type Last = (u64, u32, u32);
+
+/// An account has some dozens of outcomes. What has more ids than this is no list of them.
+const MOST_IDS: usize = 10_000;
 
 /// Fewer entries than this take no room worth a look.
 const FEW: usize = 1 << 16;
@@ -36,18 +48,23 @@ impl Lists {
             self.finalised.push(doubled | u64::from(finalised));
         }
         self.touch(contact, row.last_campaign.as_deref().unwrap_or(""));
-        let result = row.last_result.as_deref().unwrap_or("");
-        self.end(contact, result, &[row.last_call_at.text()]);
+        let at = last_of(&[row.last_call_at.text()]);
+        let result = self.place(row.last_result.as_deref().unwrap_or(""));
+        self.results.extend(result.map(|result| (contact, at, result)));
         self.drop_doubles_in_time();
     }
 
     /// Takes in what one call says of the contact that it names.
     pub(super) fn add_call(&mut self, call: &Call) {
+        let outcome = self.place(call.call_ending_reason_name.as_deref().unwrap_or(""));
+        self.name(call.call_ending_reason.as_deref().unwrap_or(""), outcome);
         let id = call.contact_id.as_ref().and_then(|id| id.as_str().parse().ok());
         let Some(contact) = id else { return };
         self.touch(contact, call.campaign_name.as_deref().unwrap_or(""));
-        let times = [call.talk_start.text(), call.created_at.text()];
-        self.end(contact, disposition(call), &times);
+        let at = last_of(&[call.talk_start.text(), call.created_at.text()]);
+        let result = self.place(disposition(call));
+        self.results.extend(result.map(|result| (contact, at, result)));
+        self.outcomes.extend(outcome.map(|outcome| (contact, at, outcome)));
         self.drop_doubles_in_time();
     }
 
@@ -59,14 +76,19 @@ impl Lists {
         }
     }
 
-    /// A call to a contact has ended with a result, at the first of these times that is one.
-    fn end(&mut self, contact: u64, result: &str, times: &[&str]) {
-        if let Some(result) = self.place(result) {
-            // For the order alone, so any zone will do.
-            let read = |text: &&str| time::parse(text, Zone::utc()).ok().flatten();
-            let at = times.iter().find_map(read);
-            let at = at.and_then(|at| u32::try_from(at.utc().timestamp()).ok()).unwrap_or(0);
-            self.results.push((contact, at, result));
+    /// A call has told an outcome's id, and perhaps its name.
+    fn name(&mut self, id: &str, name: Option<u32>) {
+        let (id, Some(name)) = (id.trim(), name) else { return };
+        if id.is_empty() {
+            return;
+        }
+        let room = self.named.len() < MOST_IDS;
+        match self.named.entry(id.to_owned()) {
+            Entry::Occupied(mut known) if *known.get() != Some(name) => *known.get_mut() = None,
+            Entry::Vacant(new) if room => {
+                new.insert(Some(name));
+            }
+            Entry::Occupied(_) | Entry::Vacant(_) => {}
         }
     }
 
@@ -79,7 +101,7 @@ impl Lists {
     }
 
     fn entries(&self) -> usize {
-        self.of_contact.len() + self.results.len() + self.finalised.len()
+        self.of_contact.len() + self.results.len() + self.outcomes.len() + self.finalised.len()
     }
 
     /// The place of a name, which is kept once.
@@ -100,6 +122,7 @@ impl Lists {
         self.drop_doubles();
         self.of_contact.shrink_to_fit();
         self.results.shrink_to_fit();
+        self.outcomes.shrink_to_fit();
         self.finalised.shrink_to_fit();
     }
 
@@ -108,9 +131,11 @@ impl Lists {
         self.of_contact.dedup();
         // Of one contact the latest comes first; of one time, whatever the order of the rows, the first by name.
         let names = &self.names;
-        let order = |row: &(u64, u32, u32)| (row.0, Reverse(row.1), &names[row.2 as usize]);
-        self.results.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
-        self.results.dedup_by_key(|row| row.0);
+        let order = |row: &Last| (row.0, Reverse(row.1), &names[row.2 as usize]);
+        for last in [&mut self.results, &mut self.outcomes] {
+            last.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+            last.dedup_by_key(|row| row.0);
+        }
         self.finalised.sort_unstable();
         self.finalised.dedup();
     }
@@ -127,24 +152,35 @@ impl Lists {
         let Some(id) = id else { return ListedContact::new(contact, Vec::new()) };
         ListedContact::new(contact, self.campaigns(id))
             .finalised(self.finalised(id))
-            .disposition(self.result(id))
+            .disposition(self.last(&self.results, id))
     }
 
-    /// The same contact with what call logs add: all campaigns of its calls, and the last result where no calling list
-    /// says one.
+    /// The same contact with what call logs add: all campaigns of its calls, the last result where no calling list
+    /// says one, and the last outcome where the contact itself says none, or has its id alone.
     pub(super) fn complete(&self, id: Option<u64>, mut listed: ListedContact) -> ListedContact {
+        let reason = listed.contact.last_reason.as_deref().unwrap_or("").trim();
+        let told = match reason {
+            // Zero stands for none.
+            "" | "0" => id.and_then(|id| self.last(&self.outcomes, id)),
+            id => {
+                self.named.get(id).copied().flatten().map(|name| self.names[name as usize].clone())
+            }
+        };
+        if told.is_some() {
+            listed.contact.last_reason = told;
+        }
         let Some(id) = id else { return listed };
         listed.campaigns.extend(self.campaigns(id));
         listed.campaigns.sort_unstable();
         listed.campaigns.dedup();
-        listed.disposition = listed.disposition.take().or_else(|| self.result(id));
+        listed.disposition = listed.disposition.take().or_else(|| self.last(&self.results, id));
         listed
     }
 
-    /// The result of the last call to any number of the contact.
-    fn result(&self, contact: u64) -> Option<String> {
-        let at = self.results.binary_search_by_key(&contact, |row| row.0).ok()?;
-        Some(self.names[self.results[at].2 as usize].clone())
+    /// How the last call to any number of the contact ended.
+    fn last(&self, of: &[Last], contact: u64) -> Option<String> {
+        let at = of.binary_search_by_key(&contact, |row| row.0).ok()?;
+        Some(self.names[of[at].2 as usize].clone())
     }
 
     /// Is a row of the contact finalised? `None` where no list names it.
@@ -164,6 +200,13 @@ impl Lists {
         names.sort_unstable();
         names
     }
+}
+
+/// The first of these times that is one. For the order alone, so any zone will do.
+fn last_of(times: &[&str]) -> u32 {
+    let read = |text: &&str| time::parse(text, Zone::utc()).ok().flatten();
+    let at = times.iter().filter_map(read).find(|at| is_moment(*at));
+    at.and_then(|at| u32::try_from(at.utc().timestamp()).ok()).unwrap_or(0)
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "it is cut in two")]
@@ -202,7 +245,7 @@ mod tests {
         ];
         for rows in [rows.to_vec(), rows.into_iter().rev().collect()] {
             let lists = lists(&format!("{}\n", rows.join("\n")));
-            let found = [7, 8, 9, 10].map(|id| lists.result(id));
+            let found = [7, 8, 9, 10].map(|id| lists.last(&lists.results, id));
             let expected = [Some("Answered"), Some("No answer"), Some("A"), None];
             assert_eq!(found, expected.map(|it| it.map(str::to_owned)));
         }
@@ -274,6 +317,45 @@ mod tests {
             assert_eq!(of(LARGE, &[], None).campaigns, ["Far"]);
             assert!(of(9, &[], None).campaigns.is_empty());
             assert_eq!(heard.finalised(7), None);
+        }
+    }
+
+    #[test]
+    fn a_call_log_says_the_last_outcome_and_what_ids_mean() {
+        use serde_json::json;
+        let of = |at: &str, id: &str, name: &str| {
+            call(
+                7,
+                json!({ "created_at": at, "call_ending_reason": id, "call_ending_reason_name": name }),
+            )
+        };
+        let calls = [
+            of("2024-01-01 10:00:00", "5", "Deal"),
+            of("2024-06-01 10:00:00", "6", "Call back"),
+            of("2023-06-01 10:00:00", "8", "No"),
+            of("2023-06-02 10:00:00", "8", "Never"),
+            of("2024-07-01 10:00:00", "9", " "),
+        ];
+        for calls in [calls.to_vec(), calls.iter().rev().cloned().collect()] {
+            let mut heard = Lists::default();
+            calls.iter().for_each(|call| heard.add_call(call));
+            heard.settle();
+            for (id, reason, expected) in [
+                (7, "", "Call back"),
+                (7, "0", "Call back"),
+                (7, "Deal", "Deal"),
+                // Whoever was called, an id means the same.
+                (8, "5", "Deal"),
+                (8, "8", "8"),
+                (8, "9", "9"),
+                (8, "", ""),
+            ] {
+                let contact = json!({ "id": id, "last_reason": reason });
+                let contact: Contact = serde_json::from_value(contact).unwrap();
+                let told = heard.complete(Some(id), ListedContact::new(contact, Vec::new()));
+                let told = told.contact.last_reason.unwrap_or_default();
+                assert_eq!(told, expected, "{id} {reason}");
+            }
         }
     }
 

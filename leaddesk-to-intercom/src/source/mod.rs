@@ -47,7 +47,8 @@ use migrate_core::{Chain, Ledger, Source, SourceError, SourceExt as _};
 
 use crate::config::Config;
 
-/// A contact, and what its calling lists and call logs know of it.
+/// A contact, and what its calling lists and call logs know of it. Where it does not name the outcome of its last call
+/// itself, its `last_reason` is what a call log says.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListedContact {

@@ -269,7 +269,7 @@ fn moment(account: &Account, text: &str, before: i64) -> Option<i64> {
     Some(if first < before { again.max(before) } else { first })
 }
 
-fn outcome(chat: &SourceChat) -> Option<String> {
+pub(super) fn outcome(chat: &SourceChat) -> Option<String> {
     let outcome = match chat.outcome.as_deref()? {
         "Handled" => "handled",
         "Transferred" => "transferred",

@@ -258,7 +258,10 @@ fn person<'a>(
         ("ld_calling_list", &|it| id(Some(it.calling_list_id))),
         ("ld_batch", &|it| it.batch_name.clone()),
         ("ld_assigned_agent", &|it| id(it.assigned_agent_id)),
-        ("ld_outcome__c", &|it| it.last_reason.clone()),
+        ("ld_outcome__c", &|it| {
+            let logged = || last_outcome(account, it).filter(|_| terms.call_log);
+            it.last_reason.clone().or_else(logged)
+        }),
         // Calling lists have it, with a row for each number.
         ("ld_disposition__c", &|it| it.last_result.clone().filter(|_| !it.phonenumbers.is_empty())),
     ];
@@ -399,4 +402,15 @@ pub(crate) fn utc(account: &Account, text: &Option<String>) -> Option<i64> {
         }
     };
     Some(moment.timestamp())
+}
+
+/// How the last call to a contact ended, of those that a call log has.
+fn last_outcome(account: &Account, contact: &SourceContact) -> Option<String> {
+    let of_contact = account.calls.iter().filter(|call| call.contact_id == Some(contact.id));
+    let ended = of_contact.filter_map(|call| {
+        let times = [&call.talk_start, &call.created_at].into_iter().flatten();
+        let at = times.into_iter().find(|time| !time.starts_with("0000")).cloned();
+        Some((at, std::cmp::Reverse(call.call_ending_reason_name.clone()?)))
+    });
+    ended.max().map(|(_, outcome)| outcome.0)
 }

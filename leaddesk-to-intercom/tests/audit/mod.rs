@@ -46,7 +46,7 @@ pub(crate) struct Terms {
     pub(crate) by_id: Option<BTreeSet<u64>>,
     /// Were the histories by number read, whatever else was?
     pub(crate) histories: bool,
-    /// Was there a call log, which tells all campaigns that have called a contact?
+    /// Was there a call log, which tells all campaigns that have called a contact, and how its last call ended?
     pub(crate) call_log: bool,
 }
 

@@ -212,9 +212,13 @@ impl Audit<'_> {
             all.filter_map(|it| it.as_str().map(str::to_owned)).collect()
         };
         let calls = &account.calls;
-        let outcomes = names(calls.iter().map(|it| it.call_ending_reason_name.as_ref()).collect());
+        let chats = account.chats.iter().filter(|_| self.terms.chats);
+        let mut outcomes =
+            names(calls.iter().map(|it| it.call_ending_reason_name.as_ref()).collect());
+        outcomes.extend(chats.clone().filter_map(chats::outcome));
         self.same("taxonomy.json", "outcomes in use", in_use("outcomes"), outcomes);
-        let wanted = names(calls.iter().map(|it| it.campaign_name.as_ref()).collect());
+        let mut wanted = names(calls.iter().map(|it| it.campaign_name.as_ref()).collect());
+        wanted.extend(names(chats.map(|it| it.campaign.as_ref()).collect()));
         self.same("taxonomy.json", "campaigns in use", in_use("campaigns"), wanted);
 
         let invited = self.json(&dir.join("teammates_to_invite.json"));

@@ -8,7 +8,7 @@ use leaddesk_to_intercom::map::ChatMapper;
 use leaddesk_to_intercom::source::{Chat, keys};
 use serde_json::Value;
 
-use super::Becomes::{self, Decides, Inventoried, LeftOut, Noted, Written};
+use super::Becomes::{self, Decides, Inventoried, Known, LeftOut, Noted, Written};
 use super::{Made, Table, each_field_is_decided, made, text};
 
 /// A session with something in each of its fields.
@@ -25,13 +25,13 @@ fn conversation() -> Table {
         ("id", Written(text("c-2"))),
         ("turns", Written(text("what was said"))),
         ("outcome", Written(text("handled"))),
-        ("transferred", Decides("the outcome, where none is told")),
+        ("transferred", Decides("the outcome, where none is told", text("escalated"))),
         ("feedback_score", Written(text("9"))),
         ("feedback_text", Written(text("kiitos"))),
         ("intent", Written(text("Hinnat"))),
-        ("started", Decides("the time of a session in which nothing was said")),
+        ("started", Decides("the time of a session without another", text("started_at"))),
         ("ended", LeftOut("the last message tells when it was over")),
-        ("agents", Decides("who speaks where the rows say that a person does")),
+        ("agents", Decides("who speaks where a person does", text("agent_id"))),
         ("transfer_target", Written(text("Myynti"))),
         ("language", Written(text("fi"))),
         ("channel", Written(text("web"))),
@@ -43,7 +43,7 @@ fn conversation() -> Table {
 
 fn turn() -> Table {
     vec![
-        ("index", Decides("the order, and the name of the part")),
+        ("index", Decides("the order, and the name of the part", text("turn_index"))),
         ("at", Written(text("its time"))),
         ("who", Written(text("its author"))),
         ("text", Written(text("what was said"))),
@@ -57,12 +57,12 @@ fn turn() -> Table {
 
 fn agent() -> Table {
     vec![
-        ("id", Decides("which teammate speaks")),
-        ("name", Decides("which teammate speaks")),
-        ("email", Decides("which teammate speaks")),
+        ("id", Decides("which teammate speaks", text("agent_id"))),
+        ("name", Decides("which teammate speaks", text("agent_name"))),
+        ("email", Decides("which teammate speaks", text("agent_email"))),
         ("team", Written(text("Helsinki"))),
-        ("transferred_at", Decides("who of several agents speaks, and that it was transferred")),
-        ("accepted_at", Decides("who of several agents speaks")),
+        ("transferred_at", Decides("that it was transferred", text("transferred_at"))),
+        ("accepted_at", Decides("who of several speaks", text("accepted_at"))),
     ]
 }
 
@@ -79,23 +79,33 @@ enum In {
     Both,
     /// Where there is one text, and it is not said whose.
     One,
+    /// Beside texts, of which that of the bot's side is a person's.
+    Person,
+    /// Where no text has a time.
+    Timeless,
     /// Into a file about agents, beside one.
     Agents,
+    /// Into a file about agents, for the second of two, who answered after the visitor had written.
+    Second,
+    /// Beside the start of a period: a file of counts, which becomes no sessions.
+    Counts,
 }
 
-use In::{Agents, Both, One};
+use In::{Agents, Both, Counts, One, Person, Second, Timeless};
 
 /// The columns, where and with which content each is tried, and what becomes of it.
 fn columns() -> Vec<(&'static str, In, &'static str, Becomes)> {
     let written = || Written(Value::Null);
     let engine = || LeftOut("a mark of the engine, which says nothing to a reader");
-    let counts = || Inventoried;
+    let count = || LeftOut("a count, which says nothing to a reader");
+    let decides = |what| Decides(what, Value::Null);
     vec![
         ("conversation_id", Both, "c-2", written()),
-        ("turn_index", Both, "7", Decides("the order, and the name of the part")),
+        ("turn_index", Both, "7", decides("the order, and the name of the part")),
         ("message_id", Both, "m-1", LeftOut("an id inside the chatbot")),
         ("timestamp", Both, "2024-07-16 12:00:00", written()),
         ("started_at", Both, "2024-07-15 11:00:00", LeftOut("the first message tells it")),
+        ("started_at", Timeless, "2024-07-15 11:00:00", decides("the time of the session")),
         ("ended_at", Both, "2024-07-15 13:00:00", LeftOut("the last message tells it")),
         ("user_text", Both, "Huomenta", written()),
         ("bot_text", Both, "Iltaa", written()),
@@ -105,11 +115,14 @@ fn columns() -> Vec<(&'static str, In, &'static str, Becomes)> {
         ("intent", Both, "Hinnat", written()),
         ("match_score", Both, "0.9", engine()),
         ("messages_total", Both, "4", engine()),
-        ("conversations_total", Both, "4", counts()),
-        ("conversations_handled", Both, "4", counts()),
-        ("conversations_transferred", Both, "4", counts()),
+        ("conversations_total", Both, "4", written()),
+        ("conversations_total", Counts, "4", Inventoried),
+        ("conversations_handled", Both, "4", written()),
+        ("conversations_handled", Counts, "4", Inventoried),
+        ("conversations_transferred", Both, "4", written()),
+        ("conversations_transferred", Counts, "4", Inventoried),
         ("outcome", Both, "Abandoned", written()),
-        ("escalated", Both, "yes", Decides("the outcome, where none is told")),
+        ("escalated", Both, "yes", decides("the outcome, where none is told")),
         ("answered", Both, "true", engine()),
         ("unanswered", Both, "1", engine()),
         ("false_positive", Both, "1", engine()),
@@ -125,23 +138,32 @@ fn columns() -> Vec<(&'static str, In, &'static str, Becomes)> {
         ("response_time", Both, "2", written()),
         ("wait_time", Both, "2", written()),
         ("agent_time", Both, "2", written()),
-        ("hour_of_day", Both, "12", counts()),
-        ("weekday", Both, "1", counts()),
-        ("agent_id", Both, "302", Decides("which teammate speaks")),
-        ("agent_name", Both, "Eero", Decides("which teammate speaks")),
-        ("agent_email", Both, "eero@example.com", Decides("which teammate speaks")),
+        ("hour_of_day", Both, "12", written()),
+        ("hour_of_day", Counts, "12", Inventoried),
+        ("weekday", Both, "1", written()),
+        ("weekday", Counts, "1", Inventoried),
+        ("agent_id", Person, "302", decides("which teammate speaks")),
+        ("agent_name", Person, "Eero", decides("which teammate speaks")),
+        ("agent_email", Person, "eero@example.com", decides("which teammate speaks")),
         ("agent_kind", Both, "HUMAN_REPLY", written()),
         ("team", Both, "Helsinki", written()),
         ("team", Agents, "Helsinki", written()),
-        ("transferred_at", Both, "2024-07-15 12:00:30", Decides("the outcome, and who speaks")),
-        ("accepted_at", Both, "2024-07-15 12:00:40", Decides("who of several agents speaks")),
-        ("agent_conversations", Both, "4", counts()),
-        ("agent_messages", Both, "4", counts()),
-        ("period_start", Both, "2024-07-01", counts()),
-        ("period_end", Both, "2024-07-31", counts()),
-        ("frequency", Both, "1 month", counts()),
-        ("count", Both, "4", counts()),
-        ("series", Both, "Hinnat", counts()),
+        ("transferred_at", Both, "2024-07-15 12:00:30", decides("the outcome, and who speaks")),
+        ("accepted_at", Second, "2024-07-15 12:00:00", decides("who of several agents speaks")),
+        ("agent_conversations", Both, "4", written()),
+        ("agent_conversations", Counts, "4", Inventoried),
+        ("agent_messages", Both, "4", written()),
+        ("agent_messages", Counts, "4", Inventoried),
+        ("period_start", Both, "2024-07-01", written()),
+        ("period_start", Counts, "2024-07-01", Inventoried),
+        ("period_end", Both, "2024-07-31", written()),
+        ("period_end", Counts, "2024-07-31", Inventoried),
+        ("frequency", Both, "1 month", count()),
+        ("frequency", Counts, "1 month", Inventoried),
+        ("count", Both, "4", count()),
+        ("count", Counts, "4", Inventoried),
+        ("series", Both, "Hinnat", count()),
+        ("series", Counts, "Hinnat", Inventoried),
         ("bot", Both, "Botti", written()),
         ("language", Both, "fi", written()),
         ("channel", Both, "web", written()),
@@ -170,29 +192,64 @@ fn every_column_becomes_what_is_decided() {
         let (with, without) = (tried(column, &place, Some(cell)), tried(column, &place, None));
         let is_same = with.drafts == without.drafts;
         match becomes {
-            Written(_) => assert!(!is_same, "{column} is not written"),
+            Written(_) => {
+                // A column that makes the file one of counts would be missing as well.
+                assert!(!is_same && !with.drafts.is_null(), "{column} is not written");
+            }
             LeftOut(reason) => {
                 assert!(reason.len() > 10, "{column}: a reason is given");
                 assert!(is_same, "{column} is written, and was to be left out");
             }
-            _ => {}
+            Decides(what, _) => assert!(!is_same, "{column} does not decide {what}"),
+            // The files of a run have it, which are looked at where runs are.
+            Inventoried => assert!(with.drafts.is_null(), "{column} is in a session"),
+            Known(_) | Noted(..) => panic!("{column}: columns are no records"),
         }
     }
 }
 
+/// What decides about a session is shown by a column that changes what becomes of it.
+#[test]
+fn what_decides_is_tried_by_a_column() {
+    let columns = columns();
+    for (field, becomes) in [conversation(), turn(), agent()].into_iter().flatten() {
+        let Decides(what, column) = becomes else { continue };
+        let tried = columns.iter().any(|(name, _, _, becomes)| {
+            column == **name && matches!(becomes, Decides(..) | Written(_))
+        });
+        assert!(tried, "nothing shows that {field} decides {what}");
+    }
+}
+
+/// The columns of a file of counts, each with a cell.
+pub(super) fn counts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let columns = columns().into_iter();
+    columns
+        .filter(|(.., becomes)| matches!(becomes, Inventoried))
+        .map(|(name, _, cell, _)| (name, cell))
+}
+
 /// What a session becomes whose rows have this in the column, or nothing.
 fn tried(column: &str, place: &In, cell: Option<&str>) -> Made {
+    let said = vec!["conversation_id", "timestamp", "user_text", "bot_text"];
     let (mut heading, mut row) = match place {
         One => (vec!["conversation_id", "timestamp", "text"], vec!["c-1", TIME, "Hei"]),
-        Both | Agents => (
-            vec!["conversation_id", "timestamp", "user_text", "bot_text"],
-            vec!["c-1", TIME, "Hei", "Moi"],
-        ),
+        Both | Agents => (said, vec!["c-1", TIME, "Hei", "Moi"]),
+        Person | Second => {
+            let heading = [said, vec!["agent_kind"]].concat();
+            (heading, vec!["c-1", TIME, "Hei", "Moi", "HUMAN_REPLY"])
+        }
+        Timeless => (vec!["conversation_id", "user_text"], vec!["c-1", "Hei"]),
+        Counts => (vec!["period_start", "messages_total"], vec!["2024-07-01", "4"]),
     };
     let (mut about, mut agent) = (vec!["conversation_id", "agent_id"], vec!["c-1", "301"]);
+    let first = agent.join(",");
+    if matches!(place, Second) {
+        agent[1] = "302";
+    }
     let (headings, cells) = match place {
-        Agents => (&mut about, &mut agent),
-        One | Both => (&mut heading, &mut row),
+        Agents | Second => (&mut about, &mut agent),
+        _ => (&mut heading, &mut row),
     };
     match (cell, headings.iter().position(|known| *known == column)) {
         (Some(cell), Some(at)) => cells[at] = cell,
@@ -203,10 +260,15 @@ fn tried(column: &str, place: &In, cell: Option<&str>) -> Made {
         (None, _) => {}
     }
     let said = format!("{}\n{}\n", heading.join(","), row.join(","));
-    let agents = format!("{}\n{}\n", about.join(","), agent.join(","));
+    let first = match (place, cell) {
+        (Second, Some(_)) => format!("{first},\n"),
+        (Second, None) => format!("{first}\n"),
+        _ => String::new(),
+    };
+    let agents = format!("{}\n{first}{}\n", about.join(","), agent.join(","));
     let files = match place {
-        Agents => vec![("conversations.csv", &*said), ("agent.csv", &*agents)],
-        One | Both => vec![("conversations.csv", &*said)],
+        Agents | Second => vec![("conversations.csv", &*said), ("agent.csv", &*agents)],
+        _ => vec![("conversations.csv", &*said)],
     };
     let Some(chat) = session(&files) else {
         let (drafts, names) = (Value::Null, String::new());

@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail at any step")]
 
 mod chatbot;
+mod inventory;
 
 use std::collections::BTreeSet;
 
+use futures::TryStreamExt as _;
 use leaddesk_client::{Call, CallingList, Campaign, Contact, User};
 use leaddesk_to_intercom::config::Config;
 use leaddesk_to_intercom::map::{CallMapper, ContactMapper};
-use leaddesk_to_intercom::source::{ListedContact, keys};
-use migrate_core::{Draft, Emit, Mapper, Record};
+use leaddesk_to_intercom::source::{Findings, ListedContact, export, keys};
+use migrate_core::{Draft, Emit, Mapper, Record, Source as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -24,9 +26,9 @@ enum Becomes {
     Known(Value),
     /// It stays behind, and a note of this code says so.
     Noted(&'static str, Value),
-    /// It decides about the record and is not told itself: how.
-    Decides(&'static str),
-    /// It is in the files of the inventory.
+    /// It is not told itself and decides about something: what, and an example of it, with which that differs.
+    Decides(&'static str, Value),
+    /// It is in the files of the inventory, where those of a run are looked at.
     Inventoried,
     /// It is left out: why.
     LeftOut(&'static str),
@@ -97,9 +99,12 @@ fn call() -> Table {
         ("agent_group_name", LeftOut("of the agent; teams are matched by [map.teams]")),
         ("talk_time", Written(json!(62))),
         ("talk_start", Written(text("2024-03-01 10:00:05"))),
-        ("talk_end", Decides("the time of the comment")),
-        ("handling_stop", Decides("the time of the comment")),
-        ("created_at", Decides("the time of the conversation, where there was no talk")),
+        ("talk_end", Decides("the time of the comment", text("2024-03-01 10:05:00"))),
+        ("handling_stop", Decides("the time of the comment", text("2024-03-01 10:06:00"))),
+        (
+            "created_at",
+            Decides("the time of a conversation without talk", text("2024-03-02 10:00:00")),
+        ),
         ("number", Written(text("+358401234567"))),
         ("campaign", Noted("campaign_without_name", text("7"))),
         ("campaign_name", Written(text("Renewals"))),
@@ -124,15 +129,18 @@ fn call() -> Table {
 
 fn user() -> Table {
     vec![
-        ("id", Decides("the agent's key")),
+        ("id", Decides("the agent's key", Value::Null)),
         ("name", LeftOut("a teammate is found by the address alone, and has a name there")),
-        ("username", Decides("another name of the agent, by which calls know it")),
+        ("username", Decides("another name of the agent, by which calls know it", Value::Null)),
         ("employment", LeftOut("of no use to a teammate")),
         ("office", Inventoried),
         ("role", LeftOut("roles are given in Intercom, by its own rules")),
         (
             "primary_email",
-            Decides("which teammate it is; who has none is in teammates_to_invite.json"),
+            Decides(
+                "which teammate it is; who has none is in teammates_to_invite.json",
+                Value::Null,
+            ),
         ),
     ]
 }
@@ -144,7 +152,7 @@ fn campaign() -> Table {
 
 fn calling_list() -> Table {
     vec![
-        ("id", Decides("which contacts are read")),
+        ("id", Decides("which contacts are read", Value::Null)),
         ("name", LeftOut("no export has it, so its id is what every source knows")),
     ]
 }
@@ -153,19 +161,25 @@ fn list_row() -> Table {
     let twice = "the contact itself has it, save where a folder has the contact in lists alone: there it is written";
     let call = "of the last call, which is read itself";
     vec![
-        ("contact_id", Decides("which contact the row is about")),
+        ("contact_id", Decides("which contact the row is about", text("8"))),
         ("phone", LeftOut(twice)),
         ("fname", LeftOut(twice)),
         ("lname", LeftOut(twice)),
         ("address", LeftOut(twice)),
         ("postal", LeftOut(twice)),
         ("city", LeftOut(twice)),
-        ("finalised", Decides("whether it is a lead, by lead_rule = \"unfinalised\"")),
+        ("finalised", Decides("whether it is a lead, by lead_rule = \"unfinalised\"", text("1"))),
         ("contact_updated_at", LeftOut(twice)),
         ("phone_updated_at", LeftOut("of one number, for which Intercom has no time")),
-        ("last_call_at", Decides("which of the contact's rows says the last result")),
-        ("last_result", Decides("`ld_disposition__c` of the contact")),
-        ("last_campaign", Decides("the campaign tag of the contact")),
+        (
+            "last_call_at",
+            Decides(
+                "which of the contact's rows says the last result",
+                text("2022-05-01 10:00:00"),
+            ),
+        ),
+        ("last_result", Decides("`ld_disposition__c` of the contact", text("Answered"))),
+        ("last_campaign", Decides("the campaign tag of the contact", text("Spring"))),
         ("last_agent", LeftOut(call)),
     ]
 }
@@ -184,7 +198,7 @@ fn each_field_is_decided(model: &str, fields: &BTreeSet<String>, table: &Table) 
     let undecided: Vec<&String> = fields.difference(&decided).collect();
     assert!(undecided.is_empty(), "{model}: nobody has decided what becomes of {undecided:?}");
     let mut reasons = table.iter().filter_map(|(_, becomes)| match becomes {
-        LeftOut(reason) | Decides(reason) => Some(*reason),
+        LeftOut(reason) | Decides(reason, _) => Some(*reason),
         _ => None,
     });
     assert!(fields.len() > 1, "{model}: its fields were found");
@@ -250,7 +264,12 @@ fn behaves(table: Table, least: &Value, make: impl Fn(Value) -> Made) {
                     "{field} is written, and was to be left out"
                 );
             }
-            Decides(_) | Inventoried => {}
+            Decides(what, value) => {
+                let made = with(&value);
+                let differs = made.drafts != without.drafts || made.names != without.names;
+                assert!(differs, "{field} does not decide {what}");
+            }
+            Inventoried => panic!("{field} is looked for in the inventory of a run"),
         }
     }
 }
@@ -279,6 +298,71 @@ fn calls_become_what_is_decided() {
         let call: Call = serde_json::from_value(body).unwrap();
         made(&mapper, keys::call(&call.id), call)
     });
+}
+
+/// The columns of the export of a calling list, which has no heading.
+const LIST_ROW: [&str; 14] = [
+    "contact_id",
+    "phone",
+    "fname",
+    "lname",
+    "address",
+    "postal",
+    "city",
+    "finalised",
+    "contact_updated_at",
+    "phone_updated_at",
+    "last_call_at",
+    "last_result",
+    "last_campaign",
+    "last_agent",
+];
+
+/// Another row of the contact tells of an older call, so that it shows which of the two says the result.
+#[tokio::test]
+async fn rows_of_calling_lists_become_what_is_decided() {
+    let least = json!({
+        "contact_id": "7", "last_call_at": "2024-05-01 10:00:00", "last_result": "Busy",
+    });
+    for (field, becomes) in list_row() {
+        let with = |value: &str| {
+            let mut row = least.clone();
+            row[field] = text(value);
+            row
+        };
+        let without = listed(&least).await;
+        match becomes {
+            Decides(what, value) => {
+                let listed = listed(&with(value.as_str().unwrap())).await;
+                assert!(listed != without, "{field} does not decide {what}");
+            }
+            LeftOut(_) => {
+                assert!(listed(&with("17")).await == without, "{field} was to be left out")
+            }
+            _ => panic!("{field}: rows of lists are no records"),
+        }
+    }
+}
+
+/// The one contact of a folder with this row of a calling list.
+async fn listed(row: &Value) -> ListedContact {
+    let dir = tempfile::tempdir().unwrap();
+    let cells = LIST_ROW.map(|field| row[field].as_str().unwrap_or_default());
+    let older = "7;;;;;;;;;;2023-05-01 10:00:00;Voicemail;;";
+    std::fs::create_dir(dir.path().join("calling_lists")).unwrap();
+    std::fs::write(dir.path().join("contacts.csv"), "id;email\n7;a@example.com\n").unwrap();
+    let list = format!("{}\n{older}\n", cells.join(";"));
+    std::fs::write(dir.path().join("calling_lists/901.csv"), list).unwrap();
+    let text = format!(
+        "[source]\nkind = 'export'\ntime_zone = 'Europe/Helsinki'\n[source.export]\ndir = '{}'\n\
+         [destination]\nregion = 'eu'\n",
+        dir.path().display()
+    );
+    let config = Config::parse(&text, "test.toml").unwrap();
+    let folder = export::Folder::open(&config, Findings::default()).unwrap();
+    let pages: Vec<_> = folder.contacts().unwrap().read(None).try_collect().await.unwrap();
+    let mut items = pages.into_iter().flat_map(|page| page.items);
+    items.next().unwrap().unwrap().body
 }
 
 /// The fields of a row of a calling list, which is only ever read: as `Debug` names them.

@@ -182,6 +182,23 @@ async fn a_list_that_lacks_choices() {
     insta::assert_snapshot!(told);
 }
 
+/// Any other text than one of its choices would be refused, contact by contact.
+#[tokio::test]
+async fn a_list_that_is_to_take_any_text() {
+    let stage = Stage::with(|sandbox| {
+        sandbox.prepare(|workspace| {
+            let options = ["Retail", "Industry"].map(str::to_owned).into();
+            let list = DataAttribute { options, ..attribute("industry", "string") };
+            workspace.data_attributes.push(list);
+        })
+    })
+    .await;
+    std::fs::create_dir_all(stage.state()).unwrap();
+    let mapping = "confirmed = true\n[fields.Segment]\nas = 'string'\nattribute = 'industry'\n";
+    std::fs::write(stage.state().join("mapping.toml"), mapping).unwrap();
+    insta::assert_snapshot!(refusal(&stage).await);
+}
+
 #[tokio::test]
 async fn teams_that_are_missing() {
     let stage = Stage::new().await;

@@ -40,3 +40,31 @@ async fn a_blacklisted_number_marks_its_contact() {
     let workspace = bench.sandbox.workspace();
     assert!(workspace.contacts.iter().all(|contact| said(contact) == Some(false)));
 }
+
+/// What the tables of offices and outcomes say is on contacts and calls that name them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offices_give_their_time_zone_and_outcomes_their_names() {
+    let mut bench = Bench::new(Account::generate(&AccountSpec::plain(1, 92))).await;
+    let folder = bench.path("export");
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    write("contacts.csv", "id;email;last_reason;Toimisto\n7;anna@example.com;17;Turku\n");
+    write("offices.csv", "id;name;time_zone\n1;Turku;Europe/Helsinki\n");
+    write("outcomes.csv", "id;name\n17;Deal\n18;Call back\n");
+    write("calls.csv", "id;contact_id;created_at;call_ending_reason\n5;7;2024-07-15 12:00:00;18\n");
+    bench.settings.source = by_export(&bench.endpoints, &folder);
+    bench.run().await;
+    let workspace = bench.sandbox.workspace();
+    let id = Some("leaddesk:contact:7".to_owned());
+    let contact = workspace.contacts.iter().find(|it| it.external_id == id).unwrap();
+    let has = |name: &str| contact.custom_attributes.get(name).and_then(|it| it.as_str());
+    assert_eq!(has("ld_office_timezone__c"), Some("Europe/Helsinki"));
+    assert_eq!(has("ld_outcome__c"), Some("Deal"));
+    let of_call = |it: &&migrate_sandbox::workspace::Conversation| {
+        it.source.body.ends_with("LeadDesk call 5")
+    };
+    let call = workspace.conversations.iter().find(of_call).unwrap();
+    assert_eq!(call.custom_attributes["ld_outcome__c"], "Call back");
+    let tags = workspace.tag_names(&call.tags);
+    assert!(tags.contains(&"ld_outcome_Call back"), "{tags:?}");
+}

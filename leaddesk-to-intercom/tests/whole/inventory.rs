@@ -145,7 +145,7 @@ async fn a_folder_is_documented_whole() {
     assert_eq!(teams, json!([closed, named]));
 }
 
-/// What contacts and calls name is there, whatever the source documents.
+/// What contacts, calls and chats name is there, whatever the source documents.
 fn assert_in_use(taxonomy: &Value, account: &Account) {
     let of = |names: Vec<Option<&String>>| -> BTreeSet<String> {
         let names = names.into_iter().flatten().map(|name| name.trim().to_owned());
@@ -211,7 +211,7 @@ async fn by_the_api_there_are_campaigns_and_questions() {
     let count = taxonomy["in_use"]["outcomes"].as_array().unwrap().len();
     assert_eq!(taxonomy["outcomes"], json!([]));
     assert!(
-        handover.contains(&format!("- outcomes: contacts and calls name {count}, ")),
+        handover.contains(&format!("- outcomes: contacts, calls and chats name {count}, ")),
         "{handover}"
     );
     assert!(!handover.contains("outcomes: the source delivered none"), "{handover}");

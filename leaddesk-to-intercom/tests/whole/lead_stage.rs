@@ -388,3 +388,35 @@ async fn doubt_about_a_lead_is_settled_by_reading_the_contact_it_fills() {
     assert_eq!(contact.custom_attributes["ld_lead_status"], "Hot");
     assert_eq!(contact.custom_attributes["ld_source_key"], "leaddesk:contact:7");
 }
+
+/// Without an address of their own, leads are the contact of any of their numbers, where a setting says so. Whoever has
+/// one shares a number as a household does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_makes_a_contact_of_a_lead_without_an_address_alone() {
+    let mut account = account();
+    let of_one = |number: &String| {
+        account.contacts.iter().filter(|it| it.phonenumbers.contains(number)).count() == 1
+    };
+    let numbered = |it: &&SourceContact| it.phonenumbers.first().is_some_and(of_one);
+    let known: Vec<SourceContact> =
+        account.contacts.iter().filter(numbered).take(2).cloned().collect();
+    let (mut own, mut same) = (known[0].clone(), known[1].clone());
+    (own.id, own.last_call_id) = (990_001, None);
+    (own.email, own.phonenumbers) =
+        (Some("own@example.com".into()), known[0].phonenumbers[..1].to_vec());
+    (same.id, same.last_call_id, same.email) = (990_002, None, None);
+    same.phonenumbers = vec!["+358409990002".into(), known[1].phonenumbers[0].clone()];
+    account.contacts.extend([own, same]);
+    let mut bench = Bench::new(account.clone()).await;
+    Files::of(&account, &bench.path("export")).write(&among_contacts("Hot"));
+    bench.settings.source = by_export(&bench.endpoints, &bench.path("export"));
+    bench.settings.further = "[contacts]\ndedupe = 'email_or_phone'".into();
+    let report = bench.run().await.report;
+    let leads = report.stages.iter().find(|it| it.name == "leads").unwrap();
+    assert_eq!((leads.created, leads.updated), (1, 1), "{leads:?}");
+    let found = bench.sandbox.workspace();
+    assert_eq!(of(&found, 990_001).email.as_deref(), Some("own@example.com"));
+    assert_eq!(of(&found, known[0].id).custom_attributes.get("ld_lead_status"), None);
+    assert_eq!(of(&found, known[1].id).custom_attributes["ld_lead_status"], "Hot");
+    assert_eq!(bench.run().await.report.last_run.writes, 0);
+}

@@ -14,6 +14,7 @@ mod bench;
 mod beside;
 mod callers;
 mod chats;
+mod choices;
 mod cut_off;
 mod driven;
 mod first;

@@ -480,3 +480,29 @@ fn an_outcome_by_its_id_has_the_name_of_its_table() {
     assert_eq!(part(&out, "tag:outcome"), Value::Null);
     assert!(noted(&out).contains(&"outcome_without_name call_ending_reason".to_owned()));
 }
+
+/// A database's zero moment, which clocks of this zone show at two in the morning, is no time: the next is taken.
+#[test]
+fn a_zero_moment_is_passed_over() {
+    for zero in ["1970-01-01 02:00:00", "1970-01-01 23:59:59", "1969-12-31 19:00:00"] {
+        let out = map("", with("talk_start", json!(zero)));
+        assert_eq!(opening(&out)["created_at"], 1_721_033_988, "{zero}: of `created_at`");
+        assert!(noted(&out).contains(&"implausible_time talk_start".to_owned()), "{zero}");
+        let mut never = with("talk_start", json!(zero));
+        never["created_at"] = json!(zero);
+        let out = map("", never);
+        assert!(matches!(out.verdict(), Some(Verdict::Queued(_))), "{zero}");
+        // Nor does it make one call of several to a number.
+        let out = map("", with("created_at", json!(zero)));
+        assert!(out.aliases().is_empty(), "{zero}");
+        let out = map("", with("handling_stop", json!(zero)));
+        assert_eq!(part(&out, "remark:1")["remark"]["created_at"], 1_721_034_205, "{zero}");
+    }
+}
+
+#[test]
+fn a_very_long_comment_goes_on_in_the_next_note_and_that_is_noted() {
+    let out = map("", with("comment", json!("pitkä sana ".repeat(1_000))));
+    assert_ne!(part(&out, "remark:2"), Value::Null);
+    assert!(noted(&out).contains(&"message_split comment".to_owned()));
+}

@@ -261,10 +261,20 @@ fn times_never_go_back() {
     }
 }
 
+/// A database's zero moment, which clocks of this zone show at two in the morning, is no time.
+#[test]
+fn a_zero_moment_is_passed_over() {
+    let text = "conversation,index,timestamp,question\n\
+                c-1,1,1970-01-01 02:00:00,Hei\nc-1,2,2024-07-15 12:00:00,Moi\n";
+    let out = map(CHATBOT, chat(text));
+    assert_eq!(part(&out, "-")["opening"]["created_at"], 1_721_034_000);
+    assert_eq!(noted(&out), ["invalid_time timestamp"]);
+}
+
 #[test]
 fn a_session_without_a_time_or_from_the_future_waits() {
     let at = |time: &str| chat(&format!("conversation,timestamp,question\nc-1,{time},Hei\n"));
-    for time in ["", "soon", "2031-01-01 12:00:00"] {
+    for time in ["", "soon", "2031-01-01 12:00:00", "1970-01-01 02:00:00", "1969-12-31"] {
         assert_eq!(queue_of(&map(CHATBOT, at(time))), "calls_without_time", "{time}");
     }
     let day = map(CHATBOT, at("2024-07-15"));
@@ -326,6 +336,35 @@ fn outcomes_and_intents() {
     let intents = intents.as_str().unwrap();
     assert!(intents.starts_with("A rather long intent 0, ") && intents.chars().count() <= 255);
     assert_eq!(noted(&out), ["too_long intent"]);
+    // The note at the end has them all.
+    let all: Vec<String> = (0..30).map(|n| format!("A rather long intent {n}")).collect();
+    let details = part(&out, "details")["remark"]["body"].as_str().unwrap().to_owned();
+    assert_eq!(details, format!("About this chat\nld_intent__c: {}", all.join(", ")));
+    let long = "x".repeat(300);
+    let text = format!("conversation,timestamp,question,state\nc-1,1714557600,Hei,{long}\n");
+    let out = map(CHATBOT, chat(&text));
+    assert_eq!(part(&out, "attributes")["attributes"]["ld_intent__c"], Value::Null);
+    let details = part(&out, "details")["remark"]["body"].as_str().unwrap().to_owned();
+    assert!(details.ends_with(&format!("ld_intent__c: {long}")), "{details}");
+}
+
+#[test]
+fn other_columns_are_told_whole() {
+    let pages: Vec<String> = (0..8).map(|n| format!("/{n}")).collect();
+    let rows = pages.iter().zip(1..).map(|(page, n)| format!("c-1,{n},1714557600,Hei,{page}\n"));
+    let text = format!("conversation,index,timestamp,question,page\n{}", rows.collect::<String>());
+    let out = map(CHATBOT, chat(&text));
+    let expected = format!("About this chat\npage: {}", pages.join("; "));
+    assert_eq!(part(&out, "details")["remark"]["body"], expected);
+    assert!(noted(&out).is_empty());
+}
+
+/// What a chat is tagged with is in use, as what calls are tagged with is.
+#[test]
+fn campaign_and_outcome_are_met() {
+    let out = map(CHATBOT, whole());
+    let met: Vec<_> = out.discoveries().iter().map(|it| (&*it.list, &*it.item)).collect();
+    assert_eq!(met, [(CAMPAIGNS, "Kevät"), (OUTCOMES, "transferred")]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use chrono::NaiveTime;
 use leaddesk_client::chatbot::{Agent, Conversation, Outcome, Timestamp, When};
 use migrate_core::Name;
 
-use crate::map::read;
+use crate::map::{is_moment, read};
 use crate::source::{chats, keys};
 use crate::value::tag::one_line;
 use crate::value::{Local, Zone};
@@ -34,22 +34,24 @@ pub(in crate::map) fn begun(talk: &Conversation, zone: Zone) -> Option<i64> {
     let begun = first
         .or_else(|| talk.started.as_ref().and_then(|when| moment(when, zone)))
         .or_else(|| days.into_iter().find_map(|when| midnight(when, zone)))?;
-    Some(begun.utc().timestamp()).filter(|begun| *begun > 0)
+    Some(begun.utc().timestamp())
 }
 
 pub(super) fn moment(when: &When, zone: Zone) -> Option<Local> {
-    match when.timestamp? {
+    let local = match when.timestamp? {
         Timestamp::Instant(at) => Some(Local::Exact(at)),
         Timestamp::Local(at) => zone.resolve(at),
         _ => None,
-    }
+    };
+    local.filter(|local| is_moment(*local))
 }
 
 fn midnight(when: &When, zone: Zone) -> Option<Local> {
-    match when.timestamp? {
+    let local = match when.timestamp? {
         Timestamp::Day(day) => zone.resolve(day.and_time(NaiveTime::MIN)),
         _ => None,
-    }
+    };
+    local.filter(|local| is_moment(*local))
 }
 
 /// The names of the agent who spoke at a time: of several, the last who had taken the session by then.

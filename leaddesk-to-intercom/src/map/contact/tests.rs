@@ -124,6 +124,12 @@ fn what_cannot_be_carried_is_noted() {
             json!({"ld_created_at": 1_711_848_600, "ld_updated_at": 1_729_989_000}),
             vec!["time_in_gap created_at", "time_in_overlap updated_at"],
         ),
+        // What a zero moment of a database is on the clocks of Helsinki.
+        (
+            json!({"email": "a@example.com", "created_at": "1970-01-01 02:00:00", "updated_at": "1969-06-01 10:00:00"}),
+            json!({}),
+            vec!["implausible_time created_at", "implausible_time updated_at"],
+        ),
         (
             json!({"email": "a@example.com", "created_at": "03/04/2024"}),
             json!({}),
@@ -424,4 +430,28 @@ fn an_outcome_by_its_id_is_told_by_the_name_that_its_table_has() {
         let met = out.discoveries().iter().any(|it| it.list == OUTCOMES && it.item == "Deal");
         assert_eq!(met, reason != "18");
     }
+}
+
+#[test]
+fn a_very_long_comment_is_several_notes_and_that_is_noted() {
+    let comment = "pitkä sana ".repeat(1_000);
+    let out = map("", json!({"id": 1, "email": "a@example.com", "comment": comment}), &[]);
+    let notes = out.drafts().iter().filter(|(_, it)| matches!(it, ContactDraft::Note { .. }));
+    assert_eq!((notes.count(), noted(&out)), (2, vec!["message_split comment".to_owned()]));
+}
+
+/// Tags that differ in case alone are one in Intercom, so the report is to know how each is spelled.
+#[test]
+fn tags_of_custom_fields_are_met_as_they_are_spelled() {
+    let fields = FieldMapping::parse(
+        "confirmed = true\n[fields.club]\nas = 'tags'\nattribute = 'ld_club'\n",
+        "mapping.toml",
+        &Names::default(),
+    );
+    let mapper = ContactMapper::new(&config("")).with_fields(Arc::new(fields.unwrap()));
+    let mut out = Emit::default();
+    mapper
+        .map(record(json!({"id": 1, "email": "a@example.com", "club": "VIP, vip"}), &[]), &mut out);
+    let met: Vec<_> = out.discoveries().iter().map(|it| (&*it.list, &*it.item)).collect();
+    assert_eq!(met, [(FIELD_TAGS, "ld_club_VIP"), (FIELD_TAGS, "ld_club_vip")]);
 }
