@@ -9,6 +9,7 @@ mod bare;
 mod columns;
 mod encoding;
 mod guarded;
+mod list;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -25,9 +26,10 @@ pub use encoding::Encoding;
 #[cfg(feature = "chatbot")]
 pub(crate) use encoding::windows_1252;
 pub(crate) use guarded::Guarded;
+pub use list::{ListExport, list_rows, list_rows_by};
 
 use crate::error::{Error, ErrorKind};
-use crate::model::{Call, Campaign, Contact, LIST_COLUMNS, ListRow, User};
+use crate::model::{Call, Campaign, Contact, User};
 use crate::unreadable::Unreadable;
 
 /// How the files of an export are written.
@@ -342,47 +344,4 @@ fn separator_of(start: &[u8]) -> u8 {
     }
     // The last of equals wins a `max_by_key`, so the likeliest stands last.
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b';', |(byte, _)| *byte)
-}
-
-/// The rows of a calling list's export, which has no heading, as the API gives it: in UTF-8, with
-/// semicolons.
-pub fn list_rows(file: &str, text: &[u8]) -> Vec<Result<ListRow, Unreadable>> {
-    let settings = ExportSettings { separator: Some(b';'), ..ExportSettings::default() };
-    list_rows_by(file, text, &settings)
-}
-
-/// The same of a file that was saved otherwise. Aliases of headings have no meaning here.
-pub fn list_rows_by(
-    file: &str,
-    text: &[u8],
-    settings: &ExportSettings,
-) -> Vec<Result<ListRow, Unreadable>> {
-    let separator = settings.separator.unwrap_or_else(|| separator_of(text));
-    let encoding = settings.encoding;
-    let mut reader = ReaderBuilder::new()
-        .delimiter(separator)
-        .flexible(true)
-        .has_headers(false)
-        .from_reader(text);
-    let mut rows = Vec::new();
-    for (record, number) in reader.byte_records().zip(1..) {
-        let row = record
-            .map_err(|_| Unreadable::new(file, number, "the row cannot be read"))
-            .and_then(|record| {
-                let fields: Option<Vec<String>> =
-                    record.iter().map(|field| encoding.decode(field)).collect();
-                let fields = fields.ok_or_else(|| {
-                    Unreadable::new(file, number, format!("the row is not {encoding}"))
-                })?;
-                if fields.len() != LIST_COLUMNS {
-                    let reason =
-                        format!("the row has {} fields instead of {LIST_COLUMNS}", fields.len());
-                    return Err(Unreadable::new(file, number, reason));
-                }
-                ListRow::from_fields(&fields)
-                    .ok_or_else(|| Unreadable::new(file, number, "the row has no contact id"))
-            });
-        rows.push(row);
-    }
-    rows
 }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use leaddesk_client::export::{self, ExportSettings};
+use leaddesk_client::export::{self, ExportSettings, ListExport};
 use leaddesk_client::{Call, Error, Unreadable};
 use migrate_core::{Fingerprint, Record, SourceError, SourceExt as _};
 
@@ -198,7 +198,7 @@ impl Folder {
         for path in self.list_files()? {
             let text = std::fs::read(&path).map_err(|error| unreadable(&path).because(error))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            for row in export::list_rows_by(&name, &text, &self.settings) {
+            for row in ListExport::saved(name, text, &self.settings).rows() {
                 let id = row.as_ref().map(|row| row.contact_id.as_str().parse());
                 match (id, &row) {
                     (Ok(Ok(id)), Ok(row)) => lists.add(id, row),
