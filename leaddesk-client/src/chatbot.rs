@@ -88,8 +88,8 @@ pub struct Limits {
     pub record: usize,
     /// Columns of a CSV file (512).
     pub columns: usize,
-    /// Bytes that the join of conversations holds at a time (256 MiB). Where the files are larger, they are read again
-    /// for each part of the conversations.
+    /// Bytes that the join of conversations holds at a time at most (256 MiB); it does with less where it can. Where the
+    /// files are larger, they are read again for each part of the conversations.
     pub memory: usize,
 }
 

@@ -29,7 +29,7 @@ pub use encoding::Encoding;
 pub(crate) use encoding::windows_1252;
 pub use fields::NOT_READ;
 pub(crate) use guarded::Guarded;
-pub use list::{ListRows, calling_list, list_rows};
+pub use list::{ListExport, ListRows, calling_list, list_rows};
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{Call, Campaign, Contact, User};

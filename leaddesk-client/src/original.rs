@@ -14,6 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, OriginalReplies};
+use crate::export::ListExport;
 use crate::model::{
     AgentId, Call, CallId, CallingList, CallingListId, Contact, ContactId, ListRow, Personal,
 };
@@ -224,12 +225,18 @@ impl OriginalClient {
         &self,
         id: &CallingListId,
     ) -> Result<Vec<Result<ListRow, Unreadable>>, Error> {
+        Ok(self.calling_list_export(id).await?.rows().collect())
+    }
+
+    /// The same as it was sent, to be read row by row: a list may have a row for everybody in the account, and rows take
+    /// several times the room of their text.
+    ///
+    /// # Errors
+    /// As [`raw`](Self::raw).
+    pub async fn calling_list_export(&self, id: &CallingListId) -> Result<ListExport, Error> {
         let reply = self.get("calling_list", "export", &[("id", id.as_str())]).await?;
-        let file = format!(
-            "calling_list {}",
-            desk_client_core::safe_code(id.as_str()).unwrap_or_default()
-        );
-        Ok(crate::export::list_rows(&file, reply.body()))
+        let name = desk_client_core::safe_code(id.as_str()).unwrap_or_default();
+        Ok(ListExport::new(format!("calling_list {name}"), reply.body().clone()))
     }
 
     /// The ids of the contacts that match (`contact find`). Documented by the vendor. Whether finalised or archived

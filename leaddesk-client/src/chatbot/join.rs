@@ -22,8 +22,8 @@ use crate::unreadable::Unreadable;
 /// files or the limits. A row that cannot be read, has no id, or an id that a spreadsheet has rewritten (`1.23E+15`)
 /// comes as an [`Unreadable`]; the conversation it belongs to, if any, comes without it.
 ///
-/// At most about [`Limits::memory`](super::Limits::memory) bytes are held at a time. Where the files are larger, each is
-/// read again for each part.
+/// Some 8 MiB are held at a time; of files so large that each would be read more than 64 times for that, a 64th, but
+/// never more than about [`Limits::memory`](super::Limits::memory). Each file is read again for each part.
 ///
 /// # Errors
 /// `Settings` if no file has ids of conversations: the export may hold only counts per period, which
@@ -38,10 +38,15 @@ pub fn conversations(archive: &Archive) -> Result<Conversations<'_>, Error> {
     if joined.is_empty() {
         return Err(no_ids(archive));
     }
+    let weight = weight(archive, &joined);
     let memory = archive.limits().memory.max(1) as u64;
-    let parts = weight(archive, &joined) / memory + 1;
+    let parts = weight / (weight / PASSES).max(PART).min(memory) + 1;
     Ok(Conversations { archive, joined, parts, part: 0, bad: Vec::new(), ready: Vec::new() })
 }
+
+/// Bytes of a part, as long as that does not take more than so many passes.
+const PART: u64 = 8 << 20;
+const PASSES: u64 = 64;
 
 /// The conversations of an archive; see [`conversations`].
 ///

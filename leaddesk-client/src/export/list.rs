@@ -1,30 +1,67 @@
 //! The exports of calling lists, which have no heading.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
+
+use bytes::Bytes;
 
 use super::{BareRows, ExportSettings, Position, Row, bare};
 use crate::error::Error;
 use crate::model::{LIST_COLUMNS, ListRow};
 use crate::unreadable::Unreadable;
 
+/// The text of a calling list's export, as the API gives it: in UTF-8, with semicolons. Its rows, which take several
+/// times the room of their text, are read one by one.
+#[derive(Clone)]
+pub struct ListExport {
+    file: String,
+    text: Bytes,
+}
+
+impl fmt::Debug for ListExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListExport").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl ListExport {
+    /// An export. `file` is what unreadable rows are named by.
+    pub fn new(file: impl Into<String>, text: impl Into<Bytes>) -> Self {
+        Self { file: file.into(), text: text.into() }
+    }
+
+    /// The rows: one for each number of each contact.
+    pub fn rows(&self) -> impl Iterator<Item = Result<ListRow, Unreadable>> + '_ {
+        rows(&self.file, &self.text)
+    }
+}
+
 /// The rows of a calling list's export, as the API gives it: in UTF-8, with semicolons.
 pub fn list_rows(file: &str, text: &[u8]) -> Vec<Result<ListRow, Unreadable>> {
+    rows(file, text).collect()
+}
+
+fn rows<'a>(
+    file: &'a str,
+    text: &'a [u8],
+) -> impl Iterator<Item = Result<ListRow, Unreadable>> + 'a {
     let settings = ExportSettings { separator: Some(b';'), ..ExportSettings::default() };
-    let unread = |number| Unreadable::new(file, number, "the rest of the list cannot be read");
-    let Ok(rows) = BareRows::new(Cursor::new(text), file, &settings) else {
-        return vec![Err(unread(1))];
+    let unread = move |number| Unreadable::new(file, number, "the rest of the list cannot be read");
+    let (rows, failed) = match BareRows::new(Cursor::new(text), file, &settings) {
+        Ok(rows) => (Some(ListRows { rows }), None),
+        Err(_) => (None, Some(Err(unread(1)))),
     };
-    let (rows, mut last) = (ListRows { rows }, 0);
-    let rows = rows.map(|row| match row {
+    let mut last = 0;
+    let rows = rows.into_iter().flatten().map(move |row| match row {
         Ok(row) => {
             last = row.record;
             row.body
         }
         Err(_) => Err(unread(last + 1)),
     });
-    rows.collect()
+    rows.chain(failed)
 }
 
 /// The rows of a file of such an export. It is written as the settings say; aliases of headings have no meaning here.

@@ -38,7 +38,11 @@ pub fn main() -> ExitCode {
     if let Err(not_yet) = args.available() {
         return output.failed(&not_yet.to_string(), Exit::Failed);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // It waits far more than it computes, and every thread takes memory of its own: so there is one beside the main one,
+    // however many cores there are.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             return output.failed(&format!("the program cannot start: {error}"), Exit::Failed);

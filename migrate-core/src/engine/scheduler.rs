@@ -69,7 +69,7 @@ pub(super) struct Ticket {
 }
 
 /// Records that are open at once, for each that may be under way.
-const OPEN_PER_WRITE: usize = 16;
+const OPEN_PER_WRITE: usize = 8;
 
 impl<U> Scheduler<U> {
     /// A scheduler for a sink that takes so much.

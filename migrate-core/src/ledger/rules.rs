@@ -11,7 +11,7 @@ pub(super) fn intend(entry: &mut Entry, key: &Key, draft: Option<Value>, at: Dat
     match entry.parts.iter_mut().find(|part| part.key == *key) {
         None => {
             let state = PartState::Intended { at, known: None, draft };
-            entry.parts.push(Part { key: key.clone(), state });
+            add(entry, Part { key: key.clone(), state });
         }
         Some(part) => {
             if let PartState::Done(known) = &part.state {
@@ -28,13 +28,18 @@ pub(super) fn done(entry: &mut Entry, key: &Key, mut written: Written) {
         entry.at = written.at;
     }
     let Some(part) = entry.parts.iter_mut().find(|part| part.key == *key) else {
-        let state = PartState::Done(written);
-        return entry.parts.push(Part { key: key.clone(), state });
+        return add(entry, Part { key: key.clone(), state: PartState::Done(written) });
     };
     if let PartState::Done(former) | PartState::Intended { known: Some(former), .. } = &part.state {
         written.how = former.how.then(written.how);
     }
     part.state = PartState::Done(written);
+}
+
+/// Most entries have one write, and thousands are remembered: so no room is kept for more.
+fn add(entry: &mut Entry, part: Part) {
+    entry.parts.reserve_exact(1);
+    entry.parts.push(part);
 }
 
 /// An intent of the entry's is void.

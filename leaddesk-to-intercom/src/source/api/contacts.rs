@@ -4,9 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use leaddesk_client::{
-    CallingList, CallingListId, ContactFilter, ContactId, ListRow, OriginalClient,
-};
+use leaddesk_client::export::ListExport;
+use leaddesk_client::{CallingList, CallingListId, ContactFilter, ContactId, OriginalClient};
 use migrate_core::{Cursor, Estimate, Item, Page, Record, Source, SourceError, Unreadable};
 
 use super::changed::{Known, Reading};
@@ -81,13 +80,13 @@ impl Contacts {
         let lists = self.lists().await?;
         let mut replies = stream::iter(lists)
             .map(|list| async move { self.list(&list.id).await })
-            .buffered(self.concurrency);
+            .buffered(self.concurrency.min(LISTS_AT_ONCE));
         let mut index = Index::default();
-        while let Some((ids, rows)) = replies.try_next().await? {
+        while let Some((ids, export)) = replies.try_next().await? {
             // A row that cannot be read may be anybody's.
-            let is_torn = rows.iter().any(Result::is_err);
+            let is_torn = self.known.is_some() && export.rows().any(|row| row.is_err());
             let mut met = HashSet::new();
-            for row in rows {
+            for row in export.rows() {
                 let Ok(row) = row else {
                     self.findings.add("rows of calling list exports could not be read", 1);
                     continue;
@@ -103,7 +102,6 @@ impl Contacts {
                 }
             }
             for id in ids {
-                let id = number(&id)?;
                 index.ids.push(id);
                 if !met.contains(&id) && self.known.is_some() {
                     // No row says when it changed.
@@ -133,22 +131,20 @@ impl Contacts {
         let lists = self.lists().await?;
         let mut replies = stream::iter(lists)
             .map(|list| async move { self.list(&list.id).await })
-            .buffered(self.concurrency);
+            .buffered(self.concurrency.min(LISTS_AT_ONCE));
         let is_wanted = |id: u64| only.is_none_or(|only| only.contains(&id));
         let (mut numbers, mut of_others, mut silent) = (Vec::new(), Vec::new(), Vec::new());
-        while let Some((ids, rows)) = replies.try_next().await? {
+        while let Some((ids, export)) = replies.try_next().await? {
             let mut met = HashSet::new();
-            for row in rows.iter().flatten() {
+            for row in export.rows().flatten() {
                 if let Some(phone) = &row.phone {
-                    let is_wanted = is_wanted(number(&row.contact_id)?);
-                    let into = if is_wanted { &mut numbers } else { &mut of_others };
+                    let id = number(&row.contact_id)?;
+                    let into = if is_wanted(id) { &mut numbers } else { &mut of_others };
                     into.extend(numbers_in(phone.reveal(), country));
-                    met.insert(&row.contact_id);
+                    met.insert(id);
                 }
             }
-            for id in ids.iter().filter(|id| !met.contains(id)) {
-                silent.push(number(id)?);
-            }
+            silent.extend(ids.into_iter().filter(|id| !met.contains(id)));
         }
         silent.retain(|id| is_wanted(*id));
         silent.sort_unstable();
@@ -177,11 +173,12 @@ impl Contacts {
         })
     }
 
-    async fn list(&self, id: &CallingListId) -> Result<(Vec<ContactId>, Rows), SourceError> {
+    async fn list(&self, id: &CallingListId) -> Result<(Vec<u64>, ListExport), SourceError> {
         let ids =
             self.client.find_contacts(&ContactFilter::in_list(id.clone())).await.map_err(stop)?;
-        let rows = self.client.export_calling_list(id).await.map_err(stop)?;
-        Ok((ids, rows))
+        let ids = ids.iter().map(number).collect::<Result<_, _>>()?;
+        let export = self.client.calling_list_export(id).await.map_err(stop)?;
+        Ok((ids, export))
     }
 
     /// The page of the contacts after `after`.
@@ -223,7 +220,8 @@ impl Contacts {
     }
 }
 
-type Rows = Vec<Result<ListRow, leaddesk_client::Unreadable>>;
+/// Calling lists that are held at once, each with a line of text for every number in it.
+const LISTS_AT_ONCE: usize = 4;
 
 /// What all calling lists say, in the order of the contacts' ids.
 #[derive(Default)]

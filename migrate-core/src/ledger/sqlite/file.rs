@@ -59,8 +59,8 @@ pub(super) fn open_writer(
     db.pragma_update(None, "temp_store", "memory").map_err(opening)?;
     // Drafts hold people's data: what is erased is overwritten, not only forgotten.
     db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).map_err(opening)?;
-    // Records of many pages are under way at once; the default is a fourth of this.
-    db.pragma_update(None, "cache_size", -8192).map_err(opening)?;
+    // Records of many pages are under way at once; the default is half of this.
+    db.pragma_update(None, "cache_size", -4096).map_err(opening)?;
     // Pages that are written again and again are copied into the file less often.
     db.pragma_update(None, "wal_autocheckpoint", 4000).map_err(opening)?;
     schema::update(&mut db, version, binding).map_err(|error| trouble(path, "open", error))?;
@@ -91,6 +91,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
     let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let error = |error: rusqlite::Error| trouble(path, "open", error.into());
     db.pragma_update(None, "query_only", true).map_err(error)?;
+    // Whatever is committed beside it empties its cache, so a large one is room for nothing.
+    db.pragma_update(None, "cache_size", -512).map_err(error)?;
     Ok(db)
 }
 

@@ -15,8 +15,8 @@ use super::tables::{Record, Stage, StageNames, State};
 use crate::ledger::Entry;
 use crate::{Alias, Fate, Key};
 
-/// Entries that are remembered: some pages of them.
-const REMEMBERED: usize = 4096;
+/// Entries that are remembered: twice as many as are commonly open at once.
+const REMEMBERED: usize = 2048;
 
 /// The writer's knowledge. After a transaction that failed it is read anew.
 #[derive(Default)]
