@@ -73,9 +73,14 @@ pub(super) async fn rehearse(
         .observer(progress.clone() as Arc<dyn Observer>)
         .accept_proposal(true);
     stop_on_signals(runner.stop_signal(), *output);
-    let result = all(&runner, output).await;
+    let mut result = all(&runner, output).await;
     progress.end();
     sandbox.shutdown().await;
+    match &mut result {
+        Ok(ended) if ended.exit == Exit::Stopped => ended.error = Some(BEGINS_ANEW.to_owned()),
+        Err(ended) if ended.exit == Exit::Stopped => ended.message = BEGINS_ANEW.to_owned(),
+        _ => {}
+    }
     result.map(Some)
 }
 
@@ -86,11 +91,8 @@ async fn all(runner: &Runner, output: &Output) -> Result<Finished, Unfinished> {
         plan.calls, plan.leaddesk.calls
     ));
     output.say("Running it, then reading everything back.");
-    let mut run = runner.run(&RunOptions::default()).await?;
+    let run = runner.run(&RunOptions::default()).await?;
     if run.error.is_some() {
-        if run.exit == Exit::Stopped {
-            run.error = Some(BEGINS_ANEW.to_owned());
-        }
         return Ok(run);
     }
     let everything = VerifyOptions { all: true, ..VerifyOptions::default() };

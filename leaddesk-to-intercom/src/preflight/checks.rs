@@ -149,6 +149,7 @@ pub fn field_mapping(mapping: &FieldMapping, shown: &str, accepted: bool) -> Opt
 /// When the workspace's attributes cannot be read.
 pub async fn attribute_limit(
     client: &IntercomClient,
+    fields: &FieldMapping,
     wanted: &[SchemaDraft],
 ) -> Result<Option<Finding>, Error> {
     let active = active_attributes(client).await?;
@@ -160,7 +161,7 @@ pub async fn attribute_limit(
         })
         .collect();
     let missing = wanted.iter().filter(|name| !active.contains(*name)).count();
-    Ok(over_limit(active.len(), missing))
+    Ok(over_limit(active.len(), missing, !fields.attributes().is_empty()))
 }
 
 /// The custom attributes of people and companies that are in use, which count for the limit, in lower
@@ -175,15 +176,21 @@ pub(crate) async fn active_attributes(client: &IntercomClient) -> Result<HashSet
     Ok(active)
 }
 
-fn over_limit(active: usize, missing: usize) -> Option<Finding> {
+fn over_limit(active: usize, missing: usize, has_fields: bool) -> Option<Finding> {
     let over = (active + missing).checked_sub(MOST_ATTRIBUTES).filter(|over| *over > 0)?;
+    let or_map = match has_fields {
+        true => {
+            "; or give custom fields another place in mapping.toml (as = \"note\", \"tags\" or \"skip\"), and run plan again"
+        }
+        false => "",
+    };
     Some(Finding::stops(
         "attribute_limit",
         format!(
             "The workspace has {active} custom attributes of people and companies, {missing} more are to be made, and Intercom allows {MOST_ATTRIBUTES}."
         ),
         format!(
-            "Give {over} custom fields another place in mapping.toml (as = \"note\", \"tags\" or \"skip\") and run plan again, or archive as many attributes that nobody needs in Intercom's settings: that frees their places."
+            "Archive {over} that nobody needs in Intercom's settings: that frees their places{or_map}."
         ),
     ))
 }
@@ -325,6 +332,8 @@ fn upper(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use leaddesk_client::chatbot::{Archive, Settings};
+
     use crate::fields::{FieldRule, Place};
 
     use super::*;
@@ -399,11 +408,49 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_chatbot_that_tells_no_time_covers_nothing() {
+        let text = "[source]\nkind = 'api'\ntime_zone = 'UTC'\n[source.chatbot]\nzip = 'x.zip'\nfrom = '2024-05-01'\n\
+                    [destination]\nregion = 'eu'\n";
+        let asked = Config::parse(text, "test.toml").unwrap().source.chatbot.unwrap();
+        for (rows, expected) in [
+            ("", Some("has no rows")),
+            ("7,03/04/2024 10:00,Hello\n", Some("has no time that can be read")),
+            ("7,2024-07-31 10:00,Hello\n", Some("begins on 2024-07-31")),
+            ("7,2024-05-02 10:00,Hello\n", None),
+        ] {
+            let text = format!("conversation_id,timestamp,user_text\n{rows}");
+            let archive =
+                Archive::from_bytes("conversations.csv", text.into_bytes(), Settings::default());
+            let told = gaps(&asked, &archive.unwrap().files()[0]);
+            let is_told = match (&told, expected) {
+                (Some(told), Some(expected)) => told.contains(expected),
+                (told, expected) => told.is_none() && expected.is_none(),
+            };
+            assert!(is_told, "{rows}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_is_confirmed_by_a_person_or_taken_as_it_is() {
+        let mut mapping = FieldMapping::default();
+        assert_eq!(field_mapping(&mapping, "mapping.toml", false), None, "nothing is mapped");
+        mapping.fields.insert("Renewal".into(), FieldRule::new(Place::Date));
+        let found = field_mapping(&mapping, "mapping.toml", false).unwrap();
+        assert!(found.is_stopping() && found.found.contains("mapping.toml"), "{found}");
+        assert_eq!(field_mapping(&mapping, "mapping.toml", true), None);
+        mapping.confirmed = true;
+        assert_eq!(field_mapping(&mapping, "mapping.toml", false), None);
+    }
+
+    #[test]
     fn there_is_room_up_to_the_limit() {
-        assert_eq!(over_limit(200, 50), None);
-        let found = over_limit(230, 22).unwrap();
+        assert_eq!(over_limit(200, 50, true), None);
+        let found = over_limit(230, 22, false).unwrap();
         assert!(found.found.contains("has 230") && found.found.contains("22 more"), "{found:?}");
-        assert!(found.remedy.contains("Give 2 custom fields"), "{found:?}");
+        assert!(found.remedy.contains("Archive 2 "), "{found:?}");
+        assert!(!found.remedy.contains("mapping.toml"), "{found:?}");
+        let remedy = over_limit(230, 22, true).unwrap().remedy;
+        assert!(remedy.contains("mapping.toml"), "{remedy}");
     }
 
     #[test]

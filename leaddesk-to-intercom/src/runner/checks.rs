@@ -28,7 +28,7 @@ impl Session {
         let attributes = preflight::attributes(client, names, fields, &wanted, &own).await;
         found.extend(attributes.map_err(unread)?);
         found.extend(super::mapping::confirmed(runner, fields));
-        found.extend(preflight::attribute_limit(client, &wanted).await.map_err(unread)?);
+        found.extend(preflight::attribute_limit(client, fields, &wanted).await.map_err(unread)?);
         if let (Some(asked), Some(export)) = (&config.source.chatbot, &self.chatbot) {
             found.extend(preflight::chatbot_period(asked, export));
         }

@@ -10,7 +10,7 @@ async fn a_token_that_is_not_accepted() {
     world.variable("INTERCOM_TOKEN", Some("wrong-token-canary"));
     let parts =
         ["Intercom does not accept the token", "INTERCOM_TOKEN", "destination.token_env", "region"];
-    for command in ["plan", "run", "verify"] {
+    for command in ["plan", "run", "delta"] {
         let message = world.refuses(&[command], &parts).await;
         assert!(!message.contains("canary"), "{message}");
     }

@@ -29,6 +29,12 @@ async fn a_mapping_is_obeyed_when_somebody_has_confirmed_it() {
     world.refuses(RUN, &["Nobody has confirmed"]).await;
     assert_eq!(fs::read_to_string(&file).unwrap(), proposed);
 
+    // A plan says so as well, also one that finds a mapping.
+    for _ in 0..2 {
+        let plan = world.succeeds(&["plan"]).await.stdout;
+        assert!(plan.contains("field_mapping") && plan.contains("Nobody has confirmed"), "{plan}");
+    }
+
     // To confirm it is no change, to edit it is one: the plan counts what it says.
     let confirmed = proposed.replace("confirmed = false", "confirmed = true");
     let edited = confirmed.replace("attribute = \"ld_newsletter\"", "attribute = \"wants_news\"");

@@ -7,7 +7,9 @@ use crate::world::{World, plain};
 #[tokio::test]
 async fn commands_that_come_after_a_run() {
     let world = World::of(Sandbox::builder(plain())).await;
-    world.refuses(&["rollback"], &["There is no ledger", "--state"]).await;
+    for command in ["rollback", "verify", "redrive"] {
+        world.refuses(&[command], &["There is no ledger", "--state"]).await;
+    }
     world.refuses(&["redrive", "--queue", "shared_mail"], &["shared_mail", "shared_email"]).await;
     let before = world.sandbox.workspace();
     world.succeeds(&["run"]).await;

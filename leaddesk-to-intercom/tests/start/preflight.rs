@@ -300,6 +300,16 @@ async fn a_chatbot_s_export_that_is_too_short() {
 }
 
 #[tokio::test]
+async fn a_chatbot_s_export_that_is_empty() {
+    let export = ChatbotExport::new().with(|it| it.since = Some("2100-01-01".into()));
+    let (told, begins) = of_chatbot(export, "").await;
+    assert!(
+        !begins && told.contains("conversations.csv in the chatbot's export has no rows"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_chatbot_s_export_that_is_not_there() {
     let stage = Stage::new().await;
     let told = refused(stage.runner("[source.chatbot]\nzip = 'no.zip'\n").plan().await);
