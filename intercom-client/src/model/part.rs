@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use desk_client_core::Personal;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::attributes::Attributes;
 use crate::id::PartId;
@@ -80,8 +81,8 @@ pub struct Part {
     /// The files attached to it.
     #[serde(default, deserialize_with = "lenient::list")]
     pub attachments: Vec<Attachment>,
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    event_details: EventDetails,
+    #[serde(default, rename = "event_details", deserialize_with = "attribute_of_event")]
+    changed_attribute: Option<String>,
     /// The app that wrote it through the API; none for parts written elsewhere.
     #[serde(default, deserialize_with = "lenient::text")]
     pub app_package_code: Option<String>,
@@ -93,20 +94,18 @@ pub struct Part {
 impl Part {
     /// The name of the attribute that an event has changed.
     pub fn changed_attribute(&self) -> Option<&str> {
-        self.event_details.attribute.name.as_deref()
+        self.changed_attribute.as_deref()
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-struct EventDetails {
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    attribute: ChangedAttribute,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct ChangedAttribute {
-    #[serde(default, deserialize_with = "lenient::text")]
-    name: Option<String>,
+/// The name of the attribute among the details of an event. Its value is nobody's business here.
+fn attribute_of_event<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let details: Option<Value> = Option::deserialize(deserializer)?;
+    let name = details.as_ref().and_then(|details| details.pointer("/attribute/name"));
+    Ok(name.and_then(Value::as_str).map(str::to_owned))
 }
 
 /// A file that is attached to a part.

@@ -87,6 +87,11 @@ impl Audit<'_> {
         self.same(of, "title", &found.title, &None);
         self.same(of, "subject", found.source.subject.as_str(), "");
         self.same(of, "maker", found.created_by, CreatedBy::Api);
+        self.same(of, "linked tickets", found.linked_tickets.len(), 0);
+        for part in &found.parts {
+            self.same(of, "attachments", part.attachments.len(), 0);
+            self.same(of, "changed attribute", &part.changed_attribute, &None);
+        }
         self.ends_closed(of, &found.parts);
     }
 }

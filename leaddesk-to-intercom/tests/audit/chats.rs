@@ -110,6 +110,8 @@ impl Audit<'_> {
         self.same(of, "archived", found.archived, false);
         self.same(of, "unsubscribed", found.unsubscribed_from_emails, false);
         self.same(of, "owner", &found.owner_id, &None);
+        self.same(of, "companies", found.companies.len(), 0);
+        self.same(of, "heir", &found.merged_into, &None);
         self.same(of, "last_seen_at", found.last_seen_at, None);
         self.same(of, "maker", found.created_by, CreatedBy::Api);
         let attributes = BTreeMap::from([("ld_source_key".to_owned(), json!(of))]);

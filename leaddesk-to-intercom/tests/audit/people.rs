@@ -88,6 +88,8 @@ impl Audit<'_> {
         self.same(of, "archived", found.archived, false);
         self.same(of, "unsubscribed", found.unsubscribed_from_emails, false);
         self.same(of, "owner", found.owner_id.clone(), None);
+        self.same(of, "companies", found.companies.len(), 0);
+        self.same(of, "heir", &found.merged_into, &None);
         self.same(of, "maker", found.created_by, created_by);
         self.attributes(of, &found.custom_attributes, &expected.attributes);
         self.tags(of, &found.tags, &expected.tags);

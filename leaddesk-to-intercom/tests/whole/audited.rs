@@ -186,6 +186,8 @@ fn contact() -> Damages<Contact> {
         ("phone", "phone", |it| it.phone = Some("+358401111111".into())),
         ("name", "name is", |it| it.name = Some("Somebody Else".into())),
         ("owner_id", "owner is", |it| it.owner_id = Some("1".into())),
+        ("companies", "companies is", |it| it.companies.push("x".into())),
+        ("merged_into", "heir is", |it| it.merged_into = Some("x".into())),
         ("unsubscribed_from_emails", "unsubscribed is", |it| it.unsubscribed_from_emails = true),
         ("signed_up_at", "signed_up_at is", |it| it.signed_up_at = Some(7)),
         ("last_seen_at", "last_seen_at is", |it| it.last_seen_at = Some(7)),
@@ -225,6 +227,7 @@ fn conversation() -> Damages<Conversation> {
         ("source's subject", "subject is", |it| it.source.subject = "x".into()),
         ("source's author", "author is", |it| it.source.author.id = "x".into()),
         ("source's author", "author's kind is", |it| it.source.author.kind = "admin".into()),
+        ("linked_tickets", "linked tickets is", |it| it.linked_tickets.push("x".into())),
         ("contacts", "contacts is", |it| it.contacts.push("x".into())),
         ("parts", "instead of", |it| it.parts.clear()),
         ("parts", "its thread|remarks instead of", |it| {
@@ -253,6 +256,8 @@ fn part() -> Damages<Part> {
         ("body", "remark is|its thread|details is", |it| it.body = Some("<p>else</p>".into())),
         ("created_at", "time is", |it| it.created_at += 1),
         ("author", "author is", |it| it.author.id = "0".into()),
+        ("attachments", "attachments is", |it| it.attachments.push("x".into())),
+        ("changed_attribute", "changed attribute is", |it| it.changed_attribute = Some("x".into())),
         ("skip_notifications", "silence is", |it| it.skip_notifications ^= true),
     ]
 }

@@ -48,7 +48,11 @@ fn handover(bench: &Bench) -> String {
 fn speak_for_themselves(bench: &Bench, invited: &[SourceAgent]) -> usize {
     let (workspace, account) = (bench.sandbox.workspace(), bench.sandbox.account());
     let mut spoken = 0;
-    for call in account.calls.iter().filter(|it| it.comment.is_some()) {
+    for call in account
+        .calls
+        .iter()
+        .filter(|it| it.comment.as_ref().is_some_and(|it| !it.trim().is_empty()))
+    {
         let Some(agent) = invited.iter().find(|it| Some(it.id) == call.agent_id) else { continue };
         let key = Value::from(format!("leaddesk:call:{}", call.id));
         let mut conversations = workspace.conversations.iter();
