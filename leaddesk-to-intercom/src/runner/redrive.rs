@@ -88,7 +88,7 @@ impl Session {
             false => Ok(()),
             true => Err(Unfinished::start(StartError::new(
                 "A rollback of this migration was begun and has not come to its end.",
-                "End it with the command rollback, then run again.",
+                "End it with the same command – rollback, with the --stage or --key that it had, since without them it takes back everything – then run again.",
             ))),
         }
     }
