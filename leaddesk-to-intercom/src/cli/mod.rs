@@ -38,11 +38,13 @@ pub fn main() -> ExitCode {
     if let Err(not_yet) = args.available() {
         return output.failed(&not_yet.to_string(), Exit::Failed);
     }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // It waits far more than it computes, and every thread takes memory of its own: so there is one beside the main one,
-    // however many cores there are.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = match runtime {
+    // however many cores there are. A rehearsal computes for both services as well.
+    if !matches!(args.command(), Command::Rehearse(_)) {
+        runtime.worker_threads(1);
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return output.failed(&format!("the program cannot start: {error}"), Exit::Failed);
