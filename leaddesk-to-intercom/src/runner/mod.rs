@@ -265,12 +265,16 @@ impl Runner {
         }
         let run = session.begin(self, Arc::new(|_: &Event<'_>| {})).await?;
         let finished = session.finish(self, &run, result, Some(verified)).await?;
-        if finished.error.is_none() {
-            // The checklist says what reading back has found.
-            let held = kept(&*session.ledger).await?.held;
-            session.write_inventory(self, Cutover::of(&finished.report, held)).await?;
+        if finished.error.is_some() {
+            return Ok(finished);
         }
-        Ok(finished)
+        // The checklist says what reading back has found.
+        let held = kept(&*session.ledger).await?.held;
+        match session.write_inventory(self, Cutover::of(&finished.report, held)).await {
+            Err(error) if finished.exit == Exit::Done => Err(error),
+            // What differs goes before what kept a file from being written.
+            _ => Ok(finished),
+        }
     }
 
     /// A verification, or the same that was cut off. One of another sample, of another configuration, or

@@ -11,8 +11,9 @@ use crate::value::TagName;
 
 use super::inventory::names;
 
-/// Says which campaigns, dispositions, outcomes and tags of custom fields share a tag with others of their sort: Intercom compares
-/// the names of tags without case, and takes them up to a length. `ledger` is that of a run or of a plan.
+/// Says which campaigns, dispositions, outcomes and tags of custom fields share a tag with others of their
+/// sort: Intercom compares the names of tags without case, and takes them up to a length. `ledger` is that
+/// of a run or of a plan.
 pub(super) async fn shared(
     ledger: &dyn Ledger,
     config: &Config,

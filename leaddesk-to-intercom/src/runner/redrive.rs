@@ -6,7 +6,7 @@ use crate::connect::StartError;
 
 use super::finish::{Finished, Unfinished};
 use super::session::Session;
-use super::{Runner, What};
+use super::{Runner, What, scope};
 
 /// The name under which dead letters are selected, beside those of the queues.
 pub const DEAD: &str = "dead";
@@ -84,13 +84,13 @@ impl Session {
     /// While a rollback has not come to its end, something may be gone that the ledger counts as in
     /// place.
     pub(super) async fn refuse_if_rolling_back(&self) -> Result<(), Unfinished> {
-        match Rollback::is_under_way(&*self.ledger).await.map_err(Unfinished::ledger)? {
-            false => Ok(()),
-            true => Err(Unfinished::start(StartError::new(
+        let begun = Rollback::under_way(&*self.ledger).await.map_err(Unfinished::ledger)?;
+        begun.map_or(Ok(()), |begun| {
+            Err(Unfinished::start(StartError::new(
                 "A rollback of this migration was begun and has not come to its end.",
-                "End it with the same command – rollback, with the --stage or --key that it had, since without them it takes back everything – then run again.",
-            ))),
-        }
+                format!("End it first: {}. Then run again.", scope::command(&begun)),
+            )))
+        })
     }
 }
 

@@ -52,6 +52,9 @@ impl Runner {
         let destination = Destination::connect(&self.config, &self.secrets).await?;
         let ledger = open_ledger(&self.state, &destination, &self.config).await?;
         let started_at = Utc::now();
+        if !options.dry_run {
+            scope::goes_on(&*ledger, &options.scope).await?;
+        }
         if scope::check(&*ledger, &options.scope).await? {
             let last = kept(&*ledger).await?.finished_at.unwrap_or(started_at);
             let lag = self.config.destination.search_lag_horizon;

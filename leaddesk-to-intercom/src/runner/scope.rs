@@ -24,7 +24,10 @@ const USERS: [&str; 4] = [stage::CONTACTS, stage::LEADS, stage::CALLS, stage::CH
 /// hangs on these is asked of Intercom's search.
 pub(super) async fn check(ledger: &dyn Ledger, scope: &Scope) -> Result<bool, Unfinished> {
     match scope {
-        Scope::Everything => Ok(false),
+        // A conversation that is left, since people have answered, holds the contact on whom it hangs.
+        Scope::Everything => {
+            Ok(in_place(ledger, [stage::CALLS, stage::CHATS].into_iter()).await?.is_some())
+        }
         Scope::Stages(names) => {
             if names.contains(stage::SCHEMA) {
                 users_go(ledger, names).await?;
@@ -36,6 +39,29 @@ pub(super) async fn check(ledger: &dyn Ledger, scope: &Scope) -> Result<bool, Un
         Scope::Keys(keys) => records(ledger, keys).await,
         _ => Ok(false),
     }
+}
+
+/// Refuses what is not the rollback that was begun and has not come to its end: whoever means to go on
+/// with that of a selection and leaves it out would take back everything.
+pub(super) async fn goes_on(ledger: &dyn Ledger, scope: &Scope) -> Result<(), Unfinished> {
+    let begun = Rollback::under_way(ledger).await.map_err(Unfinished::ledger)?;
+    match begun.filter(|begun| begun != scope) {
+        Some(begun) => Err(refused(
+            "A rollback of something else was begun and has not come to its end.",
+            format!("End it first: {}.", command(&begun)),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The command that a rollback goes on with.
+pub(super) fn command(scope: &Scope) -> String {
+    let (option, all): (_, Vec<&str>) = match scope {
+        Scope::Stages(names) => ("--stage", names.iter().map(String::as_str).collect()),
+        Scope::Keys(keys) => ("--key", keys.iter().map(Key::as_str).collect()),
+        _ => ("", Vec::new()),
+    };
+    all.iter().fold("rollback".to_owned(), |command, it| format!("{command} {option} {it}"))
 }
 
 /// Waits until Intercom's search shows what was written last.

@@ -267,12 +267,7 @@ async fn a_chat_that_went_on_goes_on() {
     let at = account.chats.iter().position(|chat| !chat.turns.is_empty()).unwrap();
     let id = account.chats[at].id.clone();
     bench.sandbox.edit_account(|account| {
-        let chat = &mut account.chats[at];
-        let mut turn = chat.turns.last().unwrap().clone();
-        turn.index += 1;
-        (turn.question, turn.answer) = (Some("One more thing".into()), None);
-        turn.state = String::new();
-        chat.turns.push(turn);
+        one_more_thing(&mut account.chats[at]);
     });
     bench.settings.further = asked(&bench, &ChatbotExport::new(), "");
     bench.run().await;
@@ -289,6 +284,15 @@ async fn a_chat_that_went_on_goes_on() {
     assert_eq!(new[1].part_type, "close");
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
     assert_eq!(bench.run().await.report.last_run.writes, 0);
+}
+
+/// The visitor says something after all that was said.
+fn one_more_thing(chat: &mut migrate_sandbox::SourceChat) {
+    let mut turn = chat.turns.last().unwrap().clone();
+    turn.index += 1;
+    (turn.question, turn.answer) = (Some("One more thing".into()), None);
+    turn.state = String::new();
+    chat.turns.push(turn);
 }
 
 /// The lead of a chat was merged into a user, and the chat goes on: the user says what comes then.
@@ -311,12 +315,7 @@ async fn a_chat_of_a_merged_lead_goes_on_with_the_user() {
         all.find(|it| it.id == lead && it.role == "lead").unwrap().merged_into = Some(heir.clone());
     });
     bench.sandbox.edit_account(|account| {
-        let chat = account.chats.iter_mut().find(|chat| chat.id == id).unwrap();
-        let mut turn = chat.turns.last().unwrap().clone();
-        turn.index += 1;
-        (turn.question, turn.answer) = (Some("One more thing".into()), None);
-        turn.state = String::new();
-        chat.turns.push(turn);
+        one_more_thing(account.chats.iter_mut().find(|chat| chat.id == id).unwrap());
     });
     bench.settings.further = asked(&bench, &ChatbotExport::new(), "");
     bench.run().await;

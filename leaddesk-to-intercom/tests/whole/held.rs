@@ -9,7 +9,7 @@ use migrate_sandbox::workspace::{Contact, CreatedBy};
 use serde_json::{Map, Value, json};
 
 use crate::bench::{Bench, ugly};
-use crate::rollback::{assert_undone, left, roll_back};
+use crate::rollback::{answer, assert_undone, left, roll_back};
 
 /// Rolls back, and checks that the dry run has told the same.
 pub(crate) async fn as_told(bench: &Bench) -> RolledBack {
@@ -20,24 +20,32 @@ pub(crate) async fn as_told(bench: &Bench) -> RolledBack {
     ended
 }
 
-/// A rollback that is stopped when the conversations and some of the contacts have gone.
-async fn stop_among_contacts(bench: &Bench) {
-    let contacts = || bench.sandbox.workspace().contacts.len();
-    let (runner, all) = (bench.runner(), contacts());
+/// A rollback that is stopped when the workspace is so far.
+pub(crate) async fn stop_when(
+    bench: &Bench,
+    options: &RollbackOptions,
+    is_time: impl Fn(&Workspace) -> bool,
+) {
+    let runner = bench.runner();
     let stop = runner.stop_signal();
     let watch = async {
-        while contacts() + 20 > all {
+        while !is_time(&bench.sandbox.workspace()) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         stop.stop();
         std::future::pending::<()>().await;
     };
-    let options = RollbackOptions::default();
     let ended = tokio::select! {
-        ended = runner.rollback(&options) => ended.unwrap(),
+        ended = runner.rollback(options) => ended.unwrap(),
         () = watch => unreachable!(),
     };
     assert!(ended.error.is_some(), "it was not stopped");
+}
+
+/// When the conversations and some of the contacts have gone.
+async fn stop_among_contacts(bench: &Bench) {
+    let all = bench.sandbox.workspace().contacts.len();
+    stop_when(bench, &RollbackOptions::default(), |now| now.contacts.len() + 20 <= all).await;
 }
 
 /// Which of this migration's attributes and tags are held, and which are out of use: the names of
@@ -81,12 +89,7 @@ async fn what_is_left_keeps_its_values() {
         let contact = ours(workspace, &known, 0);
         contact.name = Some("Somebody Else".into());
         renamed = contact.id.clone();
-        let conversation = workspace.conversations.last_mut().unwrap();
-        answered = conversation.id.clone();
-        let mut part = conversation.parts.last().unwrap().clone();
-        (part.id, part.part_type) = ("990001".into(), "comment".into());
-        part.body = Some("<p>An answer</p>".into());
-        conversation.parts.push(part);
+        answered = answer(workspace);
     });
     let edited = bench.sandbox.workspace();
     // Stopped when most has gone, it knows of the rest when it is gone on with.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use leaddesk_to_intercom::runner::{Exit, RolledBack};
 use migrate_core::{Event, RollbackOptions, RollbackReport};
 use migrate_sandbox::workspace::{AppliedTag, Tag};
-use migrate_sandbox::{Faults, Workspace};
+use migrate_sandbox::{Account, AccountSpec, Faults, Sandbox, Workspace};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, assert_same, text_attribute, ugly};
@@ -123,6 +124,16 @@ async fn a_run_after_it_gives_what_a_single_run_does() {
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
 }
 
+/// Somebody answers in the last conversation, of which this is the id.
+pub(crate) fn answer(workspace: &mut Workspace) -> String {
+    let conversation = workspace.conversations.last_mut().unwrap();
+    let mut part = conversation.parts.last().unwrap().clone();
+    (part.id, part.part_type) = ("990001".into(), "comment".into());
+    part.body = Some("<p>An answer</p>".into());
+    conversation.parts.push(part);
+    conversation.id.clone()
+}
+
 /// What people have changed or added since stays, and with it what that hangs on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_people_did_survives() {
@@ -136,12 +147,7 @@ async fn what_people_did_survives() {
         let contact = workspace.contacts.iter_mut().find(ours).unwrap();
         contact.name = Some("Somebody Else".into());
         renamed = contact.id.clone();
-        let conversation = workspace.conversations.last_mut().unwrap();
-        answered = conversation.id.clone();
-        let mut part = conversation.parts.last().unwrap().clone();
-        (part.id, part.part_type) = ("990001".into(), "comment".into());
-        part.body = Some("<p>An answer</p>".into());
-        conversation.parts.push(part);
+        answered = answer(workspace);
         let theirs = workspace.contacts.iter_mut().find(|it| {
             let filled = it.custom_attributes.contains_key("ld_created_at");
             known.contains(&it.id) && filled && !it.archived
@@ -173,6 +179,23 @@ async fn what_people_did_survives() {
         report.stages.iter().map(|it| (it.name.clone(), it.removed, it.kept)).collect()
     };
     assert_eq!(counts(&dry.rollback.unwrap()), counts(&report));
+}
+
+/// The search does not show yet what a run has just made, and so not on whom the answered conversation hangs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_just_answered_is_left_with_the_conversation() {
+    let account = Account::generate(&AccountSpec::plain(12, 5).with_calls_per_contact(1.0));
+    let builder = Sandbox::builder(account).search_lag(Duration::from_secs(4));
+    let mut bench = Bench::with(builder).await;
+    bench.settings.patience = Some(("1s", "5s"));
+    bench.run().await;
+    let mut answered = String::new();
+    bench.sandbox.edit(|workspace| answered = answer(workspace));
+    let report = roll_back(&bench).await.rollback.unwrap();
+    let after = bench.sandbox.workspace();
+    let [conversation] = &after.conversations[..] else { panic!("only the answered one is left") };
+    assert_eq!(conversation.id, answered);
+    assert!(after.contact(&conversation.contacts[0]).is_some(), "{:?}", left(&report));
 }
 
 /// Replies are lost on the way, and it is stopped again and again.

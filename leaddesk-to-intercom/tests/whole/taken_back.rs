@@ -10,6 +10,7 @@ use migrate_sandbox::Workspace;
 use crate::bench::{Bench, assert_same, ugly};
 use crate::callers::{LEADS, strangers};
 use crate::chats;
+use crate::held::stop_when;
 use crate::rollback::{assert_undone, left, roll_back};
 
 /// What stands in the workspace beside attributes of conversations that the API cannot bring back: those
@@ -111,6 +112,27 @@ async fn a_stage_taken_back_and_run_again_ends_as_a_single_run() {
         assert_eq!(bench.run().await.report.last_run.writes, 0, "{stages:?}");
     }
     assert_eq!(bench.verify().await.report.verify.unwrap().mismatches, []);
+}
+
+/// Whoever goes on with the rollback of a selection and leaves that out does not take back everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_a_selection_is_ended_by_the_same() {
+    let bench = Bench::new(ugly(25)).await;
+    bench.run().await;
+    let whole = bench.sandbox.workspace();
+    let calls = RollbackOptions::only(Scope::Stages(["calls".to_owned()].into()));
+    let is_time = |now: &Workspace| now.conversations.len() + 20 <= whole.conversations.len();
+    stop_when(&bench, &calls, is_time).await;
+    let everything = RollbackOptions::default();
+    let refused = bench.runner().rollback(&everything).await.unwrap_err();
+    assert!(refused.message.contains("rollback --stage calls"), "{refused}");
+    let refused = bench.runner().run(&RunOptions::default()).await.unwrap_err();
+    assert!(refused.message.contains("rollback --stage calls"), "{refused}");
+    assert_eq!(bench.sandbox.workspace().contacts.len(), whole.contacts.len());
+
+    assert_eq!(bench.runner().rollback(&calls).await.unwrap().exit, Exit::Done);
+    assert_eq!(bench.runner().rollback(&everything).await.unwrap().error, None);
+    assert!(bench.sandbox.workspace().conversations.is_empty());
 }
 
 /// The contacts with calls on them: their objects, and the keys of all records that share them.

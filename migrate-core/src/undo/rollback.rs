@@ -111,6 +111,17 @@ impl Scope {
             Self::Keys(keys) => serde_json::json!({ "keys": keys }),
         }
     }
+
+    /// The scope of which that is kept.
+    fn of_mark(mark: &Value) -> Self {
+        let names =
+            |name: &str| mark[name].as_array().map(|it| it.iter().filter_map(Value::as_str));
+        match (names("stages"), names("keys")) {
+            (Some(stages), _) => Self::Stages(stages.map(str::to_owned).collect()),
+            (_, Some(keys)) => Self::Keys(keys.map(Key::from).collect()),
+            _ => Self::Everything,
+        }
+    }
 }
 
 /// How a record of a rollback ended.
@@ -193,6 +204,15 @@ impl Rollback {
     /// When the ledger cannot be read.
     pub async fn is_under_way(ledger: &dyn Ledger) -> Result<bool, LedgerError> {
         Ok(ledger.meta(UNDER_WAY).await?.is_some())
+    }
+
+    /// What was to be undone by the rollback that has begun and not come to its end, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub async fn under_way(ledger: &dyn Ledger) -> Result<Option<Scope>, LedgerError> {
+        Ok(ledger.meta(UNDER_WAY).await?.as_ref().map(Scope::of_mark))
     }
 
     /// What earlier rollbacks have put out of use in a stage, in that order. It may have been made

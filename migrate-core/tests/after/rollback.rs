@@ -492,7 +492,7 @@ async fn one_that_did_not_end_is_ended_by_the_same_or_by_one_of_everything() {
     let rollback = Rollback::new();
     let other = rollback.run(&run, &RollbackOptions::only(keys(2))).await;
     assert!(matches!(other, Err(RunError::RollbackUnderWay)), "{other:?}");
-    assert!(Rollback::is_under_way(&*ledger).await.expect("a ledger"));
+    assert_eq!(Rollback::under_way(&*ledger).await.expect("a ledger"), Some(keys(1)));
     rollback.run(&run, &RollbackOptions::only(keys(1))).await.expect("the same");
-    assert!(!Rollback::is_under_way(&*ledger).await.expect("a ledger"));
+    assert_eq!(Rollback::under_way(&*ledger).await.expect("a ledger"), None);
 }
